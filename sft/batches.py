@@ -1,0 +1,62 @@
+"""TRL's SFTTrainer with batches of like length, drawn so that a resumed run sees the same ones, and without calls home.
+
+Shape: `student_trainer(...)` returns a trainer; `ByLength` is its sampler.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch.utils.data import Sampler
+from trl import SFTTrainer
+
+GROUPS = 50
+"""Steps whose rows are sorted together, as in transformers' own length grouping."""
+
+
+class ByLength(Sampler[int]):
+    """Row indices in which each run of `batch` has about one length, in an order set by seed and epoch alone.
+
+    Rows are shuffled, sorted by length among GROUPS batches, cut into batches, and the batches shuffled, so that
+    length says nothing about when in the epoch a row is seen.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+        self.lengths, self.batch, self.seed, self.epoch = lengths, batch, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by accelerate before each epoch, also when resuming in the middle of one."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        draw = random.Random(f"{self.seed} {self.epoch}")
+        order = draw.sample(range(len(self.lengths)), len(self.lengths))
+        size = self.batch * GROUPS
+        groups = [sorted(order[i : i + size], key=self.lengths.__getitem__) for i in range(0, len(order), size)]
+        order = [index for group in groups for index in group]
+        batches = [order[i : i + self.batch] for i in range(0, len(order), self.batch)]
+        # An incomplete batch stays last: in the middle it would shift all behind it out of their groups.
+        rest = [batches.pop()] if len(batches[-1]) < self.batch else []
+        draw.shuffle(batches)
+        return iter([index for batch in batches + rest for index in batch])
+
+
+class StudentTrainer(SFTTrainer):  # type: ignore[misc]
+    """The trainer of TRL with a sampler that can be resumed."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        # transformers draws its length groups from the global generator, which a resumed epoch cannot replay.
+        if self.args.train_sampling_strategy != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        return ByLength([len(ids) for ids in rows["input_ids"]], batch, self.args.seed)
+
+    def _send_telemetry(self) -> None:
+        """A training run tells nobody."""
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """The student's card is `sft/student.py`'s."""

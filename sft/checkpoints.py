@@ -1,0 +1,115 @@
+"""What lets a killed training go on: when checkpoints are written, which one is whole, and whose they are.
+
+Limits: a checkpoint belongs to one set of inputs; with others, `work` starts anew. A checkpoint that was being written
+when the process died is removed.
+"""
+
+import hashlib
+import json
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+SECONDS = 60.0
+"""Work that a kill may cost, unless writing checkpoints then took more than SHARE of the time."""
+SHARE = 0.05
+FILES = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
+
+
+def last_whole(work: Path, inputs: Mapping[str, Any]) -> Path | None:
+    """The newest checkpoint to go on from. Removes torn ones, and all of them when they came from other inputs."""
+    stamp = work / "inputs.sha256"
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+    if not stamp.is_file() or stamp.read_text() != digest:
+        clear(work)
+        work.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(digest)
+    found = sorted(work.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True)
+    for folder in found:
+        if _whole(folder):
+            return folder
+        shutil.rmtree(folder)
+    return None
+
+
+def clear(work: Path) -> None:
+    """Remove the checkpoints and the log in `work`."""
+    for folder in work.glob("checkpoint-*"):
+        shutil.rmtree(folder)
+    for name in ("log.jsonl", "inputs.sha256"):
+        (work / name).unlink(missing_ok=True)
+
+
+def _whole(folder: Path) -> bool:
+    """The trainer's state is written last, so a checkpoint that has one that can be read is complete."""
+    try:
+        json.loads((folder / FILES[0]).read_text())
+    except (OSError, ValueError):
+        return False
+    return all((folder / name).is_file() for name in FILES)
+
+
+class ByTheClock(TrainerCallback):  # type: ignore[misc]
+    """Writes a checkpoint after SECONDS, or as much later as keeps writing below SHARE of the time."""
+
+    def __init__(self) -> None:
+        self.last = self.asked = time.monotonic()
+        self.wait = SECONDS
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Ask for a checkpoint when it is time; never for the last step, which becomes the student."""
+        self.asked = time.monotonic()
+        if self.asked - self.last > self.wait and state.global_step < state.max_steps:
+            control.should_save = True
+        return control
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Note how long the writing took."""
+        self.last = time.monotonic()
+        self.wait = max(SECONDS, (self.last - self.asked) / SHARE)
+        return control
+
+
+class StopCleanly(TrainerCallback):  # type: ignore[misc]
+    """After the first Ctrl-C, finishes the step, writes a checkpoint and stops; a second Ctrl-C stops at once."""
+
+    stopped = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take Ctrl-C over for the time of the training, and raise KeyboardInterrupt behind it."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, self._note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before or signal.default_int_handler)
+        if self.stopped:
+            raise KeyboardInterrupt
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.stopped:
+            raise KeyboardInterrupt
+        self.stopped = True
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Turn the noted Ctrl-C into a checkpoint and an orderly end."""
+        if self.stopped:
+            control.should_save = control.should_training_stop = True
+        return control

@@ -1,0 +1,67 @@
+"""What is loaded before training: tokenizer, model, adapter, each failure in one sentence."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import transformers
+
+from tracegen.records import MissingExtra, UsageError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def adapter(lora: Mapping[str, Any]) -> Any:
+    """peft's configuration from the recipe's short names."""
+    try:
+        from peft import LoraConfig
+    except ImportError:
+        raise MissingExtra("peft, which LoRA needs,", "train") from None
+    names = {"r": "r", "alpha": "lora_alpha", "dropout": "lora_dropout", "target_modules": "target_modules"}
+    if unknown := sorted(set(lora) - set(names)):
+        raise UsageError(f"`student.lora` has no field {unknown[0]!r}; it has {', '.join(names)}.")
+    return LoraConfig(
+        task_type="CAUSAL_LM", **{"target_modules": "all-linear"} | {names[name]: lora[name] for name in lora}
+    )
+
+
+def student_model(
+    model: str, revision: str | None, attention: str | None, compute: str, *, longest: int, frozen: bool
+) -> tuple[Any, torch.dtype]:
+    """The model to train, and the dtype of its files. `longest` is that of the rows, in tokens."""
+    config = load(transformers.AutoConfig, model, revision)
+    # The frozen base of a LoRA takes no updates, so nothing is lost in the arithmetic's own precision.
+    weights = DTYPES[compute] if frozen else torch.float32
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if positions and longest > positions:
+        raise UsageError(
+            f"{model} reads at most {positions} tokens and the longest row has {longest}; "
+            f"set student.max_length to {positions} or less."
+        )
+    kind = transformers.AutoModelForCausalLM
+    loaded = load(kind, model, revision, dtype=weights, attn_implementation=attention or default_attention())
+    saved = config.get_text_config().dtype
+    return loaded, saved if isinstance(saved, torch.dtype) else torch.float32
+
+
+def load(kind: Any, model: str, revision: str | None, **options: Any) -> Any:
+    """`kind.from_pretrained`, its failures told in one sentence."""
+    try:
+        return kind.from_pretrained(model, revision=revision, **options)
+    except (OSError, ValueError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise UsageError(f"the model {model} could not be loaded ({said}).") from None
+
+
+def compute_dtype(dtype: str) -> str:
+    """The precision of the arithmetic; weights that are trained stay float32."""
+    if dtype == "auto":
+        return "bfloat16"
+    if dtype not in DTYPES:
+        raise UsageError(f"`student.dtype` is {dtype!r}; it must be auto, {', '.join(DTYPES)}.")
+    return dtype
+
+
+def default_attention() -> str:
+    """The fastest attention that is right everywhere."""
+    return "sdpa"

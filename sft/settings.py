@@ -1,0 +1,132 @@
+"""TRL's own settings, checked by name and type, over the house's defaults.
+
+Shape: `check(trainer)` returns the recipe's `trainer` mapping with its values in their declared types; `settings(...)`
+makes the `SFTConfig`. Names are TRL's and stay so; those that tracegen decides itself are refused with the place where
+they are set.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from tracegen.records import UsageError
+
+_RENDERED = "tracegen renders and tokenizes the corpus itself"
+_NO_EVALUATION = "evaluation is the recipe's `evaluate`"
+_PUBLISH = "`tracegen publish` uploads"
+OURS = {
+    "output_dir": "the run directory decides",
+    "seed": "set `seed` of the recipe",
+    "max_length": "set `student.max_length`",
+    "bf16": "set `student.dtype`",
+    "fp16": "set `student.dtype`",
+    "model_init_kwargs": "set `student.dtype` and `student.attention`",
+    "resume_from_checkpoint": "training resumes by itself",
+    "save_only_model": "a checkpoint without optimizer cannot be resumed",
+    "disable_tqdm": "tracegen shows the progress",
+    "remove_unused_columns": _RENDERED,
+    **dict.fromkeys(
+        (
+            "dataset_text_field dataset_kwargs dataset_num_proc chat_template_path eos_token pad_token truncation_mode "
+            "completion_only_loss assistant_only_loss"
+        ).split(),
+        _RENDERED,
+    ),
+    **dict.fromkeys(
+        "do_train do_eval do_predict eval_strategy eval_steps eval_on_start load_best_model_at_end".split(),
+        _NO_EVALUATION,
+    ),
+    **dict.fromkeys("push_to_hub hub_model_id hub_token hub_strategy".split(), _PUBLISH),
+}
+GONE = {
+    "warmup_ratio": "use warmup_steps, which below 1 is a ratio",
+    "group_by_length": "use train_sampling_strategy: group_by_length",
+    "overwrite_output_dir": "leave it out",
+    "logging_dir": "leave it out",
+    "save_safetensors": "leave it out",
+}
+"""Names of earlier releases that stand in many published recipes."""
+
+
+def check(trainer: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping with its values in the types that SFTConfig declares ("5e-5" becomes a number)."""
+    types = _types()
+    checked: dict[str, Any] = {}
+    for name, value in trainer.items():
+        if name in OURS:
+            raise UsageError(f"`trainer.{name}` cannot be set: {OURS[name]}.")
+        if name not in types:
+            close = get_close_matches(name, types.keys() - OURS.keys(), cutoff=0.6)
+            hint = GONE.get(name) or (f"did you mean {' or '.join(close)}?" if close else "see trl.SFTConfig")
+            raise UsageError(
+                f"TRL's SFTConfig has no option {name!r}; {hint.rstrip('?')}{'?' * hint.endswith('?') or '.'}"
+            )
+        try:
+            checked[name] = TypeAdapter(types[name]).validate_python(value)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"].lower()
+            raise UsageError(f"`trainer.{name}` is {value!r}; {said}.") from None
+    return checked
+
+
+def settings(trainer: Mapping[str, Any], *, work: Path, seed: int, max_length: int, compute: str, lora: bool) -> Any:
+    """The SFTConfig: what tracegen decides, then the recipe's own values, then the house's defaults."""
+    from trl import SFTConfig
+
+    given = check(trainer)
+    ours = {
+        "output_dir": str(work),
+        "seed": seed,
+        # TRL cuts what is longer; every row fits already, and only packing needs to know the size of a pack.
+        "max_length": max_length if given.get("packing") else None,
+        "bf16": compute == "bfloat16",
+        "fp16": compute == "float16",
+        "disable_tqdm": True,
+        "remove_unused_columns": True,
+        "logging_nan_inf_filter": False,
+        "use_cpu": given.get("use_cpu", not torch.accelerator.is_available()),
+    }
+    try:
+        return SFTConfig(**{**defaults(given, lora=lora), **given, **ours})
+    except (ValueError, TypeError, ImportError) as error:
+        raise UsageError(f"TRL refuses the `trainer` settings: {' '.join(str(error).split())}") from None
+
+
+def defaults(given: Mapping[str, Any], *, lora: bool) -> dict[str, Any]:
+    """What holds where the recipe says nothing and TRL's own default does not suit short reasoning runs."""
+    on_cpu = given.get("use_cpu") or not torch.accelerator.is_available()
+    chosen: dict[str, Any] = {
+        # A low-rank update needs about ten times the step of a full one (Schulman et al. 2025, "LoRA Without Regret").
+        "learning_rate": 2e-4 if lora else 2e-5,
+        "logging_steps": 1,
+        "report_to": "none",
+        # Recomputing activations costs a fifth of the speed; on a CPU memory is not what is short.
+        "gradient_checkpointing": not on_cpu,
+        "train_sampling_strategy": "random" if given.get("packing") else "group_by_length",
+        "save_total_limit": 2,
+    }
+    if not given.keys() & {"lr_scheduler_type", "lr_scheduler_kwargs"}:
+        # Cosine to a tenth after a short warm-up: what published reasoning recipes share.
+        chosen |= {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr_rate": 0.1}}
+    if "warmup_steps" not in given:
+        chosen["warmup_steps"] = 0.05
+    if not saves_itself(given):
+        chosen["save_strategy"] = "no"
+    return chosen
+
+
+def saves_itself(given: Mapping[str, Any]) -> bool:
+    """Whether the recipe says when to write checkpoints; otherwise the clock does (`sft/checkpoints.py`)."""
+    return bool(given.keys() & {"save_strategy", "save_steps"})
+
+
+@cache
+def _types() -> dict[str, Any]:
+    from trl import SFTConfig
+
+    return get_type_hints(SFTConfig)

@@ -1,0 +1,1 @@
+"""Held-out problems: `def x(*, options) -> Iterator[Problem]`."""

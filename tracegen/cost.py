@@ -1,0 +1,50 @@
+"""What a run has used and may use: tokens, dollars, seconds, summed over all launches."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tracegen.ledger import Row
+from tracegen.recipe import Budget, Prices
+from tracegen.records import BudgetReached
+
+
+@dataclass
+class Meter:
+    """Adds up ledger rows against the caps of a budget."""
+
+    budget: Budget
+    prices: Mapping[str, Prices]
+    """By teacher; one without prices costs nothing in dollars."""
+    tokens: int = 0
+    """Prompt and completion tokens."""
+    usd: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, row: Row) -> None:
+        prompt, completion = row["prompt_tokens"] or 0, row["completion_tokens"] or 0
+        self.tokens += prompt + completion
+        if price := self.prices.get(row["teacher"]):
+            self.usd += (prompt * price.input + completion * price.output) / 1e6
+
+    def add_earlier(self, rows: Iterable[Row]) -> None:
+        """Rows of earlier launches. Their time is read off `seconds`, which restarts with each engine."""
+        longest = 0.0
+        for row in rows:
+            self.add(row)
+            if row["seconds"] < longest:
+                self.seconds += longest
+                longest = 0.0
+            longest = max(longest, row["seconds"])
+        self.seconds += longest
+
+    def reached(self, seconds_now: float = 0.0) -> str | None:
+        """The cap that is reached, as words for the user, or None. `seconds_now`: of this launch."""
+        used = {"usd": self.usd, "tokens": self.tokens, "seconds": self.seconds + seconds_now}
+        for name, cap in self.budget.model_dump(exclude_none=True).items():
+            if used[name] >= cap:
+                return f"budget.{name} is {cap:g} and {used[name]:.6g} are used"
+        return None
+
+    def check(self, seconds_now: float = 0.0) -> None:
+        if cap := self.reached(seconds_now):
+            raise BudgetReached(f"stopped by the budget: {cap}; raise it and start the same command again to go on.")

@@ -1,0 +1,1 @@
+"""What turns prompts into completions: `def x(requests, *, model, options) -> Iterator[tuple[Request, Completion]]`."""

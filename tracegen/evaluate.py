@@ -1,0 +1,93 @@
+"""Evaluation: benchmark -> sample -> pass@k, for the teacher, the student before and the student after.
+
+All roles answer the same problems through the one sampling path; `eval/` holds their ledger, which curation never sees.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import cast
+
+from tracegen.cost import Meter
+from tracegen.generate import Asker
+from tracegen.ledger import best
+from tracegen.records import Problem, Score, Trace
+from tracegen.rundir import write_atomically
+from tracegen.sample import judged, sample
+from tracegen.scores import Results, Role, Sample, comparison, scores
+from tracegen.stats import last_number_right
+from tracegen.verify import Judge
+
+Roles = Mapping[str, Asker]
+"""`before`, `after`, and any number of `teacher:<name>`."""
+
+
+def evaluate(
+    run: Path,
+    *,
+    benchmarks: Mapping[str, Sequence[Problem]],
+    roles: Roles,
+    judge: Judge,
+    ks: Sequence[int],
+    meter: Meter | None = None,
+) -> list[Score]:
+    """Sample what is missing below `eval/`, judge it, write `scores.jsonl`."""
+    problems = named(benchmarks)
+    folder = run / "eval"
+    sample(folder, problems=problems, askers=list(roles.values()), judge=judge, meter=meter)
+    seconds = _seconds(folder / "traces")
+    traces: dict[tuple[str, str], dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    for trace in judged(folder, problems=problems, askers=roles.values(), judge=judge):
+        benchmark = trace.problem_id.partition("/")[0]
+        traces[benchmark, trace.teacher][trace.problem_id].append(_sample(trace, problems[trace.problem_id]))
+    rows: list[Score] = []
+    for benchmark in benchmarks:
+        of = {role: traces[benchmark, role] for role in roles if traces[benchmark, role]}
+        for role, results in of.items():
+            time = sum(seconds.get((role, problem), 0.0) for problem in results)
+            kind = cast(Role, role.partition(":")[0])
+            rows += scores(benchmark, kind, roles[role].model.name, results, ks, time)
+        if "before" in of and "after" in of:
+            teachers: list[Results | None] = [of[role] for role in of if role.startswith("teacher")]
+            compared = [
+                comparison(
+                    benchmark, roles["after"].model.name, before=of["before"], after=of["after"], teacher=teacher
+                )
+                for teacher in teachers or [None]
+            ]
+            rows += compared[0]
+            rows += [row for more in compared[1:] for row in more if row.metric == "retention"]
+    write_atomically(run / "scores.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in rows))
+    return rows
+
+
+def named(benchmarks: Mapping[str, Iterable[Problem]]) -> dict[str, Problem]:
+    """All problems of all benchmarks under ids that cannot clash: `<benchmark>/<id>`."""
+    return {
+        f"{name}/{problem.id}": replace(problem, id=f"{name}/{problem.id}")
+        for name, problems in benchmarks.items()
+        for problem in problems
+    }
+
+
+def _sample(trace: Trace, problem: Problem) -> Sample:
+    outcome = trace.verdict.outcome if trace.verdict else "error"
+    return Sample(
+        right=outcome == "right" if outcome in ("right", "wrong") else None,
+        last_number=last_number_right(f"{trace.reasoning}\n{trace.response}", problem.answer or ""),
+        truncated=trace.status == "truncated",
+        tokens=trace.tokens,
+    )
+
+
+def _seconds(ledger: Path) -> dict[tuple[str, str], float]:
+    """Seconds of engine time by role and problem: the time from one answer to the next, in the order of the ledger."""
+    spent: dict[tuple[str, str], float] = defaultdict(float)
+    last = 0.0
+    for row in best(ledger):
+        step = row["seconds"] - last if row["seconds"] >= last else row["seconds"]
+        spent[row["teacher"], row["problem_id"]] += step
+        last = row["seconds"]
+    return spent

@@ -1,0 +1,156 @@
+"""What the files of a run directory say, as plain numbers and a few texts: the evidence under the report.
+
+Every function takes the run directory and reads only the part that it is named after; where that part is not made yet,
+it returns nothing. Limits: traces are read one by one and only their sizes are kept.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tracegen.cost import Meter
+from tracegen.format import split
+from tracegen.generate import parse
+from tracegen.ledger import best, read
+from tracegen.recipe import Budget, Prices
+from tracegen.records import Problem, Verdict
+from tracegen.redact import safe_recipe, without_secrets
+from tracegen.verdicts import gold_hash
+from tracegen.verify import decide
+
+TEXT = 200_000
+"""Characters of the accepted trace: some 50,000 tokens, and a tenth of a page of two megabytes."""
+DROPPED_TEXT = 6_000
+
+
+class Seen(NamedTuple):
+    """What the page needs to know of one trace."""
+
+    problem: str
+    teacher: str
+    tokens: int
+    status: str
+    outcome: str
+    reason: str
+
+
+def traces(run: Path, problems: Mapping[str, Problem]) -> Iterator[Seen]:
+    verdicts: dict[tuple[str, str | None], list[Verdict]] = defaultdict(list)
+    for row in rows(run / "verdicts" / "verdicts.jsonl"):
+        gold = row.pop("gold", None)
+        verdicts[row["key"], gold].append(Verdict(**row))
+    golds = {name: gold_hash(problem) for name, problem in problems.items()}
+    for row in best(run / "traces"):
+        if row["error"] is not None:
+            continue
+        trace = parse(row)
+        # Under another gold answer than the present one, a verdict is history.
+        verdict = decide(verdicts.get((trace.key, golds.get(trace.problem_id)), []))
+        outcome, reason = (verdict.outcome, verdict.reason) if verdict else ("not judged", "")
+        yield Seen(trace.problem_id, trace.teacher, trace.tokens, trace.status, outcome, reason)
+
+
+def teachers(run: Path, teachers: Mapping[str, Any], traces: Sequence[Seen]) -> Iterator[dict[str, Any]]:
+    """One row per teacher, with everything it was paid for: failures and answers that were continued count too."""
+    prices = {name: Prices(**teacher["prices"]) for name, teacher in teachers.items() if teacher.get("prices")}
+    used: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in read(run / "traces"):
+        names = ("teacher", "model", "revision", "prompt_tokens", "completion_tokens", "seconds", "error")
+        used[row["teacher"]].append({name: row[name] for name in names})
+    for name, rows in used.items():
+        meter = Meter(Budget.model_validate({}), prices)
+        meter.add_earlier(rows)
+        outcomes = Counter(trace.outcome for trace in traces if trace.teacher == name)
+        output = sum(row["completion_tokens"] or 0 for row in rows)
+        yield {
+            "teacher": name,
+            "model": rows[-1]["model"],
+            "revision": rows[-1]["revision"],
+            "traces": outcomes.total(),
+            "failed": sum(row["error"] is not None for row in rows),
+            "right": outcomes["right"],
+            "judged": outcomes["right"] + outcomes["wrong"],
+            "input": meter.tokens - output,
+            "output": output,
+            "seconds": meter.seconds,
+            "usd": meter.usd if name in prices else None,
+        }
+
+
+def funnel(run: Path) -> dict[str, Any]:
+    """The funnel with its drops, and whether every count follows from the one before."""
+    found = tree(run / "corpus" / "funnel.json")
+    if not found:
+        return {}
+    steps = [row | {"dropped": row["before"] - row["after"]} for row in found["rows"]]
+    for row in steps:
+        row["reasons"] = dict(sorted(row["reasons"].items(), key=lambda item: -item[1]))
+    chain = [found["traces"], *(row["after"] for row in steps)]
+    sound = [row["before"] for row in steps] == chain[:-1] and chain[-1] == found["kept"]
+    sound = sound and all(sum(row["reasons"].values()) == row["dropped"] for row in steps)
+    return {"traces": found["traces"], "kept": found["kept"], "rows": steps, "adds_up": sound}
+
+
+def accepted(run: Path, problems: Mapping[str, Problem]) -> dict[str, Any] | None:
+    """The first row of the corpus, in full."""
+    files = sorted((run / "corpus" / "data").glob("*.parquet"))
+    if not files:
+        return None
+    import pyarrow.parquet as parquet
+
+    for batch in parquet.ParquetFile(files[0]).iter_batches(batch_size=1):
+        row = batch.to_pylist()[0]
+        *prompt, answer = row.pop("messages")
+        problem = problems.get(row.get("problem_id") or "")
+        parts = split(answer["content"])
+        return (
+            row
+            | {"prompt": prompt, "answer": problem and problem.answer}
+            | _texts(parts.reasoning, parts.response, TEXT)
+        )
+    return None
+
+
+def dropped(run: Path, filters: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The first trace that each filter dropped, in the order of the filters."""
+    folder = run / "dropped"
+    paths = [folder / f"{name}.jsonl" for name in filters] if filters else sorted(folder.glob("*.jsonl"))
+    for path in paths:
+        for row in rows(path):
+            yield row | _texts(row["reasoning"], row["response"], DROPPED_TEXT)
+            break
+
+
+def _texts(reasoning: str, response: str, most: int) -> dict[str, Any]:
+    """Both texts, each within `most` characters, and how many characters are not shown."""
+    cut = max(0, len(reasoning) - most) + max(0, len(response) - most)
+    return {"reasoning": reasoning[:most], "response": response[:most], "cut": cut}
+
+
+def newest_recipe(run: Path) -> str:
+    """The newest recipe of the run, without its secrets."""
+    kept = sorted(run.glob("recipe*.yaml"), key=lambda path: (len(path.name), path.name))
+    return safe_recipe(kept[-1].read_text(encoding="utf-8")) if kept else ""
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON lines file; nothing where there is no file, and a torn last line is passed over."""
+    if path.is_file():
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.endswith("\n"):
+                    yield json.loads(line)
+
+
+def tree(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def flat(tree: Any, name: str = "") -> list[tuple[str, str]]:
+    """Nested JSON as (dotted name, value), secrets withheld."""
+    tree = without_secrets(tree)
+    if isinstance(tree, dict):
+        return [row for key, inner in tree.items() for row in flat(inner, f"{name}.{key}" if name else key)]
+    return [(name, tree if isinstance(tree, str) else json.dumps(tree, ensure_ascii=False))]

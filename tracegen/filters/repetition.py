@@ -1,0 +1,57 @@
+"""Keep traces that do not loop.
+
+Two rules, either drops: `ngram`, the rule of AM-Thinking-v1 (arXiv 2505.08311), for long traces: a run of 20 tokens
+that occurs more than 20 times; and `loop`, for short ones, where no run has the room to occur that often: reasoning
+or response ends in one unit repeated without a break.
+Tokens here are words, single digits and single signs, so that a verdict does not depend on the student.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from tracegen.records import Trace, UsageError
+
+_TOKEN = re.compile(r"[^\W\d_]{1,16}|\S")
+"""Letters come in pieces of 16 at most, so that one endless "hahaha" is many tokens."""
+
+
+def repetition(
+    traces: Iterable[Trace], *, ngram: int = 20, times: int = 20, loops: int = 3, loop_tokens: int = 30
+) -> Iterator[tuple[Trace, str | None]]:
+    """Drop a trace with more than `times` equal runs of `ngram` tokens, or with a loop at the end of a part.
+
+    A loop is a unit of any length that stands at least `loops` times in a row, on `loop_tokens` tokens or more.
+    """
+    if min(ngram, times, loop_tokens) < 1 or loops < 2:
+        raise UsageError(
+            f"filter 'repetition': ngram is {ngram}, times {times}, loops {loops}, loop_tokens {loop_tokens}; "
+            "they are at least 1, and loops at least 2."
+        )
+    for trace in traces:
+        parts = [_TOKEN.findall(part) for part in (trace.reasoning, trace.response)]
+        if any(_ends_in_loop(tokens, loops, loop_tokens) for tokens in parts):
+            yield trace, "loop"
+        elif max(Counter(_runs(parts, ngram)).values(), default=0) > times:
+            yield trace, "ngram"
+        else:
+            yield trace, None
+
+
+def _runs(parts: Sequence[Sequence[str]], size: int) -> Iterator[int]:
+    for tokens in parts:
+        yield from map(hash, zip(*(tokens[start:] for start in range(size)), strict=False))
+
+
+def _ends_in_loop(tokens: Sequence[str], loops: int, loop_tokens: int) -> bool:
+    """Whether, for some period, each of the last tokens equals the one a period before it."""
+    backwards = tokens[::-1]
+    for period in range(1, len(tokens) // loops + 1):
+        size = max(loops * period, loop_tokens)
+        if (
+            backwards[0] == backwards[period]
+            and backwards[: size - period] == backwards[period:size]
+            and size <= len(tokens)
+        ):
+            return True
+    return False

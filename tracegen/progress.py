@@ -1,0 +1,72 @@
+"""Progress of long work: a bar with rate, pass rate and time left on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+console = Console(stderr=True, highlight=False)
+LINE_EVERY = 20.0
+"""Seconds between two lines where the output is not a terminal."""
+
+
+def say(text: str) -> None:
+    """One line for the user, on stderr."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+class Bar:
+    """Counts units of work; `note` is shown beside the rate."""
+
+    def __init__(self, what: str, total: int, unit: str) -> None:
+        self.what, self.total, self.unit = what, total, unit
+        self.done = 0
+        self.note = ""
+        self._start = self._last = time.monotonic()
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        if console.is_terminal:
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[note]}"),
+                TimeRemainingColumn(),
+                console=console,
+            )
+            self._progress.start()
+            self._task = self._progress.add_task(self.what, total=self.total, note="")
+        return self
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        self.done += count
+        self.note = note or self.note
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=self.done, note=f"{self.rate():.1f} {self.unit}/s {self.note}")
+        elif time.monotonic() - self._last > LINE_EVERY:
+            self._last = time.monotonic()
+            say(self._line())
+
+    def rate(self) -> float:
+        """Units per second since the start."""
+        return self.done / max(1e-9, time.monotonic() - self._start)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+        elif self.done:
+            say(self._line())
+        sys.stderr.flush()
+
+    def _line(self) -> str:
+        left = (self.total - self.done) / max(1e-9, self.rate())
+        return (
+            f"{self.what}: {self.done} of {self.total}, {self.rate():.1f} {self.unit}/s, {self.note}, {left:.0f} s left"
+        )

@@ -1,0 +1,256 @@
+"""The typed recipe: how it is loaded, overridden, checked and kept.
+
+A recipe is YAML in which everything is named, so that every value has an address
+(`teachers.smol.sampling.n=4` on the command line). Unknown fields are refused with the names that are allowed.
+Options of sources, engines, verifiers, filters and benchmarks are not declared here: the signature of the function
+that they configure is the only place (`registry.bind`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tracegen.records import UsageError
+
+Options = dict[str, Any]
+
+
+class Strict(BaseModel):
+    """Refuses fields that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Problems(BaseModel):
+    """Where problems come from; every field but `source` is an option of that source."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    source: str
+
+    @property
+    def options(self) -> Options:
+        return dict(self.model_extra or {})
+
+
+class Sampling(Strict):
+    """vLLM's names. `max_tokens` is a budget: raising it keeps every finished answer."""
+
+    n: int = Field(1, ge=1)
+    temperature: float = Field(1.0, ge=0)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = None
+    min_p: float | None = Field(None, ge=0, le=1)
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    repetition_penalty: float | None = None
+    stop: list[str] | None = None
+    max_tokens: int = Field(2048, ge=1)
+
+
+class Prices(Strict):
+    """US dollars per million tokens."""
+
+    input: float = Field(0.0, ge=0)
+    output: float = Field(0.0, ge=0)
+
+
+class Terms(Strict):
+    """What the teacher's licence says of its outputs."""
+
+    licence: str | None = None
+    may_train: bool | Literal["unknown"] = "unknown"
+    url: str | None = None
+
+
+class Teacher(Strict):
+    """A model that writes traces, and how it is asked."""
+
+    engine: str = "auto"
+    model: str
+    revision: str | None = None
+    prompt: str | None = None
+    """None: the recipe's `prompt`."""
+    reasoning: Literal["native", "prompted", "none"] = "prompted"
+    sampling: Sampling = Sampling()
+    options: Options = {}
+    prices: Prices | None = None
+    terms: Terms = Terms()
+
+
+class Corpus(Strict):
+    """How the corpus is published."""
+
+    licence: str | None = None
+    repo: str | None = None
+    private: bool = False
+
+
+class Lora(Strict):
+    """peft's LoraConfig, in its usual short names."""
+
+    r: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: list[str] | str = "all-linear"
+
+
+class Student(Strict):
+    """The model that is trained, and how. `trainer` holds TRL's own SFTConfig names."""
+
+    model: str
+    revision: str | None = None
+    method: Literal["sft"] = "sft"
+    prompt: str | None = None
+    """None: the recipe's `prompt`."""
+    max_length: int = Field(1024, ge=8)
+    lora: Lora | None = None
+    dtype: str = "auto"
+    attention: str | None = None
+    trainer: Options = {}
+
+
+class Evaluate(Strict):
+    """Which held-out problems, how they are sampled, and by which engine."""
+
+    benchmarks: dict[str, Options] = {}
+    sampling: Sampling = Sampling(temperature=0.0)
+    k: list[int] = [1]
+    engine: str = "auto"
+    """For the student before and after training; a teacher keeps its own."""
+    options: Options = {}
+
+    @field_validator("benchmarks", mode="before")
+    @classmethod
+    def _empty_means_no_options(cls, value: Any) -> Any:
+        return _named_options(value)
+
+
+class Budget(Strict):
+    """Hard caps, summed over all launches of a run. None means no cap."""
+
+    usd: float | None = Field(None, gt=0)
+    tokens: int | None = Field(None, gt=0)
+    seconds: float | None = Field(None, gt=0)
+
+
+class Recipe(Strict):
+    """A whole run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    seed: int = 1
+    problems: Problems
+    prompt: str
+    teachers: dict[str, Teacher] = Field(min_length=1)
+    verifiers: dict[str, Options] = {"math": {}}
+    filters: dict[str, Options] = {}
+    corpus: Corpus = Corpus()
+    student: Student | None = None
+    benchmarks_dir: str | None = None
+    evaluate: Evaluate = Evaluate()
+    budget: Budget = Budget()
+
+    @field_validator("verifiers", "filters", mode="before")
+    @classmethod
+    def _empty_means_no_options(cls, value: Any) -> Any:
+        return _named_options(value)
+
+    def to_yaml(self) -> str:
+        """The resolved recipe: what `tracegen show` prints and a run keeps."""
+        return yaml.safe_dump(self.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True, width=120)
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file, apply `address=value` overrides (values are YAML), validate."""
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the recipe {path}: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise UsageError(f"{path} is not a recipe: it holds no named fields.")
+    for override in overrides:
+        _override(tree, override)
+    _refuse_secrets(tree)
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {_sentence(error)}") from None
+
+
+def _named_options(value: Any) -> Any:
+    return {name: given or {} for name, given in value.items()} if isinstance(value, dict) else value
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    address, equals, text = override.partition("=")
+    if not equals or not address:
+        raise UsageError(f"{override!r} is not an override; write address=value, as in teachers.smol.sampling.n=4.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UsageError(f"{override!r}: the value is not valid YAML.") from None
+    *parents, last = address.split(".")
+    node = tree
+    for name in parents:
+        if node.get(name) is None:
+            node[name] = {}
+        node = node[name]
+        if not isinstance(node, dict):
+            raise UsageError(f"{override!r}: {name!r} is a value and has no fields below it.")
+    node[last] = value
+
+
+def _refuse_secrets(tree: Any, path: str = "") -> None:
+    for address, key, value in _leaves(tree, path):
+        if value and key in {"api_key", "token", "hf_token", "password", "secret", "authorization"}:
+            raise UsageError(
+                f"{address} holds a secret, and a recipe is kept and published; "
+                "put it into an environment variable and name that one in api_key_env."
+            )
+
+
+def _leaves(tree: Any, path: str) -> Iterator[tuple[str, str, Any]]:
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            address = f"{path}.{key}" if path else str(key)
+            if isinstance(value, Mapping):
+                yield from _leaves(value, address)
+            else:
+                yield address, str(key).lower(), value
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first thing that is wrong, as one sentence."""
+    first = error.errors()[0]
+    location = list(first["loc"])
+    if first["type"] == "extra_forbidden":
+        where = ".".join(map(str, location[:-1])) or "the recipe"
+        return f"{where} has no field {location[-1]!r}; it takes {', '.join(_fields_at(location[:-1]))}."
+    where = ".".join(map(str, location))
+    if first["type"] == "missing":
+        return f"the field {where!r} is missing."
+    given = first.get("input")
+    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) or given is None else ""
+    return f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}{shown}."
+
+
+def _fields_at(location: Sequence[str | int]) -> list[str]:
+    model: type[BaseModel] = Recipe
+    for name in location:
+        if str(name) not in model.model_fields:
+            continue
+        annotation = model.model_fields[str(name)].annotation
+        for candidate in (annotation, *_arguments(annotation)):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                model = candidate
+    return list(model.model_fields)
+
+
+def _arguments(annotation: Any) -> Iterator[Any]:
+    for argument in getattr(annotation, "__args__", ()):
+        yield argument
+        yield from _arguments(argument)

@@ -1,0 +1,164 @@
+"""The words that everything else uses: Problem, Request, Completion, Trace, Verdict, Score, and the one root error.
+
+One record is one row: frozen, flat and JSON-able. `asdict` turns any of them into a JSON-able mapping.
+
+Errors
+    TracegenError            a failure worth one sentence              exit status 1
+    ├── UsageError           the user's mistake: recipe, file, option  exit status 2
+    ├── BudgetReached        a hard cap of the recipe's `budget`       exit status 3
+    └── MissingExtra         names the `pip install` that mends it     exit status 2
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+__all__ = [
+    "BudgetReached",
+    "Completion",
+    "MissingExtra",
+    "Outcome",
+    "Problem",
+    "Request",
+    "Score",
+    "Status",
+    "Trace",
+    "TracegenError",
+    "UsageError",
+    "Verdict",
+    "asdict",
+]
+
+Outcome = Literal["right", "wrong", "unverifiable", "error"]
+Status = Literal["complete", "truncated", "no_reasoning", "malformed"]
+Message = Mapping[str, str]
+
+
+class TracegenError(Exception):
+    """One sentence for the user: what happened, what was given, what is allowed, what to do."""
+
+    exit_status = 1
+
+
+class UsageError(TracegenError):
+    """The user's mistake, found before any model is loaded."""
+
+    exit_status = 2
+
+
+class BudgetReached(TracegenError):
+    """A cap of the recipe's `budget` was reached; everything finished is kept."""
+
+    exit_status = 3
+
+
+class MissingExtra(UsageError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} is not installed; get it with: pip install 'tracegen[{extra}]'")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is asked, and how an answer to it is judged."""
+
+    id: str
+    statement: str
+    answer: str | None = None
+    """The gold answer, as text."""
+    verifier: str | None = None
+    """The verifier that decides; None leaves it to the recipe's `verifiers`."""
+    tests: Any = None
+    """For code: assert statements, the source of `check(candidate)`, or stdin/stdout cases."""
+    entry_point: str | None = None
+    source: str | None = None
+    domain: str | None = None
+    licence: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Every other key of the row that it was read from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One sample to be drawn from a teacher: what an engine is given."""
+
+    key: str
+    """Hash of everything that determines the sample (`ledger.sample_key`)."""
+    problem_id: str
+    teacher: str
+    """The teacher's name in the recipe."""
+    sample: int
+    """0-based index among the samples of this problem and teacher."""
+    messages: tuple[Message, ...]
+    """Chat messages, `{"role": ..., "content": ...}` each."""
+    sampling: Mapping[str, Any]
+    """`temperature`, `top_p`, `max_tokens`, `stop`, `seed` ...: vLLM's names; `seed` is this sample's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an engine returns for one request. `error` set means that there is no text."""
+
+    text: str = ""
+    """The text as the model wrote it, with the part of the thinking tag that the chat template prefilled."""
+    reasoning: str | None = None
+    """The server's own reasoning channel, where it has one."""
+    finish_reason: str | None = None
+    """`stop`, `length`, or what else the server said."""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A completion, parsed: `reasoning` is what stands inside `<think>`, `response` what follows."""
+
+    key: str
+    problem_id: str
+    teacher: str
+    sample: int
+    prompt: tuple[Message, ...]
+    reasoning: str
+    response: str
+    status: Status
+    finish_reason: str | None
+    tokens: int
+    """Completion tokens, reasoning included."""
+    verdict: "Verdict | None" = None
+    """The deciding verdict, once there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A verifier's finding. Only `right` and `wrong` are judgements; the other two are never folded into wrong."""
+
+    outcome: Outcome
+    answer: str | None = None
+    """The answer that was found in the response."""
+    reason: str = ""
+    """A short code such as `equal`, `different`, `no_answer`, `timeout`."""
+    key: str = ""
+    """The trace's key; filled in by the stage, as are `verifier`, `version` and `seconds`."""
+    verifier: str = ""
+    version: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One figure of `scores.jsonl`, with its 95 % interval."""
+
+    benchmark: str
+    role: Literal["teacher", "before", "after", "comparison"]
+    model: str
+    metric: str
+    """`pass@1`, `pass@k`, `last_number@1`, `truncated`, or of a comparison: `after-before`, `retention` ..."""
+    value: float
+    low: float
+    high: float
+    problems: int
+    samples: int
+    tokens: int
+    seconds: float

@@ -1,0 +1,143 @@
+"""The report of a run: one HTML page made from the files of the run directory and nothing else.
+
+Shape: `report(run) -> run/report.html`. The page loads nothing, runs nothing, and escapes every word of a model. What a
+stage has not made yet is left out, with a line that names the stage.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from tracegen import evidence, plots
+from tracegen.evidence import Seen
+from tracegen.records import Problem, Score
+from tracegen.rundir import write_atomically
+from tracegen.scores import ordered, shown
+
+DROPPED_SHOWN = 6
+OUTCOMES = ("right", "wrong", "unverifiable", "error", "not judged")
+RATES = ("0", "1–20", "21–40", "41–60", "61–80", "81–99", "100")
+_Group = Mapping[str, Sequence[tuple[str, float, float, float, str]]]
+
+
+def report(run: Path) -> Path:
+    """Write `report.html` into the run directory and return its path."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tracegen"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=lambda n: f"{n:,}", percent=lambda share: f"{100 * share:.1f} %", shown=shown)
+    recipe_text = evidence.newest_recipe(run)
+    recipe = yaml.safe_load(recipe_text) or {}
+    problems = {row["id"]: Problem(**row) for row in evidence.rows(run / "problems.jsonl")}
+    traces = list(evidence.traces(run, problems))
+    funnel = evidence.funnel(run)
+    steps = [row for row in evidence.rows(run / "student" / "log.jsonl") if row.get("loss") is not None]
+    scores = ordered(Score(**row) for row in evidence.rows(run / "scores.jsonl"))
+    page = environment.get_template("report.html.jinja").render(
+        name=recipe.get("name") or run.resolve().name,
+        run=run,
+        recipe=recipe_text,
+        environment=evidence.flat(evidence.tree(run / "environment.json")),
+        problems=problems,
+        traces=traces,
+        teachers=list(evidence.teachers(run, recipe.get("teachers") or {}, traces)),
+        outcomes={name: [trace for trace in traces if trace.outcome == name] for name in OUTCOMES},
+        statuses=Counter(trace.status for trace in traces),
+        reasons=lambda seen: Counter(trace.reason for trace in seen if trace.reason).most_common(3),
+        funnel=funnel,
+        accepted=evidence.accepted(run, problems),
+        dropped=list(evidence.dropped(run, [row["filter"] for row in funnel.get("rows", ())]))[:DROPPED_SHOWN],
+        steps=steps,
+        rows=evidence.flat(evidence.tree(run / "student" / "rows.json")),
+        scores=scores,
+        headline=_headline(scores),
+        plots=_plots(traces, funnel, steps, scores),
+    )
+    write_atomically(run / "report.html", page)
+    return run / "report.html"
+
+
+def _plots(
+    traces: Sequence[Seen], funnel: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], scores: Sequence[Score]
+) -> dict[str, Any]:
+    lengths: dict[str, list[float]] = {"right": [], "wrong": [], "not judged": []}
+    judged: dict[str, list[bool]] = defaultdict(list)
+    for trace in traces:
+        outcome = trace.outcome if trace.outcome in lengths else "not judged"
+        lengths[outcome].append(trace.tokens)
+        if outcome != "not judged":
+            judged[trace.problem].append(outcome == "right")
+    lengths = {name: values for name, values in lengths.items() if values}
+    shares = Counter(_rate_bin(sum(right), len(right)) for right in judged.values())
+    drawn: dict[str, Any] = {"lengths": None, "rates": None, "loss": None, "funnel": None, "scores": {}}
+    if funnel:
+        drawn["funnel"] = plots.funnel(
+            [
+                (row["filter"], row["before"], row["after"], ", ".join(f"{r} {n:,}" for r, n in row["reasons"].items()))
+                for row in funnel["rows"]
+            ]
+        )
+    if lengths:
+        drawn["lengths"] = plots.histogram(lengths, "Traces by length in tokens and by verdict", "tokens of a trace")
+    if judged:
+        counts = {"problems": [shares[name] for name in RATES]}
+        drawn["rates"] = plots.columns(
+            counts, RATES, "Problems by the share of right traces", "right traces of a problem, %"
+        )
+    if len(steps) > 1:
+        points = [(row["step"], row["loss"]) for row in steps]
+        drawn["loss"] = plots.curve(points, "Training loss over optimizer steps", "step")
+    several = len({score.model for score in scores if score.role == "teacher"}) > 1
+    for benchmark in dict.fromkeys(score.benchmark for score in scores):
+        of = [score for score in scores if score.benchmark == benchmark]
+        both = {"Scores": _shares(of, several), "Change by training": _changes(of)}
+        drawn["scores"][benchmark] = {
+            title: plots.whiskers(groups, f"{title} on {benchmark}, with 95 % intervals", signed=title != "Scores")
+            for title, groups in both.items()
+            if groups
+        }
+    return drawn
+
+
+def _shares(scores: Sequence[Score], several: bool) -> _Group:
+    """The figures of each role, by metric."""
+    groups: dict[str, list[tuple[str, float, float, float, str]]] = defaultdict(list)
+    for score in scores:
+        if score.role != "comparison":
+            label = score.model.rsplit("/")[-1][:11] if several and score.role == "teacher" else score.role
+            shade = {"teacher": "second", "before": "third"}.get(score.role, "accent")
+            groups[score.metric].append((label, score.value, score.low, score.high, shade))
+    return groups
+
+
+def _changes(scores: Sequence[Score]) -> _Group:
+    """The paired differences, each a group of its own; retention is a ratio and stands in the table."""
+    return {
+        score.metric: [("", score.value, score.low, score.high, "accent")]
+        for score in scores
+        if score.metric.endswith("after-before")
+    }
+
+
+def _rate_bin(right: int, judged: int) -> str:
+    """Where right of judged falls among RATES; what is neither none nor all falls into a fifth."""
+    return RATES[-1] if right == judged else RATES[-(-5 * right // judged)]
+
+
+def _headline(scores: Sequence[Score]) -> dict[str, Score]:
+    """The figures of the first benchmark by which the run is judged: after, before, change and retention."""
+    wanted = {("after", "pass@1"), ("before", "pass@1"), ("comparison", "after-before"), ("comparison", "retention")}
+    first = [score for score in scores if score.benchmark == scores[0].benchmark]
+    return {
+        score.metric if score.role == "comparison" else score.role: score
+        for score in reversed(first)
+        if (score.role, score.metric) in wanted
+    }

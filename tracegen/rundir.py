@@ -1,0 +1,110 @@
+"""A run directory: who owns it, which recipe made it, which of its stages are up to date.
+
+    runs/<name>/  recipe.yaml (recipe.2.yaml ...)  environment.json  problems.jsonl  traces/  verdicts/  dropped/
+                  corpus/  student/  eval/  scores.jsonl  report.html
+
+Nothing in it is edited in place. A derived stage keeps a `stage.json` with the hash of its inputs: equal, the stage is
+skipped; otherwise it is rebuilt beside the old one and renamed into place.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tracegen.records import UsageError
+
+
+def fingerprint(inputs: Any) -> str:
+    """A hash of anything JSON-able (keys in any order)."""
+    canonical = json.dumps(inputs, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@contextmanager
+def owned(run: Path) -> Iterator[None]:
+    """Hold the run directory for this process; a second process is refused and told who holds it."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock = (run / ".lock").open("a+")
+    except OSError as error:
+        raise UsageError(f"cannot write to the run directory {run}: {error.strerror}.") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise UsageError(f"{run} is in use by {lock.read().strip() or 'another process'}.") from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        yield
+
+
+def keep_recipe(run: Path, text: str) -> Path:
+    """Store the recipe of this launch: nothing new if it equals the last one kept, else `recipe.2.yaml` and so on."""
+    kept = recipes(run)
+    if kept and kept[-1].read_text(encoding="utf-8") == text:
+        return kept[-1]
+    path = run / ("recipe.yaml" if not kept else f"recipe.{len(kept) + 1}.yaml")
+    return write_atomically(path, text)
+
+
+def recipes(run: Path) -> list[Path]:
+    """The recipes that a run directory has seen, oldest first."""
+    later = [path for path in run.glob("recipe.*.yaml") if path.name.split(".")[1].isdigit()]
+    return [*run.glob("recipe.yaml"), *sorted(later, key=lambda path: int(path.name.split(".")[1]))]
+
+
+def write_atomically(path: Path, text: str) -> Path:
+    """Replace a file's text in one step."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+    return path
+
+
+def up_to_date(folder: Path, inputs: Mapping[str, Any]) -> bool:
+    """Whether the stage in this folder was made from these very inputs."""
+    _finish_rename(folder)
+    try:
+        return bool(json.loads((folder / "stage.json").read_text())["hash"] == fingerprint(inputs))
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+@contextmanager
+def rebuilt(folder: Path, inputs: Mapping[str, Any]) -> Iterator[Path]:
+    """A new empty folder to build a stage in; it takes the old one's place when the block ends well."""
+    new = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    yield new
+    mark(new, inputs)
+    old = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def mark(folder: Path, inputs: Mapping[str, Any]) -> None:
+    """Say in `stage.json` what a folder was made from."""
+    stage = {"hash": fingerprint(inputs), "inputs": inputs}
+    write_atomically(folder / "stage.json", json.dumps(stage, indent=1, default=str, ensure_ascii=False))
+
+
+def _finish_rename(folder: Path) -> None:
+    """A crash between the two renames leaves no `folder`, but the new one complete with its stage.json."""
+    new, old = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
+    if not folder.exists() and (new / "stage.json").exists():
+        new.rename(folder)
+    elif not folder.exists() and old.exists():
+        old.rename(folder)

@@ -1,0 +1,208 @@
+"""Sampling, whole: requests that are not answered yet go to an engine, answers become durable, verdicts follow.
+
+    sample(folder, ...)   fills `traces/` and `verdicts/` below `folder`; resumes by itself
+    judged(folder, ...)   what stands there, as traces with their deciding verdict
+
+One path serves the corpus and the evaluation: they differ in the folder.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain, groupby
+from pathlib import Path
+from queue import SimpleQueue
+
+from tracegen.cost import Meter
+from tracegen.generate import Asker, answers, parse, plan, require_reasoning
+from tracegen.ledger import Ledger, Row, best
+from tracegen.progress import Bar, say
+from tracegen.records import Problem, Request, Trace, TracegenError, Verdict
+from tracegen.verdicts import Verdicts
+from tracegen.verify import Judge, decide
+
+
+def sample(
+    folder: Path,
+    *,
+    problems: Mapping[str, Problem],
+    askers: Sequence[Asker],
+    judge: Judge,
+    meter: Meter | None = None,
+    ask: bool = True,
+) -> None:
+    """Draw what the askers' plans lack, and judge what is not judged. Without `ask`, only judge."""
+    with Ledger(folder / "traces") as ledger, closing(Verdicts(folder / "verdicts", judge.fingerprint())) as verdicts:
+        if ledger.repaired:
+            say(f"{ledger.folder}: cut off {ledger.repaired} bytes of an unfinished line, left by a crash.")
+        judging = _Judging(judge, verdicts, problems)
+        for trace in _planned(ledger.folder, problems, askers):
+            judging.take(trace)
+        judging.finish()
+        if not ask:
+            return
+        for _, group in groupby(sorted(askers, key=lambda asker: asker.engine_key), key=lambda asker: asker.engine_key):
+            _ask(list(group), problems.values(), ledger, judging, meter)
+
+
+def judged(folder: Path, *, problems: Mapping[str, Problem], askers: Iterable[Asker], judge: Judge) -> Iterator[Trace]:
+    """The traces of these askers' plans with their deciding verdicts; the ledger may hold others, of earlier plans."""
+    with closing(Verdicts(folder / "verdicts", judge.fingerprint())) as verdicts:
+        for trace in _planned(folder / "traces", problems, askers):
+            yield replace(trace, verdict=decide(verdicts.of(trace.key, problems[trace.problem_id])))
+
+
+def missing(folder: Path, *, problems: Mapping[str, Problem], askers: Iterable[Asker]) -> int:
+    """How many samples of the plans have no answer yet."""
+    with Ledger(folder / "traces") as ledger:
+        return sum(1 for asker in askers for _ in _unanswered(plan(problems.values(), asker), ledger))
+
+
+def _ask(
+    askers: Sequence[Asker], problems: Iterable[Problem], ledger: Ledger, judging: "_Judging", meter: Meter | None
+) -> None:
+    """One engine serves all `askers`: it is loaded only if some request lacks an answer."""
+    by_name = {asker.name: asker for asker in askers}
+    total = sum(1 for asker in askers for _ in _unanswered(plan(problems, asker), ledger))
+    if total == 0:
+        return
+    if meter:
+        meter.check()
+    canaries = {asker.name: _Canary(asker) for asker in askers if asker.reasoning == "native"}
+    requests = chain.from_iterable(
+        _within(meter, canaries.get(asker.name, _no_canary)(_unanswered(plan(problems, asker), ledger)))
+        for asker in askers
+    )
+    failures: Counter[str] = Counter()
+    tokens = 0
+    with Bar(f"{'+'.join(by_name)} ({askers[0].engine})", total, "samples") as bar:
+        # All askers here share the engine and its model; a request carries the name of the one who asks.
+        rows = _named(answers(requests, askers[0]), by_name)
+        for row in ledger.commit(rows, wait=lambda: any(canary.waiting for canary in canaries.values())):
+            if meter:
+                meter.add(row)
+            tokens += row["completion_tokens"] or 0
+            if row["error"] is not None:
+                failures[row["error"]] += 1
+            else:
+                trace = parse(row)
+                judging.take(trace)
+            if canary := canaries.get(row["teacher"]):
+                canary.seen(None if row["error"] is not None else trace)
+            judging.collect()
+            bar.advance(note=f"{tokens} tokens ({tokens / max(1e-9, row['seconds']):.0f}/s), {judging.rate()}")
+    judging.finish()
+    _report_failures(failures, total)
+    if meter:
+        meter.check()
+
+
+def _planned(ledger: Path, problems: Mapping[str, Problem], askers: Iterable[Asker]) -> Iterator[Trace]:
+    """The traces that answer the plans, under the names that the plans give them (a key knows no names)."""
+    requests: dict[str, list[Request]] = {}
+    for asker in askers:
+        for request in plan(problems.values(), asker):
+            requests.setdefault(request.key, []).append(request)
+    for row in best(ledger):
+        if row["error"] is None:
+            for request in requests.get(row["key"], ()):
+                yield replace(parse(row), problem_id=request.problem_id, teacher=request.teacher, sample=request.sample)
+
+
+def _unanswered(requests: Iterable[Request], ledger: Ledger) -> Iterator[Request]:
+    seen = set()
+    for request in requests:
+        if request.key not in seen and not ledger.has(request.key, request.sampling["max_tokens"]):
+            seen.add(request.key)
+            yield request
+
+
+def _named(rows: Iterable[Row], askers: Mapping[str, Asker]) -> Iterator[Row]:
+    """Rows carry the model's name as their own asker's recipe entry says it."""
+    return (row | {"model": askers[row["teacher"]].model.name} for row in rows)
+
+
+def _within(meter: Meter | None, requests: Iterable[Request | None]) -> Iterator[Request | None]:
+    """Stop drawing requests when a cap of the budget is reached; what is in flight is paid for and kept."""
+    start = time.monotonic()
+    for request in requests:
+        if meter and meter.reached(time.monotonic() - start):
+            return
+        yield request
+
+
+def _no_canary(requests: Iterable[Request]) -> Iterator[Request | None]:
+    yield from requests
+
+
+class _Canary:
+    """Lets one request through and holds back the others until its answer has shown the teacher's thinking."""
+
+    def __init__(self, asker: Asker) -> None:
+        self.asker = asker
+        self.waiting = False
+        self.passed = False
+
+    def __call__(self, requests: Iterable[Request]) -> Iterator[Request | None]:
+        for request in requests:
+            self.waiting = not self.passed
+            yield request
+            while self.waiting:
+                yield None
+
+    def seen(self, trace: Trace | None) -> None:
+        """An answer came back; None is a failure, after which the next request is the canary."""
+        if trace is not None and not self.passed:
+            require_reasoning(trace, self.asker)
+            self.passed = True
+        self.waiting = False
+
+
+class _Judging:
+    """Hands traces to the judge and writes verdicts down as they come back."""
+
+    def __init__(self, judge: Judge, verdicts: Verdicts, problems: Mapping[str, Problem]) -> None:
+        self.judge, self.verdicts, self.problems = judge, verdicts, problems
+        self.outcomes: Counter[str] = Counter()
+        self._pending: dict[Future[list[Verdict]], Problem] = {}
+        self._done: SimpleQueue[Future[list[Verdict]]] = SimpleQueue()
+
+    def take(self, trace: Trace) -> None:
+        problem = self.problems.get(trace.problem_id)
+        if problem is not None and not self.verdicts.of(trace.key, problem):
+            future = self.judge.submit(problem, trace)
+            self._pending[future] = problem
+            future.add_done_callback(self._done.put)
+
+    def collect(self) -> None:
+        """Write down the verdicts that are there, without waiting."""
+        while not self._done.empty():
+            self._store(self._done.get())
+
+    def finish(self) -> None:
+        """Wait for the verdicts that are due."""
+        while self._pending:
+            self._store(self._done.get())
+
+    def rate(self) -> str:
+        judged = self.outcomes["right"] + self.outcomes["wrong"]
+        return f"{self.outcomes['right'] / judged:.0%} right" if judged else "none judged yet"
+
+    def _store(self, future: "Future[list[Verdict]]") -> None:
+        verdicts = future.result()
+        self.verdicts.add(self._pending.pop(future), verdicts)
+        if (deciding := decide(verdicts)) is not None:
+            self.outcomes[deciding.outcome] += 1
+
+
+def _report_failures(failures: Counter[str], total: int) -> None:
+    if not failures:
+        return
+    reason, count = failures.most_common(1)[0]
+    text = f"{failures.total()} of {total} requests failed; the most frequent reason ({count}): {reason}"
+    if failures.total() == total:
+        raise TracegenError(text)
+    say(f"{text} The same command asks them again.")

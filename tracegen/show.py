@@ -1,0 +1,87 @@
+"""What the house offers and what a run will train on, printed."""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from rich.console import Console
+from rich.table import Table
+
+from tracegen import models, registry, shipped
+from tracegen.corpus import DATA_FILE
+from tracegen.recipe import Recipe
+from tracegen.records import UsageError
+
+SHELVES: tuple[registry.Shelf, ...] = ("source", "engine", "verifier", "filter", "benchmark")
+FILES: tuple[shipped.Kind, ...] = ("recipes", "prompts")
+
+
+def shelves(shelf: str | None, as_json: bool) -> None:
+    """Print what a recipe can name: all shelves, or one."""
+    known = [f"{name}s" for name in SHELVES] + list(FILES)
+    if shelf is not None and shelf not in known:
+        raise UsageError(f"there is no shelf {shelf!r}; the shelves are {', '.join(known)}.")
+    found = {name: _entries(name) for name in known if shelf in (None, name)}
+    if as_json:
+        print(json.dumps(found))
+        return
+    console = Console(soft_wrap=False)
+    for name, entries in found.items():
+        table = Table("name", "options", "what it is", title=name, title_justify="left", expand=True)
+        for entry in entries:
+            table.add_row(entry["name"], ", ".join(entry["options"]), entry["summary"])
+        console.print(table)
+
+
+def _entries(shelf: str) -> list[dict[str, Any]]:
+    if shelf in FILES:
+        kind = cast(shipped.Kind, shelf)
+        return [
+            {"name": name, "options": [], "summary": _first_comment(shipped.find(kind, name))}
+            for name in shipped.names(kind)
+        ]
+    kind_of = cast(registry.Shelf, shelf.removesuffix("s"))
+    return [
+        {
+            "name": name,
+            "options": [_option(p) for p in registry.options(registry.load(kind_of, name)).values()],
+            "summary": registry.summary(kind_of, name),
+        }
+        for name in registry.names(kind_of)
+    ]
+
+
+def _option(parameter: inspect.Parameter) -> str:
+    return parameter.name if parameter.default is parameter.empty else f"{parameter.name}={parameter.default!r}"
+
+
+def _first_comment(path: Path) -> str:
+    """A recipe says what it is in its first comment, a prompt in its description."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            return line.lstrip("# ").strip()
+        if line.startswith("description:"):
+            return line.partition(":")[2].strip().strip("\"'")
+    return ""
+
+
+def training_row(recipe: Recipe, folder: Path, number: int) -> None:
+    """Print one row of the run's corpus as the trainer sees it."""
+    from transformers import AutoTokenizer
+
+    from sft.data import rows
+    from sft.data import show as coloured
+
+    if recipe.student is None:
+        raise UsageError("the recipe has no student, so there is nothing to show.")
+    corpus = folder / "corpus"
+    if not (corpus / DATA_FILE).is_file():
+        raise UsageError(f"there is no corpus in {corpus}; run `tracegen curate` first.")
+    tokenizer = AutoTokenizer.from_pretrained(models.resolve(recipe.student.model).path)
+    found, hygiene = rows(str(corpus), tokenizer, max_length=recipe.student.max_length)
+    if not 0 <= number < len(found):
+        raise UsageError(f"the corpus has {len(found)} rows to train on, so --row goes from 0 to {len(found) - 1}.")
+    console = Console()
+    console.print(coloured(found[number], tokenizer))
+    console.print(str(hygiene), style="dim")

@@ -1,0 +1,94 @@
+"""The far side of the judge: one verifier on one response in a process that may be killed, and always a Verdict.
+
+`start` runs once in every worker process before any deadline; `judge` runs once for each verdict.
+Verifiers travel as names and are bound here. A module may hold three things beside its function: `VERSION`,
+`PACKAGES` (distributions whose versions shape its verdicts) and `warm()` (its heavy imports).
+"""
+
+import hashlib
+import inspect
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from tracegen.records import Problem, Trace, TracegenError, UsageError, Verdict
+from tracegen.registry import bind
+
+LONGEST_ANSWER = 2_000
+"""Characters of an answer that a verdict keeps; verdicts are stored, one a line."""
+
+_options: dict[str, Mapping[str, Any]] = {}
+_bound: dict[str, Callable[..., Any]] = {}
+
+
+def start(options: Mapping[str, Mapping[str, Any]], names: Iterable[str], memory: float | None) -> None:
+    """Prepares a worker process: caps its memory (GiB of private data) and warms the verifiers of `names`."""
+    # A hostile tower of powers must meet a MemoryError here, not the machine's OOM killer elsewhere.
+    if memory is not None:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_DATA, (int(memory * 2**30), resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    _options.update(options)
+    for name in names:
+        with suppress(TracegenError, ImportError):
+            if warm := about(_find(name), "warm"):
+                warm()
+
+
+def judge(name: str, problem: Problem, response: str, trace: Trace | None, backstop: float) -> Verdict | UsageError:
+    """One verdict. An exception of the verifier is an `error` verdict; a mistake of the user's comes back as a value."""
+    # The parent owns the deadline. This alarm ends a worker whose parent was killed, even inside one long C call.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(ceil(backstop))
+    started = time.perf_counter()
+    try:
+        function = _find(name)
+        verdict = function(problem, response, **({} if trace is None else {"trace": trace}))
+        if not isinstance(verdict, Verdict):
+            raise TypeError(f"the verifier returned {type(verdict).__name__}, not a Verdict")
+    except TracegenError as error:
+        return UsageError(str(error))
+    except MemoryError:
+        verdict = Verdict("error", None, "memory")
+    except Exception as error:  # noqa: BLE001
+        verdict = Verdict("error", None, f"{type(error).__name__}: {error}"[:200])
+    finally:
+        signal.alarm(0)
+    answer = verdict.answer if verdict.answer is None else str(verdict.answer)[:LONGEST_ANSWER]
+    return replace(verdict, answer=answer, seconds=time.perf_counter() - started)
+
+
+def about(function: Callable[..., Any], name: str) -> Any:
+    """What the verifier's module says under `name`; None if it says nothing."""
+    function = inspect.unwrap(getattr(function, "func", function))
+    return getattr(function, "__globals__", {}).get(name)
+
+
+def version(function: Callable[..., Any]) -> str:
+    """The module's VERSION; without one, a hash of its file, so that an edit shows."""
+    if (declared := about(function, "VERSION")) is not None:
+        return str(declared)
+    file = about(function, "__file__")
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12] if file else ""
+
+
+def packages(function: Callable[..., Any]) -> dict[str, str]:
+    """Installed versions of the distributions that the module names in PACKAGES."""
+    found: dict[str, str] = {}
+    for package in about(function, "PACKAGES") or ():
+        with suppress(PackageNotFoundError):
+            found[package] = package_version(package)
+    return found
+
+
+def _find(name: str) -> Callable[..., Any]:
+    if name not in _bound:
+        _bound[name] = bind("verifier", name, _options.get(name))
+    return _bound[name]
