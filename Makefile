@@ -11,7 +11,7 @@ install: .venv/.installed  ## the virtual environment, with the best engine that
 quickstart: .venv/.installed  ## the whole flow on the embedded model; ARGS='seed=2' overrides values of the recipe
 	.venv/bin/tracegen run recipes/quickstart.yaml $(ARGS)
 
-test: .venv/.installed  ## the test suite; ARGS='tests/test_rows.py' picks from it
+test: .venv/.installed  ## the test suite; ARGS='tests/test_sources.py' picks from it
 	.venv/bin/python -m pytest $(ARGS)
 
 check: .venv/.installed  ## style, types and layers

@@ -51,7 +51,7 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         # transformers draws its length groups from the global generator, which a resumed epoch cannot replay.
         if self.args.train_sampling_strategy != "group_by_length":
             return super()._get_train_sampler(train_dataset)
-        rows = self.train_dataset if train_dataset is None else train_dataset
+        rows: Any = self.train_dataset if train_dataset is None else train_dataset
         batch = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return ByLength([len(ids) for ids in rows["input_ids"]], batch, self.args.seed)
 

@@ -75,7 +75,7 @@ def rows(corpus: str, tokenizer: PreTrainedTokenizerBase, *, max_length: int) ->
     row's unmasked tokens are not the whole trace with its end of turn, or when no row is left.
     """
     end = end_of_turn(tokenizer)
-    end_id = tokenizer.convert_tokens_to_ids(end)
+    end_id = int(tokenizer.convert_tokens_to_ids(end))  # type: ignore[arg-type]
     kept: list[Row] = []
     counts: Counter[str] = Counter()
     opening = ""

@@ -30,18 +30,18 @@ def student_model(
 ) -> tuple[Any, torch.dtype]:
     """The model to train, and the dtype of its files. `longest` is that of the rows, in tokens."""
     config = load(transformers.AutoConfig, model, revision)
-    # The frozen base of a LoRA takes no updates, so nothing is lost in the arithmetic's own precision.
-    weights = DTYPES[compute] if frozen else torch.float32
     positions = getattr(config.get_text_config(), "max_position_embeddings", None)
     if positions and longest > positions:
         raise UsageError(
             f"{model} reads at most {positions} tokens and the longest row has {longest}; "
             f"set student.max_length to {positions} or less."
         )
+    files = config.get_text_config().dtype
+    files = files if isinstance(files, torch.dtype) else torch.float32
+    # The frozen base of a LoRA takes no updates, so its own precision is enough.
+    weights = files if frozen and compute != "float32" else torch.float32
     kind = transformers.AutoModelForCausalLM
-    loaded = load(kind, model, revision, dtype=weights, attn_implementation=attention or default_attention())
-    saved = config.get_text_config().dtype
-    return loaded, saved if isinstance(saved, torch.dtype) else torch.float32
+    return load(kind, model, revision, dtype=weights, attn_implementation=attention or "sdpa"), files
 
 
 def load(kind: Any, model: str, revision: str | None, **options: Any) -> Any:
@@ -60,8 +60,3 @@ def compute_dtype(dtype: str) -> str:
     if dtype not in DTYPES:
         raise UsageError(f"`student.dtype` is {dtype!r}; it must be auto, {', '.join(DTYPES)}.")
     return dtype
-
-
-def default_attention() -> str:
-    """The fastest attention that is right everywhere."""
-    return "sdpa"

@@ -33,8 +33,9 @@ class Log(TrainerCallback):  # type: ignore[misc]
         self.path.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
         self.started = time.monotonic()
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **kwargs: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Write the line before anything is told of it; a loss that is no number ends the run."""
+        logs = kwargs["logs"]
         if "loss" not in logs:
             return
         line = {

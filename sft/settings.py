@@ -16,9 +16,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from tracegen.records import UsageError
 
-_RENDERED = "tracegen renders and tokenizes the corpus itself"
-_NO_EVALUATION = "evaluation is the recipe's `evaluate`"
-_PUBLISH = "`tracegen publish` uploads"
 OURS = {
     "output_dir": "the run directory decides",
     "seed": "set `seed` of the recipe",
@@ -29,20 +26,19 @@ OURS = {
     "resume_from_checkpoint": "training resumes by itself",
     "save_only_model": "a checkpoint without optimizer cannot be resumed",
     "disable_tqdm": "tracegen shows the progress",
-    "remove_unused_columns": _RENDERED,
-    **dict.fromkeys(
-        (
-            "dataset_text_field dataset_kwargs dataset_num_proc chat_template_path eos_token pad_token truncation_mode "
-            "completion_only_loss assistant_only_loss"
-        ).split(),
-        _RENDERED,
-    ),
-    **dict.fromkeys(
-        "do_train do_eval do_predict eval_strategy eval_steps eval_on_start load_best_model_at_end".split(),
-        _NO_EVALUATION,
-    ),
-    **dict.fromkeys("push_to_hub hub_model_id hub_token hub_strategy".split(), _PUBLISH),
 }
+OURS |= dict.fromkeys(
+    [
+        *("dataset_text_field", "dataset_kwargs", "dataset_num_proc", "chat_template_path", "eos_token", "pad_token"),
+        *("truncation_mode", "completion_only_loss", "assistant_only_loss", "remove_unused_columns"),
+    ],
+    "tracegen renders and tokenizes the corpus itself",
+)
+OURS |= dict.fromkeys(
+    ["do_train", "do_eval", "do_predict", "eval_strategy", "eval_steps", "eval_on_start", "load_best_model_at_end"],
+    "evaluation is the recipe's `evaluate`",
+)
+OURS |= dict.fromkeys(["push_to_hub", "hub_model_id", "hub_token", "hub_strategy"], "`tracegen publish` uploads")
 GONE = {
     "warmup_ratio": "use warmup_steps, which below 1 is a ratio",
     "group_by_length": "use train_sampling_strategy: group_by_length",
@@ -62,10 +58,8 @@ def check(trainer: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError(f"`trainer.{name}` cannot be set: {OURS[name]}.")
         if name not in types:
             close = get_close_matches(name, types.keys() - OURS.keys(), cutoff=0.6)
-            hint = GONE.get(name) or (f"did you mean {' or '.join(close)}?" if close else "see trl.SFTConfig")
-            raise UsageError(
-                f"TRL's SFTConfig has no option {name!r}; {hint.rstrip('?')}{'?' * hint.endswith('?') or '.'}"
-            )
+            hint = GONE.get(name) or (f"the closest are {', '.join(close)}" if close else "see TRL's documentation")
+            raise UsageError(f"TRL's SFTConfig has no option {name!r}; {hint}.")
         try:
             checked[name] = TypeAdapter(types[name]).validate_python(value)
         except ValidationError as error:

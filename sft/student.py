@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from tracegen.corpus import HUB_LICENCES
 from tracegen.markdown import environment
 
 SETTINGS = (
@@ -91,7 +92,8 @@ def _card(
     template = environment().get_template("student_card.md.jinja")
     return template.render(
         **facts,
-        local_base=Path(base).is_dir() or "/" not in facts["base"],
+        licence_known=str(facts["licence"]).lower() in HUB_LICENCES.split(),
+        hub_base=not Path(base).is_dir() and "/" in str(facts["base"]),
         figures=figures,
         hygiene=figures["hygiene"],
         settings={key: getattr(value, "value", value) for key, value in settings.items()},

@@ -131,7 +131,7 @@ def _quiet() -> Iterator[None]:
     import datasets
 
     verbosity = transformers.utils.logging.get_verbosity()
-    bars = datasets.are_progress_bars_disabled()
+    bars = transformers.utils.logging.is_progress_bar_enabled(), not datasets.are_progress_bars_disabled()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
@@ -141,6 +141,7 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         transformers.utils.logging.set_verbosity(verbosity)
-        transformers.utils.logging.enable_progress_bar()
-        if not bars:
+        if bars[0]:
+            transformers.utils.logging.enable_progress_bar()
+        if bars[1]:
             datasets.enable_progress_bars()

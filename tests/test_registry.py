@@ -17,7 +17,9 @@ def test_every_name_of_a_shelf_loads_and_says_what_it_is(shelf):
         assert registry.summary(shelf, name)
 
 
-@pytest.mark.parametrize("name", ["no_such", "../length", "length.py", "tracegen.filters.length", "__init__", "_answer"])
+@pytest.mark.parametrize(
+    "name", ["no_such", "../length", "length.py", "tracegen.filters.length", "__init__", "_answer"]
+)
 def test_an_unknown_name_is_refused_with_what_is_allowed(name):
     with pytest.raises(UsageError, match=r"there is no filter .*length.*or your own as file.py:function"):
         registry.load("filter", name)

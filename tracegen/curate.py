@@ -107,7 +107,8 @@ class _Stage:
         self.waiting: deque[Trace] = deque()
 
     def run(self, traces: Iterable[Trace]) -> Iterator[Trace]:
-        for trace, reason in self.function(self._taken(traces)):
+        taken = self._taken(traces)
+        for trace, reason in self.function(taken):
             if not self.waiting or self.waiting.popleft() is not trace:
                 raise TracegenError(f"filter {self.name!r} yielded a trace that was not the next one; {_CONTRACT}.")
             if reason is None:
@@ -118,6 +119,7 @@ class _Stage:
                 self.file.write(json.dumps(row, ensure_ascii=False) + "\n")
             else:
                 raise TracegenError(f"filter {self.name!r} gave {reason!r} as a reason; {_CONTRACT}.")
+        deque(taken, maxlen=0)  # What the filter left unread shows up as waiting.
         if self.waiting:
             raise TracegenError(f"filter {self.name!r} ended with {len(self.waiting)} traces not yielded; {_CONTRACT}.")
 

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from tracegen import __version__
-from tracegen.models import cache_folder
+from tracegen.embedded import cache_folder
 from tracegen.records import MissingExtra
 
 NEEDED_FOR = {

@@ -7,6 +7,7 @@ it returns nothing. Limits: traces are read one by one and only their sizes are 
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from tracegen.format import split
 from tracegen.generate import parse
 from tracegen.ledger import best, read
 from tracegen.recipe import Budget, Prices
-from tracegen.records import Problem, Verdict
+from tracegen.records import Problem, UsageError, Verdict
 from tracegen.redact import safe_recipe, without_secrets
 from tracegen.verdicts import gold_hash
 from tracegen.verify import decide
@@ -37,8 +38,9 @@ class Seen(NamedTuple):
 
 
 def traces(run: Path, problems: Mapping[str, Problem]) -> Iterator[Seen]:
+    """Every answer of the ledger with its deciding verdict."""
     verdicts: dict[tuple[str, str | None], list[Verdict]] = defaultdict(list)
-    for row in rows(run / "verdicts" / "verdicts.jsonl"):
+    for row in json_lines(run / "verdicts" / "verdicts.jsonl"):
         gold = row.pop("gold", None)
         verdicts[row["key"], gold].append(Verdict(**row))
     golds = {name: gold_hash(problem) for name, problem in problems.items()}
@@ -81,7 +83,7 @@ def teachers(run: Path, teachers: Mapping[str, Any], traces: Sequence[Seen]) -> 
 
 def funnel(run: Path) -> dict[str, Any]:
     """The funnel with its drops, and whether every count follows from the one before."""
-    found = tree(run / "corpus" / "funnel.json")
+    found = json_file(run / "corpus" / "funnel.json")
     if not found:
         return {}
     steps = [row | {"dropped": row["before"] - row["after"]} for row in found["rows"]]
@@ -113,14 +115,12 @@ def accepted(run: Path, problems: Mapping[str, Problem]) -> dict[str, Any] | Non
     return None
 
 
-def dropped(run: Path, filters: Sequence[str]) -> Iterator[dict[str, Any]]:
+def dropped(run: Path, filters: Sequence[str]) -> list[dict[str, Any]]:
     """The first trace that each filter dropped, in the order of the filters."""
-    folder = run / "dropped"
-    paths = [folder / f"{name}.jsonl" for name in filters] if filters else sorted(folder.glob("*.jsonl"))
-    for path in paths:
-        for row in rows(path):
-            yield row | _texts(row["reasoning"], row["response"], DROPPED_TEXT)
-            break
+    firsts = [row for path in sorted((run / "dropped").glob("*.jsonl")) for row in islice(json_lines(path), 1)]
+    order = {name: position for position, name in enumerate(filters)}
+    firsts.sort(key=lambda row: order.get(row["filter"], len(order)))
+    return [row | _texts(row["reasoning"], row["response"], DROPPED_TEXT) for row in firsts]
 
 
 def _texts(reasoning: str, response: str, most: int) -> dict[str, Any]:
@@ -135,17 +135,25 @@ def newest_recipe(run: Path) -> str:
     return safe_recipe(kept[-1].read_text(encoding="utf-8")) if kept else ""
 
 
-def rows(path: Path) -> Iterator[dict[str, Any]]:
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a JSON lines file; nothing where there is no file, and a torn last line is passed over."""
     if path.is_file():
         with path.open(encoding="utf-8") as lines:
-            for line in lines:
+            for number, line in enumerate(lines, 1):
                 if line.endswith("\n"):
-                    yield json.loads(line)
+                    yield _parsed(line, f"{path}, line {number}")
 
 
-def tree(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+def json_file(path: Path) -> Any:
+    """A JSON file, or an empty object where there is none."""
+    return _parsed(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise UsageError(f"{where} is damaged: not JSON.") from None
 
 
 def flat(tree: Any, name: str = "") -> list[tuple[str, str]]:

@@ -6,12 +6,12 @@ else is a name that a server or the Hub knows, identified by that name and its r
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tracegen.embedded import NAME, cache_folder, embedded
 from tracegen.records import UsageError
 
 IDENTIFYING = (
@@ -29,7 +29,7 @@ class Model:
     """A model that an engine can run."""
 
     name: str
-    """As the recipe says it: what cards and reports show."""
+    """What cards and reports show: as the recipe says it, or what `embedded` stands for."""
     path: str
     """What the engine is given: a folder, or a name that a server or the Hub knows."""
     revision: str | None
@@ -45,9 +45,7 @@ class Model:
 def resolve(name: str, revision: str | None = None) -> Model:
     """Find the model; fetches and unpacks the embedded one when it is named for the first time."""
     if name == "embedded":
-        from tracegen.embedded import embedded
-
-        return local(embedded(), name)
+        return local(embedded(), f"HuggingFaceTB/{NAME}")
     if Path(name).is_dir():
         return local(Path(name), name)
     if name.startswith(("/", "./", "../", "~")):
@@ -77,8 +75,3 @@ def _hash(folder: Path) -> str:
     known.parent.mkdir(parents=True, exist_ok=True)
     known.write_text(digest.hexdigest())
     return digest.hexdigest()
-
-
-def cache_folder() -> Path:
-    """Where things that can be made again are kept: `$TRACEGEN_CACHE`, or `~/.cache/tracegen`."""
-    return Path(os.environ.get("TRACEGEN_CACHE") or Path.home() / ".cache" / "tracegen")

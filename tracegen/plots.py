@@ -46,13 +46,13 @@ def columns(
     """Stacked columns, one shade a series; `labels` stand under the columns, or (one more) under their edges."""
     totals = [sum(stack) for stack in zip(*series.values(), strict=True)]
     top, ticks = _scale(max(totals, default=0) or 1, whole=True)
-    left, right, high, floor_y = 38, WIDTH - 6, 30, 190
+    left, right, high, floor_y = 38, WIDTH - 6, 30 if len(series) > 1 else 12, 190
     width = (right - left) / max(1, len(totals))
 
     def up(count: float) -> float:
         return floor_y - (floor_y - high) * count / top
 
-    marks = _legend(list(series)) + _rules(ticks, up, left, "{:,.0f}".format)
+    marks = (_legend(list(series)) if len(series) > 1 else []) + _rules(ticks, up, left, "{:,.0f}".format)
     base = [0] * len(totals)
     for shade, (name, counts) in zip(SHADES, series.items(), strict=False):
         for i, count in enumerate(counts):
@@ -140,9 +140,8 @@ def whiskers(
             y += 26
         y += 8
     below = [-start, *ticks] if start else ticks
-    grid = [
-        _line(across(tick), 0, across(tick), y - 4, "grid zero" if tick == 0 and start else "grid") for tick in below
-    ]
+    bottom = max(0, y - 4)
+    grid = [_line(across(t), 0, across(t), bottom, "grid zero" if t == 0 and start else "grid") for t in below]
     numbers = [_text(across(t), y + 12, f"{100 * t:g}".replace("-", "−"), "quiet", "middle") for t in below]
     return _svg(y + 18, title, [*grid, *marks, *numbers])
 

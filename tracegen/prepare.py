@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from tracegen import __version__, prompts, registry, rundir
 from tracegen.cost import Meter
-from tracegen.curate import bind_filters
+from tracegen.curate import check_filters
 from tracegen.generate import Asker, check_engine
 from tracegen.ledger import read
 from tracegen.models import Model, local, resolve
@@ -51,7 +52,8 @@ class Run:
 
     @cached_property
     def judge(self) -> Judge:
-        return Judge(self.recipe.verifiers, workers=os.cpu_count() or 2)
+        named = {problem.verifier for problem in (*self.problems.values(), *chain(*self.benchmarks.values()))}
+        return Judge(self.recipe.verifiers, workers=os.cpu_count() or 2, named=sorted(filter(None, named)))
 
     @cached_property
     def prompt(self) -> prompts.Prompt:
@@ -129,13 +131,14 @@ class Run:
 
 def prepare(recipe: Recipe, folder: Path) -> Run:
     """Check all that can be checked without a model, write down what this launch is, and read the problems."""
-    bind_filters(recipe.filters)
+    check_filters(recipe.filters)
     for name, options in recipe.evaluate.benchmarks.items():
         registry.bind("benchmark", name, options)
     for name, teacher in recipe.teachers.items():
         prompts.load(teacher.prompt or recipe.prompt)
         check_engine(name, chosen(teacher.engine), teacher.options, teacher.sampling)
-    check_engine("evaluate", chosen(recipe.evaluate.engine), recipe.evaluate.options, recipe.evaluate.sampling)
+    if recipe.student is not None and recipe.evaluate.benchmarks:
+        check_engine("evaluate", chosen(recipe.evaluate.engine), recipe.evaluate.options, recipe.evaluate.sampling)
     if max(recipe.evaluate.k) > recipe.evaluate.sampling.n:
         raise UsageError(
             f"evaluate.k asks for pass@{max(recipe.evaluate.k)}, but evaluate.sampling.n is only "
@@ -190,8 +193,6 @@ def chosen(engine: str) -> str:
 
 def environment(recipe: Recipe) -> dict[str, Any]:
     """Versions, engines and hardware of this launch."""
-    from tracegen.engines.auto import choose
-
     packages = {}
     for package in PACKAGES:
         try:
@@ -206,7 +207,6 @@ def environment(recipe: Recipe) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "packages": packages,
         "engines": engines,
-        "auto": list(choose()),
     }
 
 
@@ -220,7 +220,9 @@ def _write_down(run: Run) -> None:
     except OSError as error:
         raise UsageError(f"cannot write to the run directory {run.folder}: {error.strerror}.") from None
     if any(teacher.engine == "auto" for teacher in run.recipe.teachers.values()):
-        name, why = found["auto"]
+        from tracegen.engines.auto import choose
+
+        name, why = choose()
         say(f"engine: {name} ({why})")
 
 

@@ -44,10 +44,15 @@ class Bar:
         return self
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        self.done += count
+        self.at(self.done + count, note)
+
+    def at(self, done: int, note: str = "") -> None:
+        """So many units are done."""
+        self.done = done
         self.note = note or self.note
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=self.done, note=f"{self.rate():.1f} {self.unit}/s {self.note}")
+            note = f"{self.rate():.1f} {self.unit}/s {self.note}"
+            self._progress.update(self._task, completed=self.done, total=self.total, note=note)
         elif time.monotonic() - self._last > LINE_EVERY:
             self._last = time.monotonic()
             say(self._line())

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tracegen.records import UsageError
+from tracegen.redact import without_secrets
 
 Options = dict[str, Any]
 
@@ -204,9 +205,9 @@ def _override(tree: dict[str, Any], override: str) -> None:
     node[last] = value
 
 
-def _refuse_secrets(tree: Any, path: str = "") -> None:
-    for address, key, value in _leaves(tree, path):
-        if value and key in {"api_key", "token", "hf_token", "password", "secret", "authorization"}:
+def _refuse_secrets(tree: Any) -> None:
+    for address, key, value in _leaves(tree, ""):
+        if without_secrets(value, key) != value:
             raise UsageError(
                 f"{address} holds a secret, and a recipe is kept and published; "
                 "put it into an environment variable and name that one in api_key_env."
@@ -220,7 +221,7 @@ def _leaves(tree: Any, path: str) -> Iterator[tuple[str, str, Any]]:
             if isinstance(value, Mapping):
                 yield from _leaves(value, address)
             else:
-                yield address, str(key).lower(), value
+                yield address, str(key), value
 
 
 def _sentence(error: ValidationError) -> str:

@@ -6,11 +6,13 @@ stage has not made yet is left out, with a line that names the stage.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import yaml
+from markupsafe import Markup, escape
 
 from tracegen import evidence, plots
 from tracegen.evidence import Seen
@@ -33,19 +35,24 @@ def report(run: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=lambda n: f"{n:,}", percent=lambda share: f"{100 * share:.1f} %", shown=shown)
+    environment.filters |= {
+        "number": lambda count: f"{count:,}",
+        "percent": lambda share: f"{100 * share:.1f} %",
+        "shown": shown,
+        "breakable": _breakable,
+    }
     recipe_text = evidence.newest_recipe(run)
     recipe = yaml.safe_load(recipe_text) or {}
-    problems = {row["id"]: Problem(**row) for row in evidence.rows(run / "problems.jsonl")}
+    problems = {row["id"]: Problem(**row) for row in evidence.json_lines(run / "problems.jsonl")}
     traces = list(evidence.traces(run, problems))
     funnel = evidence.funnel(run)
-    steps = [row for row in evidence.rows(run / "student" / "log.jsonl") if row.get("loss") is not None]
-    scores = ordered(Score(**row) for row in evidence.rows(run / "scores.jsonl"))
+    steps = [row for row in evidence.json_lines(run / "student" / "log.jsonl") if isfinite(row.get("loss", nan))]
+    scores = ordered(Score(**row) for row in evidence.json_lines(run / "scores.jsonl"))
     page = environment.get_template("report.html.jinja").render(
         name=recipe.get("name") or run.resolve().name,
         run=run,
         recipe=recipe_text,
-        environment=evidence.flat(evidence.tree(run / "environment.json")),
+        environment=evidence.flat(evidence.json_file(run / "environment.json")),
         problems=problems,
         traces=traces,
         teachers=list(evidence.teachers(run, recipe.get("teachers") or {}, traces)),
@@ -54,14 +61,15 @@ def report(run: Path) -> Path:
         reasons=lambda seen: Counter(trace.reason for trace in seen if trace.reason).most_common(3),
         funnel=funnel,
         accepted=evidence.accepted(run, problems),
-        dropped=list(evidence.dropped(run, [row["filter"] for row in funnel.get("rows", ())]))[:DROPPED_SHOWN],
+        dropped=evidence.dropped(run, [row["filter"] for row in funnel.get("rows", ())])[:DROPPED_SHOWN],
         steps=steps,
-        rows=evidence.flat(evidence.tree(run / "student" / "rows.json")),
+        rows=evidence.flat(evidence.json_file(run / "student" / "rows.json")),
         scores=scores,
         headline=_headline(scores),
         plots=_plots(traces, funnel, steps, scores),
     )
-    write_atomically(run / "report.html", page)
+    # A model may write half a surrogate pair, which UTF-8 cannot hold.
+    write_atomically(run / "report.html", page.encode("utf-8", "replace").decode("utf-8"))
     return run / "report.html"
 
 
@@ -132,12 +140,21 @@ def _rate_bin(right: int, judged: int) -> str:
     return RATES[-1] if right == judged else RATES[-(-5 * right // judged)]
 
 
-def _headline(scores: Sequence[Score]) -> dict[str, Score]:
-    """The figures of the first benchmark by which the run is judged: after, before, change and retention."""
-    wanted = {("after", "pass@1"), ("before", "pass@1"), ("comparison", "after-before"), ("comparison", "retention")}
+def _headline(scores: Sequence[Score]) -> dict[str, Score | None]:
+    """The figures of the first benchmark by which the run is judged; the first teacher's, where there are several."""
+    wanted = {
+        "before": ("before", "pass@1"),
+        "after": ("after", "pass@1"),
+        "change": ("comparison", "after-before"),
+        "retention": ("comparison", "retention"),
+    }
     first = [score for score in scores if score.benchmark == scores[0].benchmark]
     return {
-        score.metric if score.role == "comparison" else score.role: score
-        for score in reversed(first)
-        if (score.role, score.metric) in wanted
+        name: next((score for score in first if (score.role, score.metric) == figure), None)
+        for name, figure in wanted.items()
     }
+
+
+def _breakable(word: str) -> Markup:
+    """A name that a narrow column may break behind a dot."""
+    return Markup(str(escape(word)).replace(".", ".<wbr>"))

@@ -1,7 +1,7 @@
-"""The whole flow, top to bottom: every stage reads what is on disk and writes the next thing; what stands is skipped."""
+"""The whole flow, top to bottom: each stage reads what is on disk and writes the next thing; what stands is skipped."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from tracegen.curate import funnel_json
 from tracegen.evaluate import evaluate as score_roles
 from tracegen.evaluate import named
 from tracegen.prepare import Run, plan_inputs
-from tracegen.progress import say
+from tracegen.progress import Bar, say
 from tracegen.records import Problem, Score, Trace, TracegenError, UsageError
 from tracegen.sample import judged, missing, sample
 
@@ -101,7 +101,12 @@ def train(run: Run) -> None:
         say(f"student: up to date ({folder})")
         return
     work = run.folder / f".training-{rundir.fingerprint(inputs)[:12]}"
-    with rundir.rebuilt(folder, inputs) as new:
+    with rundir.rebuilt(folder, inputs) as new, Bar("train", 0, "steps") as bar:
+
+        def progress(line: Mapping[str, Any]) -> None:
+            bar.total = line["steps"]
+            bar.at(line["step"], f"{line['tokens'] / line['seconds']:.0f} tokens/s, loss {line['loss']:.3f}")
+
         fit(
             corpus=str(corpus),
             model=run.base.path,
@@ -115,13 +120,15 @@ def train(run: Run) -> None:
             dtype=student.dtype,
             attention=student.attention,
             card={
-                "name": run.recipe.name,
-                "base_model": run.base.name,
-                "base_revision": run.base.revision,
-                "recipe": run.recipe.to_yaml(),
-                "teachers": _provenance(run),
+                "name": f"{run.recipe.name}-student",
+                "base": run.base.name,
+                "recipe": run.recipe.name,
+                "recipe_hash": rundir.fingerprint(run.recipe.to_yaml())[:16],
+                "corpus": run.recipe.corpus.repo,
+                "teachers": [asker.model.name for asker in run.teachers.values()],
                 "licence": run.recipe.corpus.licence,
             },
+            progress=progress,
         )
     say(f"student: trained on {len(rows)} traces ({folder})")
 
@@ -135,7 +142,7 @@ def evaluate(run: Run) -> list[Score]:
     inputs = {
         "roles": plan_inputs(list(roles.values())),
         "benchmarks": _problems_hash(named(run.benchmarks).values()),
-        "verifiers": run.judge.fingerprint(),
+        "verifiers": run.judge.fingerprint(named(run.benchmarks).values()),
         "k": run.recipe.evaluate.k,
         "tracegen": __version__,
     }

@@ -35,7 +35,7 @@ def sample(
     ask: bool = True,
 ) -> None:
     """Draw what the askers' plans lack, and judge what is not judged. Without `ask`, only judge."""
-    with Ledger(folder / "traces") as ledger, closing(Verdicts(folder / "verdicts", judge.fingerprint())) as verdicts:
+    with Ledger(folder / "traces") as ledger, closing(_verdicts(folder, judge, problems)) as verdicts:
         if ledger.repaired:
             say(f"{ledger.folder}: cut off {ledger.repaired} bytes of an unfinished line, left by a crash.")
         judging = _Judging(judge, verdicts, problems)
@@ -50,7 +50,7 @@ def sample(
 
 def judged(folder: Path, *, problems: Mapping[str, Problem], askers: Iterable[Asker], judge: Judge) -> Iterator[Trace]:
     """The traces of these askers' plans with their deciding verdicts; the ledger may hold others, of earlier plans."""
-    with closing(Verdicts(folder / "verdicts", judge.fingerprint())) as verdicts:
+    with closing(_verdicts(folder, judge, problems)) as verdicts:
         for trace in _planned(folder / "traces", problems, askers):
             yield replace(trace, verdict=decide(verdicts.of(trace.key, problems[trace.problem_id])))
 
@@ -58,7 +58,11 @@ def judged(folder: Path, *, problems: Mapping[str, Problem], askers: Iterable[As
 def missing(folder: Path, *, problems: Mapping[str, Problem], askers: Iterable[Asker]) -> int:
     """How many samples of the plans have no answer yet."""
     with Ledger(folder / "traces") as ledger:
-        return sum(1 for asker in askers for _ in _unanswered(plan(problems.values(), asker), ledger))
+        return sum(1 for asker in askers for _ in _unanswered(plan(problems.values(), asker), ledger, set()))
+
+
+def _verdicts(folder: Path, judge: Judge, problems: Mapping[str, Problem]) -> Verdicts:
+    return Verdicts(folder / "verdicts", judge.fingerprint(problems.values()))
 
 
 def _ask(
@@ -66,24 +70,24 @@ def _ask(
 ) -> None:
     """One engine serves all `askers`: it is loaded only if some request lacks an answer."""
     by_name = {asker.name: asker for asker in askers}
-    total = sum(1 for asker in askers for _ in _unanswered(plan(problems, asker), ledger))
+    counted: set[str] = set()
+    total = sum(1 for asker in askers for _ in _unanswered(plan(problems, asker), ledger, counted))
     if total == 0:
         return
     if meter:
         meter.check()
     canaries = {asker.name: _Canary(asker) for asker in askers if asker.reasoning == "native"}
+    drawn: set[str] = set()
     requests = chain.from_iterable(
-        _within(meter, canaries.get(asker.name, _no_canary)(_unanswered(plan(problems, asker), ledger)))
+        _within(meter, canaries.get(asker.name, _no_canary)(_unanswered(plan(problems, asker), ledger, drawn)))
         for asker in askers
     )
     failures: Counter[str] = Counter()
     tokens = 0
     with Bar(f"{'+'.join(by_name)} ({askers[0].engine})", total, "samples") as bar:
         # All askers here share the engine and its model; a request carries the name of the one who asks.
-        rows = _named(answers(requests, askers[0]), by_name)
+        rows = _paid(_named(answers(requests, askers[0]), by_name), meter)
         for row in ledger.commit(rows, wait=lambda: any(canary.waiting for canary in canaries.values())):
-            if meter:
-                meter.add(row)
             tokens += row["completion_tokens"] or 0
             if row["error"] is not None:
                 failures[row["error"]] += 1
@@ -112,8 +116,7 @@ def _planned(ledger: Path, problems: Mapping[str, Problem], askers: Iterable[Ask
                 yield replace(parse(row), problem_id=request.problem_id, teacher=request.teacher, sample=request.sample)
 
 
-def _unanswered(requests: Iterable[Request], ledger: Ledger) -> Iterator[Request]:
-    seen = set()
+def _unanswered(requests: Iterable[Request], ledger: Ledger, seen: set[str]) -> Iterator[Request]:
     for request in requests:
         if request.key not in seen and not ledger.has(request.key, request.sampling["max_tokens"]):
             seen.add(request.key)
@@ -123,6 +126,14 @@ def _unanswered(requests: Iterable[Request], ledger: Ledger) -> Iterator[Request
 def _named(rows: Iterable[Row], askers: Mapping[str, Asker]) -> Iterator[Row]:
     """Rows carry the model's name as their own asker's recipe entry says it."""
     return (row | {"model": askers[row["teacher"]].model.name} for row in rows)
+
+
+def _paid(rows: Iterable[Row], meter: Meter | None) -> Iterator[Row]:
+    """An answer is paid for when it comes back, not when it is durable."""
+    for row in rows:
+        if meter:
+            meter.add(row)
+        yield row
 
 
 def _within(meter: Meter | None, requests: Iterable[Request | None]) -> Iterator[Request | None]:

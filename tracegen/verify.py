@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -143,6 +144,8 @@ class Judge:
             initargs=(self._options, self._warmed, self._memory),
             context=multiprocessing.get_context("spawn"),
         )
+        # Its first start would unblock SIGINT behind our back.
+        resource_tracker.ensure_running()
         # Ctrl-C belongs to the parent. A worker inherits the mask of the thread that starts it, and pebble's threads
         # inherit this one's: so no worker, first or respawned, can be interrupted, not even while it still imports.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -198,7 +201,9 @@ class Judge:
             pool.stop()
             threading.Thread(target=pool.join, daemon=True).start()
         if self._broken > RESTARTS:
-            failure = TracegenError(f"the verifiers' worker processes do not stay alive ({error}); run `tracegen doctor`.")
+            failure = TracegenError(
+                f"the verifiers' worker processes do not stay alive ({error}); run `tracegen doctor`."
+            )
             for case in list(self._open):
                 self._close(case, failure)
             return
@@ -240,7 +245,9 @@ def gold_trace(key: str, answer: str) -> Trace:
     return Trace(key, key, "gold", 0, (), "", answer, "complete", "stop", 0)
 
 
-def in_order(pairs: Iterable[tuple[Item, Future[list[Verdict]]]], window: int = WINDOW) -> Iterator[tuple[Item, list[Verdict]]]:
+def in_order(
+    pairs: Iterable[tuple[Item, Future[list[Verdict]]]], window: int = WINDOW
+) -> Iterator[tuple[Item, list[Verdict]]]:
     """Pulls at most `window` pairs ahead of the oldest unfinished one and yields each with its result, in order."""
     ahead: deque[tuple[Item, Future[list[Verdict]]]] = deque()
     for pair in pairs:

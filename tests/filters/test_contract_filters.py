@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -70,6 +70,7 @@ def test_every_trace_once_in_order_as_it_is(function: Callable[..., Any]) -> Non
     assert all(reason is None or (isinstance(reason, str) and reason) for _, reason in pairs)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=40), st.text(max_size=40)), max_size=5))
 @pytest.mark.parametrize("name", names("filter"))
 def test_any_text(name: str, texts: list[tuple[str, str]]) -> None:

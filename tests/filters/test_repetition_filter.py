@@ -19,9 +19,9 @@ def reason(reasoning: str, response: str = "4", **options: int) -> str | None:
     "unit", ["ha", "so ", "9", "The answer is 4.\n", "Wait. ", "Step 3: add 4 and 5 to get 9. ", "再想"]
 )
 def test_a_loop_at_the_end(unit: str) -> None:
-    assert reason(f"{PROSE} {unit * 60}") == "loop"
-    assert reason(PROSE, f"{PROSE} {unit * 60}") == "loop"
-    assert reason(f"{PROSE} {unit * 60}{unit[: len(unit) // 2]}") == "loop"
+    assert reason(f"{PROSE} {unit * 80}") == "loop"
+    assert reason(PROSE, f"{PROSE} {unit * 80}") == "loop"
+    assert reason(f"{PROSE} {unit * 80}{unit[: len(unit) // 2]}") == "loop"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_the_same_run_more_than_twenty_times() -> None:
 
 
 def test_thresholds() -> None:
-    looping = "a b c d e " * 3
+    looping = "a b c d e " * 3 + "a"
     assert reason(looping) is None
     assert reason(looping, loop_tokens=15) == "loop"
     assert reason(looping, loop_tokens=15, loops=4) is None

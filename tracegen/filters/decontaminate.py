@@ -14,10 +14,12 @@ from tracegen.records import Problem, Trace, UsageError
 
 _EXACT_BELOW = 5
 """A benchmark problem of fewer words, such as "What is 3 + 4?", stands inside others by chance."""
-_HYPHEN = re.compile(r"(?<=[^\W\d_])[-_](?=[^\W\d_])")
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_TOKEN = re.compile(r"(\d+(?:\.\d+)?|[^\W\d_]+)|[-+*/=<>^%()|]")
-_OPERATORS = str.maketrans({"−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "⁄": "/"})
+_LETTER = r"[^\W\d_]"
+_DASH = re.compile(rf"-(?:-+|(?<={_LETTER}-)(?={_LETTER}))")
+_THOUSANDS = re.compile(r",(?<=\d,)(?=\d{3}(?!\d))")
+_OPERATORS = frozenset("-+*/=<>^%()|")
+_TOKEN = re.compile(rf"{_LETTER}+|\d+(?:\.\d+)?|[-+*/=<>^%()|]")
+_SPELLINGS = str.maketrans({"−": "-", "×": "*", "·": "*", "÷": "/", "⁄": "/"})
 
 
 def decontaminate(
@@ -65,14 +67,16 @@ def decontaminate(
 
 def _words(text: str) -> list[str]:
     """Words and numbers without case and punctuation, each with the operators in front of it: `3`, `+4`, `(x`."""
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_OPERATORS)
+    text = unicodedata.normalize("NFKC", text).casefold()
+    if not text.isascii():
+        text = text.translate(_SPELLINGS)
     words, operators = [], ""
-    for token in _TOKEN.finditer(_THOUSANDS.sub("", _HYPHEN.sub(" ", text))):
-        if token[1]:
-            words.append(operators + token[1])
-            operators = ""
+    for token in _TOKEN.findall(_THOUSANDS.sub("", _DASH.sub(" ", text))):
+        if token in _OPERATORS:
+            operators += token
         else:
-            operators += token[0]
+            words.append(operators + token)
+            operators = ""
     return words
 
 

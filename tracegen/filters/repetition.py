@@ -3,7 +3,7 @@
 Two rules, either drops: `ngram`, the rule of AM-Thinking-v1 (arXiv 2505.08311), for long traces: a run of 20 tokens
 that occurs more than 20 times; and `loop`, for short ones, where no run has the room to occur that often: reasoning
 or response ends in one unit repeated without a break.
-Tokens here are words, single digits and single signs, so that a verdict does not depend on the student.
+Tokens are cut by a fixed pattern, so that what is dropped does not depend on the student.
 """
 
 import re
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tracegen.records import Trace, UsageError
 
-_TOKEN = re.compile(r"[^\W\d_]{1,16}|\S")
-"""Letters come in pieces of 16 at most, so that one endless "hahaha" is many tokens."""
+_TOKEN = re.compile(r"[^\W\d_\u2e80-\uffff]{1,4}|\S")
+"""At most four letters, about what a model's tokenizer makes of English; East Asian signs one by one."""
 
 
 def repetition(
@@ -45,13 +45,10 @@ def _runs(parts: Sequence[Sequence[str]], size: int) -> Iterator[int]:
 
 def _ends_in_loop(tokens: Sequence[str], loops: int, loop_tokens: int) -> bool:
     """Whether, for some period, each of the last tokens equals the one a period before it."""
-    backwards = tokens[::-1]
-    for period in range(1, len(tokens) // loops + 1):
+    backwards = tokens[-2::-1]  # Without the last one, which may be cut off in the middle of a word.
+    for period in range(1, len(backwards) // loops + 1):
         size = max(loops * period, loop_tokens)
-        if (
-            backwards[0] == backwards[period]
-            and backwards[: size - period] == backwards[period:size]
-            and size <= len(tokens)
-        ):
+        likely = size <= len(backwards) and backwards[0] == backwards[period]
+        if likely and backwards[: size - period] == backwards[period:size]:
             return True
     return False

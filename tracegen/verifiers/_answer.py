@@ -107,11 +107,19 @@ def _concluded(text: str) -> str | None:
         return None
     inside = next(group for group in spans[-1].groups() if group is not None)
     ends_in_it = _STATES.search(line[: spans[-1].start()]) and not line[spans[-1].end() :].strip(" .")
-    return inside.strip() if (_CONCLUDES.search(line) or ends_in_it) and not _PROSE.search(_mathematics(inside)) else None
+    return (
+        inside.strip() if (_CONCLUDES.search(line) or ends_in_it) and not _PROSE.search(_mathematics(inside)) else None
+    )
 
 
 def _is_short(text: str) -> bool:
-    return len(text) <= BARE and "\n\n" not in text and len(_PROSE.findall(_mathematics(text))) <= 3
+    # A box that was opened and never closed is an answer that was cut off.
+    return (
+        r"\boxed" not in text
+        and len(text) <= BARE
+        and "\n\n" not in text
+        and len(_PROSE.findall(_mathematics(text))) <= 3
+    )
 
 
 def _mathematics(text: str) -> str:

@@ -9,28 +9,42 @@ _UNICODE = str.maketrans(
     {
         **dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000", " "),
         **dict.fromkeys("−–﹣", "-"),
-        **{"×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/", "⁄": "/", "∕": "/", "π": r"\pi ", "∞": r"\infty "},
+        **{
+            "×": r"\times ",
+            "·": r"\cdot ",
+            "⋅": r"\cdot ",
+            "÷": "/",
+            "⁄": "/",
+            "∕": "/",
+            "π": r"\pi ",
+            "∞": r"\infty ",
+        },
         **{"≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in "},
         **{"°": r"^\circ ", "½": r"\frac12 ", "¼": r"\frac14 ", "¾": r"\frac34 ", "∅": r"\emptyset ", "θ": r"\theta "},
         **{"’": "'", "′": "'"},
     }
 )
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ", "0123456789-n")
-_FUNCTIONS = "sqrt|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|ln|log|exp|pi|theta|alpha|beta|infinity|oo"
+_FUNCTIONS = (
+    "sqrt|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|ln|log|exp|pi|theta|alpha|beta|infinity|oo"
+)
 _NAMES = frozenset(_FUNCTIONS.split("|"))
 _TEXT_MACRO = re.compile(r"\\(?:text|textbf|textrm|textit|mbox|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
-_SPACING = re.compile(r"\\[,;:!>]|\\ |~|\\q?quad\b|\\(?:left|right|displaystyle)(?![A-Za-z])")
+_SPACING = re.compile(r"(?<!\\)\\[,;:!>]|(?<!\\)\\ |~|\\q?quad\b|\\(?:left|right|displaystyle)(?![A-Za-z])")
 _WHOLE = r"(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d+)"
 _DECIMAL = re.compile(
     rf"([+-]?)\s*({_WHOLE}(?:\.\d*)?|\.\d+)"
     r"(?:\s+([A-Za-z]{2,})(?:\s*\^\s*\{?[23]\}?)?(?: [A-Za-z]{2,}){0,2}|\s*\^\s*\{?\\circ\s*\}?)?"
 )
-_SCALES = frozenset(
-    "hundred thousand million billion trillion dozen percent pct half halves third thirds quarter quarters fourth fifth "
+_TIMES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_NO_UNITS = frozenset(
+    "percent pct half halves third thirds quarter quarters fourth fifth "
     "fifths sixth sixths eighth eighths tenth tenths squared cubed factorial mod modulo and or times root choose over "
     "plus minus divided per to the is".split()
 )
-_RATIO = re.compile(r"([+-]?)\s*(?:\\[dt]?frac\s*\{\s*(-?\d+)\s*\}\s*\{\s*(-?\d+)\s*\}|\\[dt]?frac\s*(\d)\s*(\d)|(\d+)\s*/\s*(\d+))")
+_RATIO = re.compile(
+    r"([+-]?)\s*(?:\\[dt]?frac\s*\{\s*(-?\d+)\s*\}\s*\{\s*(-?\d+)\s*\}|\\[dt]?frac\s*(\d)\s*(\d)|(\d+)\s*/\s*(\d+))"
+)
 _CURRENCY = re.compile(r"^([+-]?)\s*(?:\\?\$|[€£¥₹])\s*")
 
 
@@ -55,9 +69,10 @@ def number(text: str) -> Fraction | None:
     text = _CURRENCY.sub(r"\1", _TEXT_MACRO.sub(r" \1", text)).strip()
     if found := _DECIMAL.fullmatch(text):
         sign, digits, unit = found.groups()
-        if unit and unit.lower() in _SCALES | _NAMES:
+        unit = (unit or "").lower()
+        if unit in _NO_UNITS | _NAMES:
             return None
-        return Fraction(sign + digits.replace(",", "").replace(" ", "").removesuffix("."))
+        return _TIMES.get(unit, 1) * Fraction(sign + digits.replace(",", "").replace(" ", "").removesuffix("."))
     if found := _RATIO.fullmatch(text):
         sign, *parts = found.groups()
         top, bottom = (int(part) for part in parts if part is not None)

@@ -1,0 +1,312 @@
+"""Training on a tiny model: everything moves, accumulation is neutral, a killed run ends as if it had not been."""
+
+import json
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("trl")
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from sft import checkpoints
+from sft.batches import ByLength
+from sft.checkpoints import last_whole
+from sft.settings import check
+from sft.train import train
+from tracegen.records import TracegenError, UsageError
+
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+FAST = {"learning_rate": 5e-3, "num_train_epochs": 2, "per_device_train_batch_size": 4, "report_to": "none"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for one another cost more than this tiny model does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model folder: two layers of width 32, a byte-level tokenizer, a template in the style of ChatML."""
+    folder = tmp_path_factory.mktemp("base")
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    core.train_from_iterator(
+        ["user assistant think"],
+        trainers.BpeTrainer(
+            vocab_size=300,
+            special_tokens=["<|eos|>", "<|im_start|>", "<|im_end|>"],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|eos|>")
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        tie_word_embeddings=True,
+        eos_token_id=0,
+        dtype="float32",
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Twenty sums of unequal length."""
+    path = tmp_path_factory.mktemp("corpus") / "corpus.jsonl"
+    with path.open("w") as file:
+        for i in range(20):
+            thought = f"<think>\n{i} and {i}" + " and then" * (i % 5) + f"\n</think>\n\n{2 * i}"
+            chat = [{"role": "user", "content": f"{i} + {i}?"}, {"role": "assistant", "content": thought}]
+            file.write(json.dumps({"messages": chat, "key": f"k{i}"}) + "\n")
+    return str(path)
+
+
+def run(base: str, corpus: str, folder: Path, trainer: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    """Train in float32 unless told otherwise, and return the figures."""
+    options = {"dtype": "float32", "max_length": 200} | options
+    return train(
+        corpus=corpus,
+        model=base,
+        out=folder / "student",
+        work=folder / "work",
+        trainer=FAST | (trainer or {}),
+        **options,
+    )
+
+
+def weights(folder: str | Path) -> dict[str, torch.Tensor]:
+    return dict(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).named_parameters())
+
+
+def losses(folder: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (folder / "student" / "log.jsonl").read_text().splitlines()]
+
+
+def test_every_parameter_changes_and_the_loss_falls(base: str, corpus: str, tmp_path: Path) -> None:
+    figures = run(base, corpus, tmp_path, {"num_train_epochs": 5})
+    assert figures["steps"] == 25
+    assert figures["loss"] < 0.8 * figures["first_loss"]
+    before, after = weights(base), weights(tmp_path / "student")
+    assert before.keys() == after.keys()
+    assert not [name for name in before if torch.equal(before[name], after[name])]
+
+
+def test_student_folder_is_complete(base: str, corpus: str, tmp_path: Path) -> None:
+    told: list[Any] = []
+    (tmp_path / "student").mkdir()
+    (tmp_path / "student" / "stale.txt").touch()
+    card = {"name": "Tiny", "base": "maker/tiny", "licence": "mit", "recipe": "quickstart", "teachers": ["maker/big"]}
+    run(base, corpus, tmp_path, progress=told.append, card=card)
+    names = {path.name for path in (tmp_path / "student").iterdir()}
+    assert names == {
+        *("config.json", "model.safetensors", "generation_config.json", "README.md", "log.jsonl", "rows.json"),
+        *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
+    }
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    log = [json.loads(line) for line in (tmp_path / "student" / "log.jsonl").read_text().splitlines()]
+    assert log == told
+    assert [line["step"] for line in log] == list(range(1, 11))
+    assert {"epoch", "loss", "learning_rate", "tokens", "seconds"} <= log[0].keys()
+    hygiene = json.loads((tmp_path / "student" / "rows.json").read_text())
+    assert (hygiene["read"], hygiene["kept"], hygiene["end_of_turn"]) == (20, 20, "<|im_end|>")
+    assert log[-1]["tokens"] == 2 * (hygiene["prompt_tokens"] + hygiene["trained_tokens"])
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "student")
+    assert tokenizer.chat_template == TEMPLATE
+    generation = json.loads((tmp_path / "student" / "generation_config.json").read_text())
+    assert tokenizer.convert_tokens_to_ids("<|im_end|>") in generation["eos_token_id"]
+    text = (tmp_path / "student" / "README.md").read_text()
+    assert text.startswith("---\nlibrary_name: transformers\n")
+    for fact in ("# Tiny", "`maker/big`", 'license: "mit"', "`quickstart`", "| learning_rate | `0.005` |"):
+        assert fact in text.replace("| `learning_rate` |", "| learning_rate |")
+    assert base not in text
+    assert not list((tmp_path / "work").glob("checkpoint-*"))
+
+
+def test_accumulation_is_neutral(base: str, corpus: str, tmp_path: Path) -> None:
+    together, apart = tmp_path / "together", tmp_path / "apart"
+    run(base, corpus, together, {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1})
+    run(base, corpus, apart, {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 4})
+    assert losses(together) == pytest.approx(losses(apart), rel=1e-4)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of the trainer's catches it."""
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_resumed_run_ends_with_the_same_weights(base: str, corpus: str, tmp_path: Path, torn: bool) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = {"save_strategy": "steps", "save_steps": 3, "num_train_epochs": 3}
+    run(base, corpus, whole, options)
+
+    def kill(line: Mapping[str, Any]) -> None:
+        if line["step"] == 8:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(base, corpus, broken, options, progress=kill)
+    assert not (broken / "student").exists()
+    if torn:
+        (broken / "work" / "checkpoint-6" / "trainer_state.json").write_text('{"global_st')
+    figures = run(base, corpus, broken, options)
+    assert figures["resumed_from"] == (3 if torn else 6)
+    assert losses(broken) == pytest.approx(losses(whole), rel=1e-6)
+    first, second = weights(whole / "student"), weights(broken / "student")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    lines = [json.loads(line) for line in (broken / "student" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 16))
+    assert lines == sorted(lines, key=lambda line: (line["tokens"], line["seconds"]))
+
+
+def test_checkpoints_by_the_clock(base: str, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "SHARE", 1e9)
+
+    def kill(line: Mapping[str, Any]) -> None:
+        if line["step"] == 8:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(base, corpus, tmp_path, progress=kill)
+    assert sorted(path.name for path in (tmp_path / "work").glob("checkpoint-*")) == ["checkpoint-6", "checkpoint-7"]
+    assert run(base, corpus, tmp_path)["resumed_from"] == 7
+
+
+def test_checkpoint_of_other_inputs_is_not_gone_on_from(tmp_path: Path) -> None:
+    def checkpoint() -> None:
+        folder = tmp_path / "checkpoint-4"
+        folder.mkdir()
+        for name in ("trainer_state.json", "optimizer.pt", "scheduler.pt"):
+            (folder / name).write_text("{}")
+
+    assert last_whole(tmp_path, {"seed": 1}) is None
+    checkpoint()
+    assert last_whole(tmp_path, {"seed": 1}) == tmp_path / "checkpoint-4"
+    assert last_whole(tmp_path, {"seed": 2}) is None
+    assert not (tmp_path / "checkpoint-4").exists()
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_the_next_run_goes_on(base: str, corpus: str, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(line: Mapping[str, Any]) -> None:
+        if line["step"] == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(base, corpus, tmp_path, progress=interrupt)
+    assert signal.getsignal(signal.SIGINT) is before
+    figures = run(base, corpus, tmp_path)
+    assert figures["resumed_from"] in (4, 5)
+    assert len(losses(tmp_path)) == 10
+
+
+def test_lora_is_merged_and_loads_like_any_model(base: str, corpus: str, tmp_path: Path) -> None:
+    trainer, lora = {"learning_rate": 2e-2, "num_train_epochs": 5}, {"r": 8, "alpha": 16}
+    figures = run(base, corpus, tmp_path, trainer, lora=lora, dtype="bfloat16")
+    assert figures["loss"] < figures["first_loss"]
+    before, after = weights(base), weights(tmp_path / "student")
+    assert before.keys() == after.keys()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {name for name in before if "proj" in name}
+    assert "LoRA, merged" in (tmp_path / "student" / "README.md").read_text()
+
+
+def test_small_steps_are_not_lost_to_bfloat16(base: str, corpus: str, tmp_path: Path) -> None:
+    """In bf16 weights, steps of 1e-6 round away; float32 weights under bf16 arithmetic keep them."""
+    run(
+        base,
+        corpus,
+        tmp_path,
+        {"learning_rate": 1e-6, "lr_scheduler_type": "constant", "warmup_steps": 0},
+        dtype="bfloat16",
+    )
+    before, after = weights(base), weights(tmp_path / "student")
+    moved = sum(int((before[n] != after[n]).sum()) for n in before) / sum(p.numel() for p in before.values())
+    assert moved > 0.9
+
+
+@pytest.mark.parametrize(
+    ("trainer", "said"),
+    [
+        ({"learning_rat": 1}, r"SFTConfig has no option 'learning_rat'; the closest are learning_rate"),
+        ({"warmup_ratio": 0.1}, "use warmup_steps"),
+        ({"output_dir": "x"}, "`trainer.output_dir` cannot be set"),
+        ({"max_length": 5}, r"set `student.max_length`"),
+        ({"learning_rate": "fast"}, r"`trainer.learning_rate` is 'fast'; input should be a valid number"),
+        ({"lr_scheduler_type": "wavy"}, "TRL refuses"),
+    ],
+)
+def test_trainer_settings_that_cannot_be(
+    base: str, corpus: str, tmp_path: Path, trainer: Mapping[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        run(base, corpus, tmp_path, trainer)
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
+    assert check({"learning_rate": "5e-5", "num_train_epochs": 2}) == {"learning_rate": 5e-5, "num_train_epochs": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"method": "dpo"}, "the method is sft"),
+        ({"dtype": "int8"}, "must be auto, float32"),
+        ({"lora": {"rank": 8}}, "no field 'rank'"),
+        ({"model": "./gone"}, "could not be loaded"),
+    ],
+)
+def test_options_that_cannot_be(base: str, corpus: str, tmp_path: Path, options: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        run(options.pop("model", base), corpus, tmp_path, **options)
+
+
+def test_row_longer_than_the_model_reads(base: str, tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "x" * 300}]
+    (tmp_path / "corpus.jsonl").write_text(json.dumps({"messages": chat}))
+    with pytest.raises(UsageError, match="reads at most 256 tokens"):
+        run(base, str(tmp_path / "corpus.jsonl"), tmp_path, max_length=1000)
+
+
+def test_loss_that_is_no_number_ends_the_run(base: str, corpus: str, tmp_path: Path) -> None:
+    with pytest.raises(TracegenError, match="the loss is nan at step"):
+        run(base, corpus, tmp_path, {"learning_rate": 1e30, "max_grad_norm": 0.0, "warmup_steps": 0})
+
+
+def test_batches_have_one_length_and_depend_on_seed_and_epoch_alone() -> None:
+    lengths = [i % 10 for i in range(100)]
+    sampler = ByLength(lengths, batch=10, seed=1)
+    first = list(sampler)
+    assert sorted(first) == list(range(100))
+    assert all(len({lengths[i] for i in first[at : at + 10]}) == 1 for at in range(0, 100, 10))
+    assert [lengths[i] for i in first] != sorted(lengths)
+    assert list(ByLength(lengths, batch=10, seed=1)) == first
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+    assert list(ByLength([5, 1, 1, 1, 1], batch=2, seed=3))[-1] == 0

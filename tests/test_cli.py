@@ -1,0 +1,187 @@
+"""The command line: mistakes are one sentence and an exit status, before any model is loaded."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from tracegen import cli, models
+
+PROBLEM = {"id": "p1", "statement": "What is 1 + 1?", "answer": "2"}
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run the command line in this process; returns exit status, stdout, stderr. Loading any model fails the test."""
+
+    def no_model(*_args, **_more):
+        pytest.fail("a model was resolved before the mistake was found")
+
+    def run(*arguments, models_allowed=False):
+        if not models_allowed:
+            monkeypatch.setattr(models, "local", no_model)
+        monkeypatch.setattr(sys, "argv", ["tracegen", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        return stopped.value.code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    """A recipe on disk, changed by keyword; the working directory is empty but for it."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(problems=(PROBLEM,), **changes):
+        (tmp_path / "p.jsonl").write_text("".join(json.dumps(problem) + "\n" for problem in problems))
+        tree = {
+            "name": "t",
+            "problems": {"source": "jsonl", "path": "p.jsonl"},
+            "prompt": "math",
+            "teachers": {"t": {"engine": "replay", "model": "embedded", "options": {"path": "r.jsonl"}}},
+            "verifiers": {"exact": {}},
+            "student": {"model": "embedded"},
+        }
+        (tmp_path / "t.yaml").write_text(yaml.safe_dump(tree | changes))
+        return tmp_path / "t.yaml"
+
+    return write
+
+
+TEACHER = {"engine": "replay", "model": "embedded", "options": {"path": "r.jsonl"}}
+
+MISTAKES = {
+    "unknown filter": ({"filters": {"lenght": {}}}, "there is no filter 'lenght'; the filters are correct, "),
+    "unknown option": (
+        {"filters": {"length": {"max_token": 9}}},
+        "filter 'length' has no option 'max_token'; it takes ",
+    ),
+    "bad value of an option": ({"filters": {"repetition": {"most": "many"}}}, "filter 'repetition'"),
+    "unknown engine": ({"teachers": {"t": TEACHER | {"engine": "vlm"}}}, "there is no engine 'vlm'; the engines are "),
+    "unknown engine option": (
+        {"teachers": {"t": TEACHER | {"options": {"path": "r", "x": 1}}}},
+        "engine 'replay' has no option 'x'; it takes path.",
+    ),
+    "unknown verifier": ({"verifiers": {"maths": {}}}, "there is no verifier 'maths'; the verifiers are exact, "),
+    "unknown benchmark": ({"evaluate": {"benchmarks": {"gsm9k": {}}}}, "there is no benchmark 'gsm9k'; "),
+    "unknown source": ({"problems": {"source": "csv"}}, "there is no source 'csv'; the sources are gsm8k, "),
+    "unknown field": ({"filter": {}}, "the recipe has no field 'filter'; it takes name, "),
+    "unknown prompt": ({"prompt": "maths"}, "there is no prompt 'maths'; tracegen comes with "),
+    "missing problem file": ({"problems": {"source": "jsonl", "path": "none.jsonl"}}, "'none.jsonl'"),
+    "pass@k beyond n": ({"evaluate": {"k": [4]}}, "evaluate.k asks for pass@4, but evaluate.sampling.n is only 1"),
+    "greedy copies": (
+        {"teachers": {"t": TEACHER | {"sampling": {"n": 2, "temperature": 0}}}},
+        "t: sampling.temperature is 0 and sampling.n is 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_the_recipe(call, recipe, name):
+    changes, sentence = MISTAKES[name]
+    status, out, err = call("run", recipe(**changes))
+    assert (status, out) == (2, "")
+    assert sentence in err
+    assert len(err.strip().splitlines()) == 1
+
+
+PROBLEM_FILES = {
+    "malformed line": (json.dumps(PROBLEM) + "\n{oops\n", "p.jsonl, line 2 is not JSON"),
+    "no statement": ('{"id": "1", "answer": "2"}\n', "p.jsonl, line 1 has no `statement`"),
+    "empty file": ("", "p.jsonl holds no problems"),
+    "the same id twice": ((json.dumps(PROBLEM) + "\n") * 2, "p.jsonl, line 2"),
+    "a gold that its verifier rejects": (
+        json.dumps(PROBLEM | {"answer": ""}) + "\n",
+        "the verifier rejects the gold answer of p1 (answer '': unverifiable",
+    ),
+    "a verifier that does not exist": (json.dumps(PROBLEM | {"verifier": "maths"}) + "\n", "no verifier 'maths'"),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEM_FILES)
+def test_a_mistake_in_the_problems(call, recipe, tmp_path, name):
+    text, sentence = PROBLEM_FILES[name]
+    path = recipe()
+    (tmp_path / "p.jsonl").write_text(text)
+    status, out, err = call("run", path)
+    assert (status, out) == (2, "")
+    assert sentence in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_target_that_is_not_there(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert call("run", "nowhere.yaml")[0] == 2
+    assert "there is no recipe 'nowhere.yaml'; tracegen comes with " in call("run", "nowhere.yaml")[2]
+    assert "is not a run directory" in call("run", tmp_path)[2]
+
+
+def test_a_run_directory_that_cannot_be_written(call, recipe, tmp_path):
+    path = recipe()
+    (tmp_path / "file").write_text("")
+    status, _, err = call("run", path, "--run-dir", tmp_path / "file" / "run")
+    assert status == 2
+    assert "cannot write to the run directory" in err
+
+
+def test_an_override_or_a_word_that_does_not_fit(call, recipe):
+    assert call("run", recipe(), "seed")[0] == 2
+    assert call("rum")[0] == 2
+    assert call("run", recipe(), "teachers.t.sampling.n=0")[0] == 2
+
+
+def test_publish_asks_where_to_and_for_a_corpus(call, recipe):
+    assert "Say --repo owner/name" in call("publish", recipe())[2]
+    status, _, err = call("publish", recipe(), "--repo", "a/b")
+    assert (status, "tracegen curate" in err) == (2, True)
+
+
+def test_check_lists_every_gold_that_is_rejected(call, recipe):
+    problems = [PROBLEM, PROBLEM | {"id": "p2", "answer": ""}, PROBLEM | {"id": "p3", "answer": " "}]
+    status, out, err = call("check", recipe(problems))
+    assert status == 2
+    assert [line.partition(":")[0] for line in out.splitlines()] == ["p2", "p3"]
+    assert "2 of 3 gold answers are rejected" in err
+    assert call("check", recipe())[:2] == (0, "1 problems; every gold answer is accepted by its verifier.\n")
+
+
+def test_show_prints_the_resolved_recipe(call, recipe):
+    status, out, _ = call("show", recipe(), "teachers.t.sampling.n=3")
+    assert status == 0
+    assert yaml.safe_load(out)["teachers"]["t"]["sampling"]["n"] == 3
+    assert json.loads(call("show", recipe(), "--json")[1])["name"] == "t"
+
+
+def test_list_names_every_shelf_with_options(call):
+    found = json.loads(call("list", "--json")[1])
+    assert set(found) == {"sources", "engines", "verifiers", "filters", "benchmarks", "recipes", "prompts"}
+    assert any(entry["name"] == "length" and entry["options"] for entry in found["filters"])
+    assert all(entry["summary"] for entries in found.values() for entry in entries)
+    assert call("list", "shoes")[0] == 2
+
+
+def test_doctor_says_what_is_there_and_what_is_missing(call):
+    found = json.loads(call("doctor", "--json")[1])
+    assert found["packages"]["math-verify"]
+    for package, there in found["packages"].items():
+        assert bool(there) != any(line.startswith(f"{package} is missing") for line in found["advice"])
+
+
+def test_help_answers_at_once():
+    def seconds():
+        start = time.monotonic()
+        subprocess.run([sys.executable, "-m", "tracegen.cli", "--help"], check=True, capture_output=True)
+        return time.monotonic() - start
+
+    assert min(seconds() for _ in range(3)) < 0.5
+
+
+def test_importing_the_command_line_imports_nothing_heavy():
+    heavy = "torch transformers vllm ray openai datasets trl sympy pyarrow numpy"
+    code = f"import sys, tracegen.cli, tracegen.run; print(*(set({heavy.split()!r}) & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == ""

@@ -1,0 +1,167 @@
+"""The funnel: counts add up, nothing disappears, a filter that breaks its contract is caught."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracegen import curate as module
+from tracegen.curate import FunnelRow, bind_filters, check_filters, curate, funnel_json
+from tracegen.records import Problem, Trace, TracegenError, UsageError, Verdict, asdict
+
+PROBLEMS = {name: Problem(name, f"What is {name} + 1?") for name in "abc"}
+
+
+def make(number: int, *, problem: str = "a", teacher: str = "ours", outcome: Any = "right", text: str = "") -> Trace:
+    prompt = ({"role": "user", "content": "?"},)
+    response = text or str(number)
+    verdict = Verdict(outcome) if outcome else None
+    return Trace(f"k{number}", problem, teacher, number, prompt, "r", response, "complete", "stop", 9, verdict)
+
+
+def run(traces: Iterable[Trace], filters: dict[str, Any], dropped: Path) -> tuple[list[Trace], list[FunnelRow]]:
+    return curate(traces, filters=filters, problems=PROBLEMS, tokenizer=None, benchmarks={}, dropped=dropped)
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def own(tmp_path: Path, body: str) -> str:
+    path = tmp_path / "own filters.py"
+    path.write_text(f"def x(traces, *, letter='q'):\n{body}", encoding="utf-8")
+    return f"{path}:x"
+
+
+def test_a_funnel_by_hand(tmp_path: Path) -> None:
+    traces = [
+        make(0),
+        make(1, outcome="wrong"),
+        make(2, outcome=None),
+        make(3, text="0"),
+        make(4, problem="b", outcome="wrong"),
+        make(5, text="9 " * 90),
+    ]
+    kept, funnel = run(traces, {"correct": None, "repetition": {}, "dedup": {}}, tmp_path)
+    assert kept == [traces[0]]
+    assert funnel == [
+        FunnelRow("correct", 6, 3, {"wrong": 2, "unjudged": 1}),
+        FunnelRow("repetition", 3, 2, {"loop": 1}),
+        FunnelRow("dedup", 2, 1, {"duplicate": 1}),
+    ]
+    assert [(row["key"], row["reason"]) for row in rows(tmp_path / "correct.jsonl")] == [
+        ("k1", "wrong"),
+        ("k2", "unjudged"),
+        ("k4", "wrong"),
+    ]
+    assert [row["filter"] for row in rows(tmp_path / "dedup.jsonl")] == ["dedup"]
+    saved = funnel_json(funnel, len(traces))
+    assert json.loads(json.dumps(saved)) == saved
+    assert (saved["traces"], saved["kept"]) == (6, 1)
+
+
+def test_a_dropped_row_is_the_whole_trace(tmp_path: Path) -> None:
+    trace = make(0, outcome="wrong", text='half a pair \ud800, 思考\u2028\n"\\')
+    run([trace], {"correct": {}}, tmp_path)
+    [row] = [json.loads(line) for line in (tmp_path / "correct.jsonl").read_text(encoding="utf-8").split("\n") if line]
+    expected = json.loads(json.dumps(asdict(trace)))
+    assert row == expected | {"filter": "correct", "reason": "wrong"}
+
+
+def test_no_filters_and_no_traces(tmp_path: Path) -> None:
+    assert run([make(0)], {}, tmp_path) == ([make(0)], [])
+    assert run([], {"correct": {}}, tmp_path) == ([], [FunnelRow("correct", 0, 0, {})])
+    assert funnel_json([], 1) == {"rows": [], "traces": 1, "kept": 1}
+    assert rows(tmp_path / "correct.jsonl") == []
+
+
+def test_siblings_are_all_traces_of_problem_and_teacher(tmp_path: Path) -> None:
+    group = [make(0), make(1, outcome="wrong")]
+    others = [make(2, problem="b"), make(3, teacher="other")]
+    # The wrong one is dropped first, and yet counts: the pass rate is a half, not one.
+    kept, _ = run([*group, *others], {"correct": {}, "difficulty": {"max_pass_rate": 0.5}}, tmp_path)
+    assert kept == [group[0]]
+
+
+Decisions = list[list[str | None]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(0, 12), st.integers(0, 4))
+def test_whatever_the_filters_decide_the_counts_add_up(data: st.DataObject, count: int, depth: int) -> None:
+    reason = st.none() | st.sampled_from(["x", "y"])
+    decisions = data.draw(st.lists(st.lists(reason, min_size=count, max_size=count), min_size=depth, max_size=depth))
+    ahead = data.draw(st.booleans())
+
+    def decide(number: int) -> Callable[[Iterable[Trace]], Iterator[tuple[Trace, str | None]]]:
+        def function(traces: Iterable[Trace]) -> Iterator[tuple[Trace, str | None]]:
+            for trace in list(traces) if ahead else traces:
+                yield trace, decisions[number][trace.sample]
+
+        return function
+
+    traces = [make(n, problem="abc"[n % 3]) for n in range(count)]
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "bind", lambda shelf, name, options, **reserved: decide(int(name)))
+        kept, funnel = run(traces, {str(n): {} for n in range(depth)}, Path(folder))
+        lost = {
+            row["key"]: (row["filter"], row["reason"])
+            for n in range(depth)
+            for row in rows(Path(folder) / f"{n}.jsonl")
+        }
+    edges = [count, *(row.after for row in funnel)]
+    assert [row.before for row in funnel] == edges[:-1]
+    assert edges[-1] == len(kept)
+    assert all(row.before - sum(row.reasons.values()) == row.after for row in funnel)
+    assert sorted([*lost, *(trace.key for trace in kept)]) == sorted(trace.key for trace in traces)
+    for trace in traces:
+        first = next(((str(n), d[trace.sample]) for n, d in enumerate(decisions) if d[trace.sample]), None)
+        assert lost.get(trace.key) == first
+
+
+def test_a_filter_of_ones_own(tmp_path: Path) -> None:
+    name = own(tmp_path, "    for t in traces:\n        yield t, letter if letter in t.response else None\n")
+    kept, [row] = run([make(0), make(7)], {name: {"letter": "7"}}, tmp_path)
+    assert (kept, row.reasons) == ([make(0)], {"7": 1})
+    [file] = tmp_path.glob("*.jsonl")
+    assert file.name.endswith("own_filters.py_x.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("    yield from [(t, None) for t in traces][1:]\n", "was not the next one"),
+        ("    yield from [(t, None) for t in traces][:1]\n", "ended with 1 traces not yielded"),
+        ("    yield from [(t, None) for t in traces][::-1]\n", "was not the next one"),
+        ("    for t in traces:\n        yield from [(t, None)] * 2\n", "was not the next one"),
+        ("    for t in traces:\n        yield t, True\n", "gave True as a reason"),
+        ("    for t in traces:\n        yield t, ''\n", "gave '' as a reason"),
+        ("    yield from ()\n", "ended with 2 traces not yielded"),
+    ],
+)
+def test_a_filter_that_breaks_its_contract(tmp_path: Path, body: str, message: str) -> None:
+    with pytest.raises(TracegenError, match=message):
+        run([make(0), make(1)], {own(tmp_path, body): {}}, tmp_path)
+
+
+def test_the_users_mistakes_are_found_before_a_trace_is_read(tmp_path: Path) -> None:
+    def unread() -> Iterator[Trace]:
+        pytest.fail("a trace was read")
+        yield
+
+    with pytest.raises(UsageError, match="filter 'length' has no option 'max_token'; it takes min_tokens, max_tokens"):
+        run(unread(), {"correct": {}, "length": {"max_token": 5}}, tmp_path)
+    with pytest.raises(UsageError, match="there is no filter 'lenght'; the filters are correct, "):
+        bind_filters({"lenght": {}})
+    with pytest.raises(UsageError, match="and max_pass_rate is "):
+        check_filters({"correct": {}, "difficulty": {"min_pass_rate": 0.9, "max_pass_rate": 0.1}})
+
+
+def test_all_our_filters_pass_the_check() -> None:
+    check_filters({name: {} for name in ("wellformed", "length", "repetition", "difficulty", "correct", "dedup")})
+    check_filters({"decontaminate": None})

@@ -1,0 +1,179 @@
+"""The whole flow on tiny things: recorded teacher, tiny student, every stage written, nothing done twice."""
+
+import json
+import sys
+
+import pytest
+import yaml
+
+from tracegen import cli
+from tracegen.ledger import read
+
+PROBLEMS = [{"id": f"p{n}", "statement": f"What is {n} + {n + 1}?", "answer": str(2 * n + 1)} for n in range(8)]
+HELD_OUT = [{"id": f"h{n}", "statement": f"What is {n} + 50?", "answer": str(n + 50)} for n in range(4)]
+
+
+def recorded():
+    """Three samples a problem: right, wrong, cut off; one problem has no right answer, one is like a held-out one."""
+    for n, problem in enumerate(PROBLEMS):
+        right = f"<think>\n{n} and {n + 1} make {2 * n + 1}.\n</think>\n\n\\boxed{{{2 * n + 1}}}"
+        for sample, text in enumerate([right, right.replace("boxed{", "boxed{9"), "<think>\nhm"]):
+            wrong = n == 7 and sample == 0
+            yield {
+                "problem_id": problem["id"],
+                "sample": sample,
+                "text": "\\boxed{0}" if wrong else text,
+                "finish_reason": "length" if sample == 2 else "stop",
+                "prompt_tokens": 10,
+                "completion_tokens": 20,
+            }
+    for n, problem in enumerate(HELD_OUT):
+        text = f"<think>\nsum\n</think>\n\n\\boxed{{{problem['answer'] if n < 2 else 'x'}}}"
+        yield {"problem_id": f"jsonl/{problem['id']}", "sample": 0, "text": text, "finish_reason": "stop"}
+
+
+def lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, tiny_model):
+    """A finished run: its folder and the function that runs it again with overrides."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "p.jsonl").write_text(lines(PROBLEMS))
+    (folder / "h.jsonl").write_text(lines(HELD_OUT))
+    (folder / "r.jsonl").write_text(lines(recorded()))
+    recipe = {
+        "name": "whole",
+        "problems": {"source": "jsonl", "path": str(folder / "p.jsonl")},
+        "prompt": "math",
+        "teachers": {
+            "recorded": {
+                "engine": "replay",
+                "model": "recorded",
+                "options": {"path": str(folder / "r.jsonl")},
+                "sampling": {"n": 3, "max_tokens": 32},
+            }
+        },
+        "verifiers": {"math": {}},
+        "filters": {"wellformed": {}, "correct": {}, "dedup": {}, "decontaminate": {}},
+        "student": {
+            "model": str(tiny_model),
+            "max_length": 256,
+            "trainer": {"max_steps": 4, "per_device_train_batch_size": 4, "learning_rate": 1e-3, "use_cpu": True},
+        },
+        "evaluate": {
+            "benchmarks": {"jsonl": {"path": str(folder / "h.jsonl")}},
+            "sampling": {"n": 1, "temperature": 0.0, "max_tokens": 8},
+            "engine": "hf",
+        },
+    }
+    path = folder / "whole.yaml"
+    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
+
+    def call(verb, *more):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["tracegen", verb, str(path), "--run-dir", str(folder / "run"), *more])
+            with pytest.raises(SystemExit) as stopped:
+                cli.main()
+        return stopped.value.code
+
+    assert call("run") == 0
+    return folder / "run", call
+
+
+def test_the_run_directory_holds_every_stage(made):
+    run, _ = made
+    found = {path.name for path in run.iterdir() if not path.name.startswith(".")}
+    assert found == {
+        *("recipe.yaml", "environment.json", "problems.jsonl", "traces", "verdicts", "dropped", "corpus", "student"),
+        *("eval", "scores.jsonl", "report.html"),
+    }
+
+
+def test_the_funnel_adds_up_to_the_traces(made):
+    run, _ = made
+    funnel = json.loads((run / "corpus" / "funnel.json").read_text())
+    dropped = [row for path in (run / "dropped").glob("*.jsonl") for row in read_lines(path)]
+    assert funnel["traces"] == 24
+    assert funnel["kept"] + len(dropped) == 24
+    assert {(row["filter"], row["reason"]) for row in dropped} == {
+        ("wellformed", "truncated"),
+        ("wellformed", "no_reasoning"),
+        ("correct", "wrong"),
+    }
+    assert funnel["kept"] == 7
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_the_corpus_loads_and_is_what_the_student_was_trained_on(made):
+    datasets = pytest.importorskip("datasets")
+    run, _ = made
+    corpus = datasets.load_dataset(str(run / "corpus"), split="train")
+    assert len(corpus) == 7
+    assert corpus[0]["messages"] == [
+        {"role": "user", "content": "What is 0 + 1?"},
+        {"role": "assistant", "content": "<think>\n0 and 1 make 1.\n</think>\n\n\\boxed{1}"},
+    ]
+    assert {row["verdict"] for row in corpus} == {"right"}
+    assert json.loads((run / "student" / "rows.json").read_text())["kept"] == 7
+
+
+def test_the_scores_name_every_role_with_an_interval(made):
+    run, _ = made
+    scores = read_lines(run / "scores.jsonl")
+    assert {(row["role"], row["metric"]) for row in scores} >= {
+        ("before", "pass@1"),
+        ("before", "last_number@1"),
+        ("after", "pass@1"),
+        ("after", "truncated"),
+        ("comparison", "after-before"),
+        ("comparison", "last_number.after-before"),
+    }
+    assert all(row["low"] <= row["value"] <= row["high"] for row in scores)
+    assert {row["problems"] for row in scores} == {4}
+    teacher = {row["metric"]: row["value"] for row in scores if row["role"] == "teacher"}
+    assert (teacher["pass@1"], teacher["last_number@1"], teacher["truncated"]) == (0.5, 0.5, 0.0)
+
+
+def test_the_student_differs_from_its_base_and_loads(made, tiny_model):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    run, _ = made
+    before = AutoModelForCausalLM.from_pretrained(tiny_model).state_dict()
+    after = AutoModelForCausalLM.from_pretrained(run / "student").state_dict()
+    assert all(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_second_run_does_nothing_again(made):
+    run, call = made
+    stamps = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.name in ("stage.json", "0001.jsonl")}
+    assert len(stamps) == 8
+    assert call("run") == 0
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert not (run / "traces" / "0002.jsonl").exists()
+
+
+def test_other_filters_make_another_corpus_and_ask_nothing(made):
+    run, call = made
+    before = len(list(read(run / "traces")))
+    assert call("curate", "filters.dedup=null", "filters.length.max_tokens=25") == 0
+    assert json.loads((run / "corpus" / "funnel.json").read_text())["kept"] < 7
+    assert len(list(read(run / "traces"))) == before
+    assert (run / "recipe.2.yaml").is_file()
+    assert call("curate") == 0
+    assert json.loads((run / "corpus" / "funnel.json").read_text())["kept"] == 7
+
+
+def test_a_training_row_is_shown_with_what_is_trained_on(made, capsys):
+    _, call = made
+    capsys.readouterr()
+    assert call("show", "--tokens", "--row", "1") == 0
+    shown = capsys.readouterr().out
+    assert "What is 1 + 2?" in shown
+    assert "</think>" in shown
+    assert call("show", "--tokens", "--row", "99") == 2

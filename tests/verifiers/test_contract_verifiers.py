@@ -1,0 +1,104 @@
+"""What every verifier of the shelf owes: it accepts its own gold answer, and garbage costs it neither time nor temper."""
+
+import inspect
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracegen.records import Problem, Trace
+from tracegen.registry import load, names
+from tracegen.verify import Judge, check, decide, gold_trace
+
+TIMEOUT = 2.0
+ENTRY = {"question": "?", "answer": "8", "metadata": {"source_dataset": "chain_sum"}}
+GOLD: dict[str, list[Problem]] = {
+    "exact": [Problem("text", "?", answer="two words"), Problem("accent", "?", answer="né")],
+    "gym": [Problem("sum", "?", answer="8", extra={"gym_task": "chain_sum", "gym_entry": ENTRY})],
+    "math": [
+        Problem(name, "?", answer=answer)
+        for name, answer in {
+            "integer": "42",
+            "thousands": "1,000,000",
+            "fraction": r"\frac{14}{3}",
+            "delimited": r"$x \le 5$",
+            "root": r"2\sqrt{3}",
+            "tuple": "(1, -2)",
+            "solution": "3 + 4 = 7\n#### 7",
+            "word": r"\text{Monday}",
+            "letter": "B",
+        }.items()
+    ],
+}
+GARBAGE = {
+    "empty": "",
+    "spaces": " \n\t\n ",
+    "long": "a b" * 3_400,
+    "long box": r"\boxed{" + "9" * 10_000 + "}",
+    "unicode": "\u202e𝟜𝟚 ½ ∑ \x00 \ud800 🧮 ٤٢",
+    "nested": r"\boxed{" + "(" * 900 + "1" + ")" * 900 + "}",
+    "unbalanced": r"\boxed{" + "{(" * 400,
+    "tower": r"\boxed{9^{9^{9^{9}}}}",
+    "calculator tower": "9**9**9",
+    "factorials": r"\boxed{9999999!!}",
+    "code": r"\boxed{__import__('os').abort()}",
+    "tags": "</think><answer></answer>$$$$",
+}
+
+needs_gold = pytest.mark.parametrize("name", names("verifier"))
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Judge]:
+    with Judge({}, workers=2, timeout=TIMEOUT, named=names("verifier")) as judge:
+        yield judge
+
+
+def own(name: str) -> list[Problem]:
+    if name not in GOLD:
+        pytest.fail(f"the contract test has no gold answer for the verifier {name!r}; add one to GOLD.")
+    return [Problem(p.id, p.statement, p.answer, name, p.tests, p.entry_point, extra=p.extra) for p in GOLD[name]]
+
+
+@needs_gold
+def test_its_module_keeps_the_form(name: str) -> None:
+    function = load("verifier", name)
+    assert function.__name__ == name
+    assert (inspect.getdoc(function) or "").strip()
+    assert isinstance(function.__globals__["VERSION"], str)
+    assert list(inspect.signature(function).parameters)[:2] == ["problem", "response"]
+
+
+@needs_gold
+def test_it_accepts_its_own_gold_answers(judge: Judge, name: str) -> None:
+    found = {problem.id: decide(verdicts) for problem, verdicts in check(own(name), judge)}
+    assert {problem: verdict.outcome for problem, verdict in found.items() if verdict} == dict.fromkeys(found, "right")
+
+
+@needs_gold
+def test_garbage_is_never_right_and_never_late(judge: Judge, name: str) -> None:
+    problem = own(name)[0]
+    futures = {kind: judge.submit(problem, gold_trace(kind, text)) for kind, text in GARBAGE.items()}
+    began = time.monotonic()
+    outcomes = {kind: future.result()[0].outcome for kind, future in futures.items()}
+    assert set(outcomes.values()) <= {"wrong", "unverifiable", "error"}, outcomes
+    assert time.monotonic() - began < (TIMEOUT + 5) * len(GARBAGE) / 2
+
+
+@needs_gold
+def test_a_problem_without_gold_is_not_held_against_the_trace(judge: Judge, name: str) -> None:
+    (verdict,) = judge.submit(Problem("p", "?", verifier=name), gold_trace("k", "8")).result()
+    assert verdict.outcome == "unverifiable"
+
+
+@needs_gold
+@settings(max_examples=40, deadline=None)
+@given(gold=st.text(max_size=30), response=st.text(max_size=200) | st.from_regex(r"\\boxed\{[-+*/^(){}0-3xyi\\a-f]{0,12}\}"))
+def test_random_text_comes_back_as_a_verdict(judge: Judge, name: str, gold: str, response: str) -> None:
+    trace = Trace("k", "p", "t", 0, (), "", response, "complete", "stop", 1)
+    problem = Problem("p", "?", answer=gold, verifier=name, extra=own(name)[0].extra)
+    (verdict,) = judge.submit(problem, trace).result()
+    assert verdict.verifier == name
+    assert verdict.outcome in ("right", "wrong", "unverifiable") or verdict.reason in ("timeout", "memory"), verdict

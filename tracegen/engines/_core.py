@@ -1,0 +1,159 @@
+"""Starts and stops vLLM so that it fits into a command-line program: quiet, and unmoved by Ctrl-C.
+
+`running(**engine_args)` gives a `vllm.LLM`; on the way out, and even if this process is killed, its processes go too.
+Where the user has not set VLLM_LOGGING_LEVEL, what vLLM and its processes print goes into a temporary file, and the
+cause of a failure is read from there.
+"""
+
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import fields
+from difflib import get_close_matches
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
+from typing import IO, TYPE_CHECKING, Any
+
+from tracegen.records import TracegenError, UsageError
+
+if TYPE_CHECKING:
+    from vllm import LLM
+
+__all__ = ["failure", "prepare", "running"]
+
+_CAUSE = re.compile(r"\b\w+(?:Error|Exception): .+")
+
+
+def prepare() -> bool:
+    """Import vLLM with quiet settings where the user has none; True if the user wants to see its output."""
+    talkative = "VLLM_LOGGING_LEVEL" in os.environ
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
+    with tempfile.TemporaryFile() as log, _output_into(None if talkative else log):
+        import vllm  # noqa: F401
+    return talkative
+
+
+@contextmanager
+def running(*, talkative: bool, **engine_args: Any) -> Iterator[tuple["LLM", IO[bytes] | None]]:
+    """A loaded model, and the file that takes the output of its processes. UsageError for an unknown argument."""
+    from vllm import EngineArgs
+    from vllm.platforms import current_platform
+
+    allowed = [field.name for field in fields(EngineArgs)]
+    for name in engine_args:
+        if name not in allowed:
+            near = ", ".join(get_close_matches(name, allowed)) or "see vllm.EngineArgs"
+            raise UsageError(f"vLLM has no engine argument {name!r}; it takes {near}.")
+    if current_platform.is_cpu():
+        # The CPU build cannot go on with a seeded request whose prompt was split.
+        defaults: dict[str, Any] = {"enforce_eager": True, "enable_chunked_prefill": False}
+        engine_args = defaults | engine_args
+    with tempfile.TemporaryFile() as file:
+        log = None if talkative else file
+        llm = _load({"use_tqdm_on_load": talkative, "disable_log_stats": True} | engine_args, log)
+        try:
+            with _ended_with_us():
+                yield llm, log
+        finally:
+            llm.llm_engine.engine_core.shutdown()
+            _end(_processes())
+
+
+def _load(engine_args: dict[str, Any], log: IO[bytes] | None) -> "LLM":
+    """The model, loaded in a thread whose processes do not get Ctrl-C, while this thread still does."""
+    loaded: Future[LLM] = Future()
+
+    def load() -> None:
+        from vllm import LLM
+
+        # Processes inherit the mask. Otherwise the terminal's Ctrl-C ends them before their parent has said goodbye.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            loaded.set_result(LLM(**engine_args))
+        except BaseException as error:  # noqa: BLE001
+            loaded.set_exception(error)
+
+    # Starting the tracker unblocks SIGINT in the thread that starts it, so it must not be the loading one.
+    resource_tracker.ensure_running()
+    thread = threading.Thread(target=load, name="vllm-load", daemon=True)
+    with _output_into(log):
+        thread.start()
+        try:
+            return loaded.result()
+        except Exception as error:
+            raise failure(f"vLLM could not load {engine_args['model']}", error, log) from error
+        except BaseException:
+            while thread.is_alive():
+                _end(_processes())
+                thread.join(0.1)
+            raise
+
+
+def failure(what: str, error: Exception, log: IO[bytes] | None) -> TracegenError:
+    """One sentence with the cause: the last one in the processes' output, if there is any."""
+    causes: list[str] = []
+    if log is not None:
+        log.seek(0)
+        causes = [line for line in _CAUSE.findall(log.read().decode(errors="replace")) if "EngineCore" not in line]
+    cause = " ".join((causes[-1] if causes else f"{type(error).__name__}: {error}").split())
+    return TracegenError(f"{what}: {cause[:400]} (VLLM_LOGGING_LEVEL=INFO shows all that it prints)")
+
+
+@contextmanager
+def _ended_with_us() -> Iterator[None]:
+    """vLLM's processes do not notice that their parent was killed, and would keep their memory: a shell watches."""
+    cores = [str(process.pid) for process in _processes()]
+    command = ["sh", "-c", 'read -r _; kill -9 "$@"', "sh", *cores]
+    watcher = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) if cores else None
+    try:
+        yield
+    finally:
+        if watcher:
+            watcher.kill()
+            watcher.communicate()
+
+
+def _processes() -> list[BaseProcess]:
+    return [process for process in multiprocessing.active_children() if process.name.startswith("EngineCore")]
+
+
+def _end(processes: list[BaseProcess]) -> None:
+    """End the processes with all that they have started, and reap them."""
+    from vllm.utils.system_utils import kill_process_tree
+
+    for process in processes:
+        if process.pid is not None and process.is_alive():
+            kill_process_tree(process.pid)
+        process.join(5)
+
+
+@contextmanager
+def _output_into(log: IO[bytes] | None) -> Iterator[None]:
+    """What this process and those it starts print goes into the file; None leaves it alone."""
+    if log is None:
+        yield
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    try:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in zip((1, 2), saved, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)

