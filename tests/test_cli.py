@@ -36,8 +36,8 @@ def recipe(tmp_path, monkeypatch):
     """A recipe on disk, changed by keyword; the working directory is empty but for it."""
     monkeypatch.chdir(tmp_path)
 
-    def write(problems=(PROBLEM,), **changes):
-        (tmp_path / "p.jsonl").write_text("".join(json.dumps(problem) + "\n" for problem in problems))
+    def write(rows=(PROBLEM,), **changes):
+        (tmp_path / "p.jsonl").write_text("".join(json.dumps(problem) + "\n" for problem in rows))
         tree = {
             "name": "t",
             "problems": {"source": "jsonl", "path": "p.jsonl"},

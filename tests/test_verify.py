@@ -57,7 +57,7 @@ VERIFIERS = """
     def talkative(problem, response):
         return Verdict("right", "x" * 10**6, "long")
 """
-NAMES = "unsure sleeper crasher raiser careless needy hungry whereabouts status talkative".split()
+NAMES = [line.split()[1].partition("(")[0] for line in VERIFIERS.splitlines() if line.startswith("    def ")]
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,8 @@ def test_the_pool_survives_the_death_of_idle_workers(own: Callable[[str], str]) 
 def test_workers_that_cannot_start_are_reported_not_recorded(tmp_path: Path) -> None:
     file = tmp_path / "stillborn.py"
     file.write_text(
-        "import multiprocessing, os\nif multiprocessing.parent_process():\n    os._exit(9)\ndef x(problem, response): ...\n"
+        "import multiprocessing, os\nif multiprocessing.parent_process():\n    os._exit(9)\n"
+        "def x(problem, response): ...\n"
     )
     with Judge({f"{file}:x": {}}, workers=1) as judge, pytest.raises(TracegenError, match="do not stay alive"):
         submit(judge, "").result(timeout=60)

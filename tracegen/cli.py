@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tracegen.prepare import Run
     from tracegen.recipe import Recipe
 
+# typer carries a click of its own, which has no public name; this is its ClickException, in every release of typer.
+COMMAND_LINE_ERROR = typer.BadParameter.__mro__[2]
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -273,11 +276,7 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
-    except Exception as error:
-        import click
-
-        if not isinstance(error, click.ClickException):
-            raise
+    except COMMAND_LINE_ERROR as error:
         error.show()
         status = 2
     sys.exit(status or 0)

@@ -17,7 +17,7 @@ from tracegen.records import Problem, Score, Trace
 from tracegen.rundir import write_atomically
 from tracegen.sample import judged, sample
 from tracegen.scores import Results, Role, Sample, comparison, scores
-from tracegen.stats import last_number_right
+from tracegen.stats import last_number, last_number_right
 from tracegen.verify import Judge
 
 Roles = Mapping[str, Asker]
@@ -42,23 +42,24 @@ def evaluate(
     for trace in judged(folder, problems=problems, askers=roles.values(), judge=judge):
         benchmark = trace.problem_id.partition("/")[0]
         traces[benchmark, trace.teacher][trace.problem_id].append(_sample(trace, problems[trace.problem_id]))
+    for role, asker in roles.items():
+        for name in problems:
+            answers = traces[name.partition("/")[0], role][name]
+            answers += [FAILED] * (asker.sampling.n - len(answers))
     rows: list[Score] = []
     for benchmark in benchmarks:
-        of = {role: traces[benchmark, role] for role in roles if traces[benchmark, role]}
+        of = {role: traces[benchmark, role] for role in roles}
         for role, results in of.items():
             time = sum(seconds.get((role, problem), 0.0) for problem in results)
             kind = cast(Role, role.partition(":")[0])
             rows += scores(benchmark, kind, roles[role].model.name, results, ks, time)
         if "before" in of and "after" in of:
-            teachers: list[Results | None] = [of[role] for role in of if role.startswith("teacher")]
-            compared = [
-                comparison(
-                    benchmark, roles["after"].model.name, before=of["before"], after=of["after"], teacher=teacher
-                )
-                for teacher in teachers or [None]
-            ]
-            rows += compared[0]
-            rows += [row for more in compared[1:] for row in more if row.metric == "retention"]
+            student, before, after = roles["after"].model.name, of["before"], of["after"]
+            rows += comparison(benchmark, student, before=before, after=after)
+            for role in [role for role in of if role.startswith("teacher")]:
+                against = f"{student} / {roles[role].model.name}"
+                compared = comparison(benchmark, against, before=before, after=after, teacher=of[role])
+                rows += [row for row in compared if row.metric == "retention"]
     write_atomically(run / "scores.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in rows))
     return rows
 
@@ -72,11 +73,16 @@ def named(benchmarks: Mapping[str, Iterable[Problem]]) -> dict[str, Problem]:
     }
 
 
+FAILED = Sample(right=None, last_number=None, truncated=False, tokens=0)
+"""A request that came back without an answer: not judged, and counted as such."""
+
+
 def _sample(trace: Trace, problem: Problem) -> Sample:
     outcome = trace.verdict.outcome if trace.verdict else "error"
+    gold = problem.answer or ""
     return Sample(
         right=outcome == "right" if outcome in ("right", "wrong") else None,
-        last_number=last_number_right(f"{trace.reasoning}\n{trace.response}", problem.answer or ""),
+        last_number=last_number_right(f"{trace.reasoning}\n{trace.response}", gold) if last_number(gold) else None,
         truncated=trace.status == "truncated",
         tokens=trace.tokens,
     )

@@ -1,8 +1,8 @@
-"""Judges answers that come from elsewhere: JSON lines `{"gold": ..., "pred": ...}` in, the same rows with a verdict out.
+"""Judges answers that come from elsewhere: JSON lines `{"gold": ..., "pred": ...}` in, the same rows with verdicts out.
 
 `pred` may be a bare answer or a whole response, thinking included. Every other key of a row is kept, and reaches the
-verifier as the problem's `extra`. A line that cannot be judged becomes `{"line": n, "error": ...}` (n counts from 1) and
-stops nothing; blank lines are skipped. Rows come out in the order in which they went in, a bounded window ahead.
+verifier as the problem's `extra`. A line that cannot be judged becomes `{"line": n, "error": ...}` (n counts from 1)
+and stops nothing; blank lines are skipped. Rows come out in the order in which they went in, a bounded window ahead.
 """
 
 import json
@@ -23,7 +23,7 @@ def grade(
     options: Mapping[str, Any] | None = None,
     timeout: float = 10.0,
 ) -> Iterator[dict[str, Any]]:
-    """The rows of `lines` with `outcome`, `answer`, `reason`, `verifier` and `seconds`; UsageError for a bad verifier or option."""
+    """The rows with `outcome`, `answer`, `reason`, `verifier` and `seconds`; UsageError for a bad verifier or option."""
     with Judge({verifier: options or {}}, workers=workers, timeout=timeout) as judge:
         for row, verdicts in in_order(_submitted(judge, lines)):
             yield row | _findings(decide(verdicts))

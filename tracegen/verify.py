@@ -1,10 +1,10 @@
 """The second half of sampling: every trace is put before its verifiers, in processes that can be killed.
 
-A `Judge` owns a pool of spawned workers. A verdict has a hard deadline that the parent keeps: it runs from the moment at
-which a warm worker takes the trace up, so neither the queue nor a slow import ever counts as a timeout. A worker that
-overstays or dies costs one `error` verdict (`timeout`, `crash`); the pool goes on.
+A `Judge` owns a pool of spawned workers. A verdict has a hard deadline that the parent keeps: it runs from the moment
+at which a warm worker takes the trace up, so neither the queue nor a slow import ever counts as a timeout. A worker
+that overstays or dies costs one `error` verdict (`timeout`, `crash`); the pool goes on.
 Order: a problem's own verifier decides alone; otherwise the recipe's run in order until one says right or wrong.
-`submit` never waits; what is submitted and not yet judged is held in memory, so callers keep a window (as `check` does).
+`submit` never waits; what is submitted and not yet judged is held in memory, so callers keep a window (`in_order`).
 """
 
 import inspect
@@ -102,7 +102,7 @@ class Judge:
         """The verdicts of a trace, in the order in which its verifiers ran; empty if it has none.
 
         A timeout, a crash and an exception of the verifier are `error` verdicts. The future raises only TracegenErrors
-        that no trace is to blame for (a missing extra, workers that cannot start). UsageError here for an unknown verifier.
+        that no trace is to blame for (a missing extra, workers that cannot start). UsageError for an unknown verifier.
         """
         names = (problem.verifier,) if problem.verifier else self._order
         for name in names:

@@ -1,4 +1,4 @@
-"""What every verifier of the shelf owes: it accepts its own gold answer, and garbage costs it neither time nor temper."""
+"""What every verifier of the shelf owes: it accepts its own gold answer, and garbage always comes back as a verdict."""
 
 import inspect
 import time
@@ -95,7 +95,10 @@ def test_a_problem_without_gold_is_not_held_against_the_trace(judge: Judge, name
 
 @needs_gold
 @settings(max_examples=40, deadline=None)
-@given(gold=st.text(max_size=30), response=st.text(max_size=200) | st.from_regex(r"\\boxed\{[-+*/^(){}0-3xyi\\a-f]{0,12}\}"))
+@given(
+    gold=st.text(max_size=30),
+    response=st.text(max_size=200) | st.from_regex(r"\\boxed\{[-+*/^(){}0-3xyi\\a-f]{0,12}\}"),
+)
 def test_random_text_comes_back_as_a_verdict(judge: Judge, name: str, gold: str, response: str) -> None:
     trace = Trace("k", "p", "t", 0, (), "", response, "complete", "stop", 1)
     problem = Problem("p", "?", answer=gold, verifier=name, extra=own(name)[0].extra)

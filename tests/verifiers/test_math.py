@@ -54,7 +54,10 @@ def judged(gold: str | None, response: str) -> Verdict:
         (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", r"\boxed{\begin{pmatrix}1&2\\3&4\end{pmatrix}}"),
         ("Marlene", r"\boxed{\text{Marlene}}"),
         ("no solution", "The answer is: No solution."),
-        ("It always rains in the wettest of all the green valleys", "It always rains in the wettest of all the green valleys"),
+        (
+            "It always rains in the wettest of all the green valleys",
+            "It always rains in the wettest of all the green valleys",
+        ),
     ],
 )
 def test_right(gold: str, response: str) -> None:
@@ -120,7 +123,14 @@ def test_text_of_the_model_is_never_evaluated(hostile: str, tmp_path: Path, monk
 
 @pytest.mark.parametrize(
     "flood",
-    ["\\boxed{" * 20_000, "<answer>" * 20_000, "**" * 50_000, "$" * 100_000, "answer is " * 20_000, "{" * 100_000 + "}" * 100_000],
+    [
+        "\\boxed{" * 20_000,
+        "<answer>" * 20_000,
+        "**" * 50_000,
+        "$" * 100_000,
+        "answer is " * 20_000,
+        "{" * 100_000 + "}" * 100_000,
+    ],
 )
 def test_extraction_is_linear(flood: str) -> None:
     began = time.perf_counter()
@@ -179,7 +189,13 @@ def test_number(text: str, value: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("Two Words", "two words"), (r"\text{None of them}", "none of them"), ("xy", None), ("sin x", None), ("x+one", None)],
+    [
+        ("Two Words", "two words"),
+        (r"\text{None of them}", "none of them"),
+        ("xy", None),
+        ("sin x", None),
+        ("x+one", None),
+    ],
 )
 def test_words(text: str, found: str | None) -> None:
     assert words(text) == found

@@ -31,7 +31,8 @@ _PROSE = re.compile(r"(?<![\\A-Za-z])(?!sqrt|arc|sinh|cosh|tanh)[A-Za-z]{4,}")
 def boxed(text: str) -> str | None:
     """What stands in the last complete `\\boxed{...}` (or `\\fbox`), braces balanced; None without one.
 
-    Boxes that only `and`, `or` or a comma parts are one answer (`2, 3`); of a box and its approximation the exact one counts.
+    Boxes that only `and`, `or` or a comma parts are one answer (`2, 3`); of a box and its approximation (`\\approx`)
+    the exact one counts.
     """
     if not (boxes := _boxes(text)):
         bare = _BARE_BOX.findall(text)
@@ -92,7 +93,7 @@ def final(text: str) -> str | None:
 
 
 def _clause(line: str) -> str:
-    """The answer at the start of a line: its delimited math, or the sentence, from its last `is` on where it has one."""
+    """The answer at the start of a line: its delimited math, or the sentence, from its last `is` on if it has one."""
     line = line.strip().removeprefix("**").strip()
     if math := _MATH.match(line):
         return next(group for group in math.groups() if group is not None).strip()

@@ -4,6 +4,7 @@
 
 import re
 from fractions import Fraction
+from itertools import accumulate
 
 _UNICODE = str.maketrans(
     {
@@ -37,10 +38,9 @@ _DECIMAL = re.compile(
     r"(?:\s+([A-Za-z]{2,})(?:\s*\^\s*\{?[23]\}?)?(?: [A-Za-z]{2,}){0,2}|\s*\^\s*\{?\\circ\s*\}?)?"
 )
 _TIMES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_NO_UNITS = frozenset(
-    "percent pct half halves third thirds quarter quarters fourth fifth "
-    "fifths sixth sixths eighth eighths tenth tenths squared cubed factorial mod modulo and or times root choose over "
-    "plus minus divided per to the is".split()
+_NO_UNIT = re.compile(
+    r"percent|pct|half|halves|quarters?|thirds?|fourths?|fifths?|sixths?|eighths?|tenths?|squared|cubed|factorial|mod"
+    r"|modulo|and|or|times|root|choose|over|plus|minus|divided|per|to|the|is"
 )
 _RATIO = re.compile(
     r"([+-]?)\s*(?:\\[dt]?frac\s*\{\s*(-?\d+)\s*\}\s*\{\s*(-?\d+)\s*\}|\\[dt]?frac\s*(\d)\s*(\d)|(\d+)\s*/\s*(\d+))"
@@ -70,7 +70,7 @@ def number(text: str) -> Fraction | None:
     if found := _DECIMAL.fullmatch(text):
         sign, digits, unit = found.groups()
         unit = (unit or "").lower()
-        if unit in _NO_UNITS | _NAMES:
+        if unit in _NAMES or _NO_UNIT.fullmatch(unit):
             return None
         return _TIMES.get(unit, 1) * Fraction(sign + digits.replace(",", "").replace(" ", "").removesuffix("."))
     if found := _RATIO.fullmatch(text):
@@ -87,6 +87,11 @@ def words(text: str) -> str | None:
         return None
     long = [word for word in re.findall(r"[A-Za-z]{3,}", plain) if word.lower() not in _NAMES]
     return plain.casefold() if long else None
+
+
+def nesting(text: str) -> int:
+    """How deep brackets of any kind stand inside each other."""
+    return max(accumulate((1 if bracket in "([{" else -1 for bracket in re.findall(r"[()\[\]{}]", text)), initial=0))
 
 
 def latex(text: str) -> str:

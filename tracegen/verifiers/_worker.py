@@ -43,7 +43,7 @@ def start(options: Mapping[str, Mapping[str, Any]], names: Iterable[str], memory
 
 
 def judge(name: str, problem: Problem, response: str, trace: Trace | None, backstop: float) -> Verdict | UsageError:
-    """One verdict. An exception of the verifier is an `error` verdict; a mistake of the user's comes back as a value."""
+    """One verdict. An exception of the verifier is an `error` verdict; a mistake of the user comes back as a value."""
     # The parent owns the deadline. This alarm ends a worker whose parent was killed, even inside one long C call.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(ceil(backstop))

@@ -1,7 +1,7 @@
 """Is the answer, letter for letter, the gold answer?
 
 Rule: the last box, else the last `<answer>` tag, else the whole response, compared as text after Unicode NFC and with
-runs of white space made one space. Nothing is understood: `1/2` is not `0.5`, and a sentence around the answer is wrong.
+runs of white space made one space. Nothing is understood: `1/2` is not `0.5`, a sentence around the answer is wrong.
 """
 
 import unicodedata

@@ -1,10 +1,10 @@
 """reasoning-gym's own scorers, for problems that its generators made.
 
 The problem's `extra` holds `gym_task` (the data set's name) and `gym_entry` (the generated entry, as JSON).
-The answer is the last box, else the last `<answer>` tag, else the whole response. Some scorers give partial credit; only
-a full score of 1.0 is right here. An answer that scores less gets a second chance without its LaTeX dress.
-Some scorers (countdown, cryptarithm-like puzzles) put the answer through sympy's evaluating parser: the judge's worker
-process bounds their time, it is no sandbox.
+The answer is the last box, else the last `<answer>` tag, else the whole response. Some scorers give partial credit;
+only a full score of 1.0 is right here. An answer that scores less gets a second chance without its LaTeX dress.
+Some of those scorers evaluate the answer as Python or through sympy (`spiral_matrix`, `countdown`): the judge's worker
+process bounds their time and memory, it is no sandbox.
 """
 
 import json
@@ -24,7 +24,7 @@ _FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 
 
 def gym(problem: Problem, response: str) -> Verdict:
-    """Scored by the reasoning-gym task that made the problem; right at a score of 1.0. MissingExtra without reasoning-gym."""
+    """Scored by the reasoning-gym task that made the problem; right at 1.0. MissingExtra without reasoning-gym."""
     entry = _entry(problem.extra)
     if entry is None:
         return Verdict("unverifiable", None, "no_gold")
