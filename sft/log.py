@@ -45,7 +45,7 @@ class Log(TrainerCallback):  # type: ignore[misc]
             **{name: logs[name] for name in ("loss", "learning_rate", "grad_norm", "entropy") if name in logs},
             "accuracy": logs["mean_token_accuracy"],
             "tokens": self.before["tokens"] + int(logs["num_tokens"]),
-            "seconds": round(self.before["seconds"] + time.monotonic() - self.started, 2),
+            "seconds": round(self.before["seconds"] + time.monotonic() - self.started, 2) or 0.01,
         }
         if not math.isfinite(line["loss"]):
             raise TracegenError(

@@ -23,7 +23,7 @@ Reply = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def answer(body: dict[str, Any]) -> dict[str, Any]:
-    """Eight to fifteen words of thought and a boxed number: a function of messages and seed, cut at `max_tokens` words."""
+    """Eight to fifteen words of thought and a boxed number: depends on messages and seed, cut at `max_tokens` words."""
     seed = json.dumps([body["messages"], body.get("seed")], sort_keys=True).encode()
     digest = hashlib.sha256(seed).digest()
     words = ["first", "then", "so", "and", "carry", "the", "one", "sum"]
@@ -76,10 +76,15 @@ class FakeServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self.stop()
         if self._file is not None:
             os.close(self._file)
+
+    def stop(self) -> None:
+        """Stop listening and break every connection; a second time does nothing."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(10)
 
     def serve_forever(self) -> None:
         self._thread.join()
@@ -190,9 +195,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--model", default="fake")
     arguments = parser.parse_args()
-    server = FakeServer(
-        latency=arguments.latency, log=arguments.log, port=arguments.port, models=[arguments.model]
-    )
+    server = FakeServer(latency=arguments.latency, log=arguments.log, port=arguments.port, models=[arguments.model])
     with server:
         print(server.port, flush=True)
         server.serve_forever()

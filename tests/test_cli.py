@@ -1,14 +1,17 @@
 """The command line: mistakes are one sentence and an exit status, before any model is loaded."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
 import yaml
+from fake_server import FakeServer
 
-from tracegen import cli, models
+from tracegen import cli, prepare
+from tracegen.ledger import read
 
 PROBLEM = {"id": "p1", "statement": "What is 1 + 1?", "answer": "2"}
 
@@ -22,7 +25,7 @@ def call(monkeypatch, capsys):
 
     def run(*arguments, models_allowed=False):
         if not models_allowed:
-            monkeypatch.setattr(models, "local", no_model)
+            monkeypatch.setattr(prepare, "resolve", no_model)
         monkeypatch.setattr(sys, "argv", ["tracegen", *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
@@ -60,7 +63,10 @@ MISTAKES = {
         {"filters": {"length": {"max_token": 9}}},
         "filter 'length' has no option 'max_token'; it takes ",
     ),
-    "bad value of an option": ({"filters": {"repetition": {"most": "many"}}}, "filter 'repetition'"),
+    "bad value of an option": (
+        {"filters": {"repetition": {"times": "many"}}},
+        "filter 'repetition': times is 'many'; input should be a valid integer",
+    ),
     "unknown engine": ({"teachers": {"t": TEACHER | {"engine": "vlm"}}}, "there is no engine 'vlm'; the engines are "),
     "unknown engine option": (
         {"teachers": {"t": TEACHER | {"options": {"path": "r", "x": 1}}}},
@@ -185,3 +191,47 @@ def test_importing_the_command_line_imports_nothing_heavy():
     code = f"import sys, tracegen.cli, tracegen.run; print(*(set({heavy.split()!r}) & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert found.stdout.strip() == ""
+
+
+def openai_teacher(base_url, **more):
+    return {"teachers": {"t": {"engine": "openai", "model": "fake", "options": {"base_url": base_url, **more}}}}
+
+
+def test_a_server_that_is_down(call, recipe):
+    status, _, err = call("run", recipe(**openai_teacher("http://127.0.0.1:9/v1")))
+    assert (status, "no server answers at http://127.0.0.1:9/v1" in err) == (1, True)
+
+
+def test_a_server_that_needs_a_key(call, recipe, monkeypatch):
+    with FakeServer(api_key="sk-good-key") as server:
+        status, _, err = call("run", recipe(**openai_teacher(server.base_url)))
+        assert (status, "api_key_env" in err) == (1, True)
+        monkeypatch.setenv("MY_KEY", "sk-wrong-key")
+        status, _, err = call("run", recipe(**openai_teacher(server.base_url, api_key_env="MY_KEY")))
+        assert (status, "refuses the key (401)" in err, "sk-wrong-key" in err) == (1, True, False)
+        status, _, err = call("run", recipe(**openai_teacher(server.base_url, api_key_env="NO_KEY")))
+        assert (status, "NO_KEY is not set" in err) == (2, True)
+
+
+def test_a_server_without_such_a_model(call, recipe):
+    with FakeServer(models=["one", "two"]) as server:
+        status, _, err = call("run", recipe(**openai_teacher(server.base_url)))
+    assert (status, "has no model 'fake'; it has one, two" in err) == (1, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_stops_cleanly_and_says_how_to_go_on(recipe, tmp_path, number):
+    rows = [{"id": f"p{n}", "statement": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(200)]
+    with FakeServer(latency=0.1) as server:
+        path = recipe(rows, **openai_teacher(server.base_url, concurrency=4))
+        command = [sys.executable, "-m", "tracegen.cli", "generate", str(path), "--run-dir", str(tmp_path / "run")]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while not list((tmp_path / "run" / "traces").glob("*.jsonl")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert f"To go on: tracegen run {tmp_path / 'run'}" in err
+    assert "Traceback" not in err
+    assert 0 < len(list(read(tmp_path / "run" / "traces"))) < 200

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tracegen.recipe import Recipe
 
 # typer carries a click of its own, which has no public name; this is its ClickException, in every release of typer.
-COMMAND_LINE_ERROR = typer.BadParameter.__mro__[2]
+COMMAND_LINE_ERROR: Any = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     add_completion=False,

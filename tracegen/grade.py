@@ -23,7 +23,7 @@ def grade(
     options: Mapping[str, Any] | None = None,
     timeout: float = 10.0,
 ) -> Iterator[dict[str, Any]]:
-    """The rows with `outcome`, `answer`, `reason`, `verifier` and `seconds`; UsageError for a bad verifier or option."""
+    """The rows with `outcome`, `answer`, `reason`, `verifier`, `seconds`; UsageError for a bad verifier or option."""
     with Judge({verifier: options or {}}, workers=workers, timeout=timeout) as judge:
         for row, verdicts in in_order(_submitted(judge, lines)):
             yield row | _findings(decide(verdicts))

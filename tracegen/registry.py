@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tracegen.records import UsageError
 
@@ -71,8 +73,23 @@ def bind(shelf: Shelf, name: str, given: Mapping[str, Any] | None = None, **rese
         raise UsageError(f"{shelf} {name!r} has no option {unknown[0]!r}; {takes}.")
     if missing := sorted(n for n, p in allowed.items() if p.default is p.empty and n not in given):
         raise UsageError(f"{shelf} {name!r} needs the option {missing[0]!r}.")
+    checked = _typed(f"{shelf} {name!r}", function, given)
     wanted = inspect.signature(function).parameters
-    return partial(function, **given, **{n: value for n, value in reserved.items() if n in wanted})
+    return partial(function, **checked, **{n: value for n, value in reserved.items() if n in wanted})
+
+
+def _typed(who: str, function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options in the types that the signature declares; a parameter without an annotation takes anything."""
+    hints = get_type_hints(function) if given else {}
+    checked = {}
+    for name, value in given.items():
+        adapter = TypeAdapter(hints.get(name, Any), config=ConfigDict(arbitrary_types_allowed=True))
+        try:
+            checked[name] = adapter.validate_python(value)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"]
+            raise UsageError(f"{who}: {name} is {value!r}; {said[0].lower()}{said[1:]}.") from None
+    return checked
 
 
 def _load_from_file(shelf: Shelf, path: str, function: str) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("trl")
 
 import torch
+import trl.trainer.utils
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -153,6 +154,26 @@ def test_accumulation_is_neutral(base: str, corpus: str, tmp_path: Path) -> None
     assert losses(together) == pytest.approx(losses(apart), rel=1e-4)
 
 
+def test_head_is_spared_the_masked_positions_and_the_loss_is_the_same(
+    base: str, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[int] = []
+    head = trl.trainer.utils._ChunkedLogProbFunction.apply
+
+    def counting(hidden: Any, *rest: Any) -> Any:
+        scored.append(len(hidden))
+        return head(hidden, *rest)
+
+    monkeypatch.setattr(trl.trainer.utils._ChunkedLogProbFunction, "apply", counting)
+    run(base, corpus, tmp_path / "spared", {"num_train_epochs": 1})
+    hygiene = json.loads((tmp_path / "spared" / "student" / "rows.json").read_text())
+    assert sum(scored) == hygiene["trained_tokens"]
+    monkeypatch.setattr(trl.trainer.utils, "_use_triton", lambda device: False)
+    run(base, corpus, tmp_path / "all", {"num_train_epochs": 1})
+    assert sum(scored) > 2 * hygiene["trained_tokens"]
+    assert losses(tmp_path / "spared") == pytest.approx(losses(tmp_path / "all"), rel=1e-5)
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing of the trainer's catches it."""
 
@@ -185,6 +206,8 @@ def test_resumed_run_ends_with_the_same_weights(base: str, corpus: str, tmp_path
 def test_checkpoints_by_the_clock(base: str, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
     monkeypatch.setattr(checkpoints, "SHARE", 1e9)
+    logged_never = {"logging_strategy": "no"}
+    assert run(base, corpus, tmp_path / "silent", logged_never)["loss"] is None
 
     def kill(line: Mapping[str, Any]) -> None:
         if line["step"] == 8:

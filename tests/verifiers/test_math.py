@@ -86,6 +86,7 @@ def test_right(gold: str, response: str) -> None:
         ("x+1", r"\boxed{x-1}", "different"),
         ("(3, 4)", r"\boxed{(4, 3)}", "different"),
         ("17", r"\boxed{1" + "0" * LIMIT + "}", "too_long"),
+        ("17", r"\boxed{" + "(" * 50 + "17" + ")" * 50 + "}", "too_deep"),
     ],
 )
 def test_wrong(gold: str, response: str, reason: str) -> None:

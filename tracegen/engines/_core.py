@@ -12,9 +12,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields
 from difflib import get_close_matches
@@ -40,7 +40,8 @@ def prepare() -> bool:
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
     with tempfile.TemporaryFile() as log, _output_into(None if talkative else log):
-        import vllm  # noqa: F401
+        # vllm itself is lazy: only a name brings in what prints.
+        from vllm import LLM, EngineArgs, SamplingParams  # noqa: F401
     return talkative
 
 
@@ -72,35 +73,27 @@ def running(*, talkative: bool, **engine_args: Any) -> Iterator[tuple["LLM", IO[
 
 def _load(engine_args: dict[str, Any], log: IO[bytes] | None) -> "LLM":
     """The model, loaded in a thread whose processes do not get Ctrl-C, while this thread still does."""
-    loaded: Future[LLM] = Future()
-
-    def load() -> None:
-        from vllm import LLM
-
-        # Processes inherit the mask. Otherwise the terminal's Ctrl-C ends them before their parent has said goodbye.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            loaded.set_result(LLM(**engine_args))
-        except BaseException as error:  # noqa: BLE001
-            loaded.set_exception(error)
+    from vllm import LLM
 
     # Starting the tracker unblocks SIGINT in the thread that starts it, so it must not be the loading one.
     resource_tracker.ensure_running()
-    thread = threading.Thread(target=load, name="vllm-load", daemon=True)
-    with _output_into(log):
-        thread.start()
+    # Processes inherit the mask. Otherwise the terminal's Ctrl-C ends them before their parent has said goodbye.
+    loader = ThreadPoolExecutor(1, "vllm-load", signal.pthread_sigmask, (signal.SIG_BLOCK, {signal.SIGINT}))
+    with _output_into(log), loader:
+        loading = loader.submit(LLM, **engine_args)
         try:
-            return loaded.result()
-        except Exception as error:
-            raise failure(f"vLLM could not load {engine_args['model']}", error, log) from error
+            error = loading.exception()
         except BaseException:
-            while thread.is_alive():
+            while not loading.done():
                 _end(_processes())
-                thread.join(0.1)
+                time.sleep(0.1)
             raise
+    if error:
+        raise failure(f"vLLM could not load {engine_args['model']}", error, log) from error
+    return loading.result()
 
 
-def failure(what: str, error: Exception, log: IO[bytes] | None) -> TracegenError:
+def failure(what: str, error: BaseException, log: IO[bytes] | None) -> TracegenError:
     """One sentence with the cause: the last one in the processes' output, if there is any."""
     causes: list[str] = []
     if log is not None:

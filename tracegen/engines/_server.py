@@ -61,7 +61,8 @@ class Server:
             # Without a key of its own the package would send OPENAI_API_KEY to whatever server this is.
             api_key=self.key or "none",
             max_retries=0,
-            timeout=self.timeout,
+            # `asyncio.timeout` bounds a whole try; the client would bound the silence between two reads.
+            timeout=None,
             http_client=openai.DefaultAioHttpClient(
                 limits=type(limits)(max_connections=self.concurrency, max_keepalive_connections=self.concurrency),
                 trust_env=not loopback,
@@ -120,7 +121,7 @@ class Server:
                     self._raise_if_for_all(error)
                     if not (error.status_code in (408, 409, 429) or error.status_code >= 500):
                         return Completion(error=self._sentence(failure))
-                except (openai.APITimeoutError, TimeoutError):
+                except TimeoutError:
                     failure, asked_for = f"no answer within {self.timeout:g} s", None
                 except openai.APIConnectionError as error:
                     failure, asked_for = f"connection failed ({error.__cause__ or error})", None

@@ -76,8 +76,8 @@ def hf(
                 continue
             try:
                 prompt = writer.render(request)
-            except (TypeError, ValueError) as error:
-                yield request, Completion(error=str(error))
+            except Exception as error:  # noqa: BLE001
+                yield request, Completion(error=" ".join(str(error).split())[:300])
                 continue
             if batch and prompt.shape != batch[0].shape:
                 held = prompt

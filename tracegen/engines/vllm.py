@@ -9,7 +9,7 @@ changed through `engine_kwargs` or vLLM's own VLLM_CPU_KVCACHE_SPACE).
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tracegen.engines._draw import IDLE, draw, refuse_unknown
 from tracegen.format import prefilled
@@ -58,7 +58,7 @@ def vllm(
 
 def answers(llm: "LLM", stream: Iterator[Request | None]) -> Iterator[tuple[Request, Completion]]:
     """Completions of a loaded model, as each finishes."""
-    engine, prompts = llm.llm_engine, _Prompts(llm)
+    engine, prompts = llm.llm_engine, Prompts(llm)
     seats = engine.vllm_config.scheduler_config.max_num_seqs
     seats += -(-seats // 4)
     in_flight: dict[str, tuple[Request, str]] = {}
@@ -76,7 +76,7 @@ def answers(llm: "LLM", stream: Iterator[Request | None]) -> Iterator[tuple[Requ
                 continue
             try:
                 ids, prefix = prompts.render(request)
-                engine.add_request(str(number), {"prompt_token_ids": ids}, _sampling_params(request.sampling))
+                engine.add_request(str(number), {"prompt_token_ids": ids}, sampling_params(request.sampling))
                 in_flight[str(number)] = request, prefix
                 number += 1
             except Exception as error:  # noqa: BLE001
@@ -85,21 +85,20 @@ def answers(llm: "LLM", stream: Iterator[Request | None]) -> Iterator[tuple[Requ
             for output in engine.step():
                 if output.finished:
                     request, prefix = in_flight.pop(output.request_id)
-                    yield request, _completion(output, prefix)
+                    yield request, _completion(cast("RequestOutput", output), prefix)
         elif idle:
             time.sleep(IDLE)
 
 
-class _Prompts:
+class Prompts:
     """Renders chat messages to token ids."""
 
     def __init__(self, llm: "LLM") -> None:
         self.tokenizer: Any = llm.get_tokenizer()
         self.limit: int = llm.llm_engine.vllm_config.model_config.max_model_len
         if not getattr(self.tokenizer, "chat_template", "unknown"):
-            raise UsageError(
-                f"the model {llm.llm_engine.vllm_config.model_config.model} has no chat template; take an instruct model."
-            )
+            name = llm.llm_engine.vllm_config.model_config.model
+            raise UsageError(f"the model {name} has no chat template; take an instruct model.")
 
     def render(self, request: Request) -> tuple[list[int], str]:
         """Token ids, and the opening tag that the template put at their end. ValueError if they fill the context."""
@@ -120,12 +119,12 @@ def _check(sampling: Mapping[str, Any]) -> None:
     fields = (name for name in SamplingParams.__struct_fields__ if not name.startswith("_"))
     refuse_unknown("vllm", sampling, set(fields) - internal)
     try:
-        _sampling_params(sampling)
+        sampling_params(sampling)
     except (TypeError, ValueError) as error:
         raise UsageError(f"engine 'vllm' cannot sample with {dict(sampling)}: {error}") from None
 
 
-def _sampling_params(sampling: Mapping[str, Any]) -> "SamplingParams":
+def sampling_params(sampling: Mapping[str, Any]) -> "SamplingParams":
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 

@@ -1,1 +1,1 @@
-"""Should this trace be kept?: `def x(traces, *, options) -> Iterator[tuple[Trace, str | None]]`, every trace exactly once."""
+"""Should this trace be kept?: `def x(traces, *, options) -> Iterator[tuple[Trace, str | None]]`, every trace once."""

@@ -1,1 +1,1 @@
-"""Is this answer right?: `def x(problem, response, *, options) -> Verdict`, run in a worker process that may be killed."""
+"""Is this answer right?: `def x(problem, response, *, options) -> Verdict`, run in a process that may be killed."""
