@@ -1,17 +1,19 @@
 """Output tokens per second of our vLLM engine against a bare `vllm.LLM.generate`: same prompts, same sampling.
 
-Both models are loaded and warmed up before anything is timed; then the two sides take turns. Prints a line a round, the
-medians, and their ratio. `Side` is what takes part: a context manager that gives a function from requests to the number
-of completion tokens.
+Each side has a process of its own and is loaded and warmed up before anything is timed; then the two take turns. Prints
+a line a round, the medians, and their ratio. `Side` is what takes part: a context manager that gives a function from
+requests to the number of completion tokens.
 """
 
 import argparse
 import json
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,14 @@ def requests_of(path: Path, count: int, max_tokens: int, temperature: float, sal
     ]
 
 
+def serve(name: str, model: str, engine_args: dict[str, Any], pipe: Connection) -> None:
+    """A side in a process of its own: takes requests, gives back tokens and seconds; None ends it."""
+    with SIDES[name](model, engine_args) as generate:
+        for requests in iter(pipe.recv, None):
+            start = time.perf_counter()
+            pipe.send((generate(requests), time.perf_counter() - start))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--model", required=True)
@@ -92,25 +102,27 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=0.8)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    engine_args = {"max_num_seqs": arguments.max_num_seqs}
     shape = (arguments.problems, arguments.count, arguments.max_tokens, arguments.temperature)
+    spawn = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    for name in SIDES:
+        pipes[name], theirs = spawn.Pipe()
+        spawn.Process(
+            target=serve, args=(name, arguments.model, {"max_num_seqs": arguments.max_num_seqs}, theirs)
+        ).start()
+        pipes[name].send(requests_of(*shape, salt=0)[:8])
+        pipes[name].recv()
     rates: dict[str, list[float]] = {name: [] for name in SIDES}
-    with ExitStack() as stack:
-        sides = {name: stack.enter_context(side(arguments.model, engine_args)) for name, side in SIDES.items()}
-        for generate in sides.values():
-            generate(requests_of(*shape, salt=0)[:8])
-        for number in range(1, arguments.rounds + 1):
-            requests = requests_of(*shape, salt=number)
-            for name, generate in sides.items():
-                start = time.perf_counter()
-                tokens = generate(requests)
-                seconds = time.perf_counter() - start
-                rates[name].append(tokens / seconds)
-                print(
-                    f"round {number}  {name:14} {tokens:7} tokens  {seconds:6.1f} s  {tokens / seconds:7.1f} tokens/s"
-                )
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    base, ours = (medians[name] for name in SIDES)
+    for number in range(1, arguments.rounds + 1):
+        requests = requests_of(*shape, salt=number)
+        for name, pipe in pipes.items():
+            pipe.send(requests)
+            tokens, seconds = pipe.recv()
+            rates[name].append(tokens / seconds)
+            print(f"round {number}  {name:14} {tokens:7} tokens  {seconds:6.1f} s  {tokens / seconds:7.1f} tokens/s")
+    for pipe in pipes.values():
+        pipe.send(None)
+    base, ours = (statistics.median(rates[name]) for name in SIDES)
     print(f"median of {arguments.rounds}: {base:.1f} and {ours:.1f} output tokens/s, ratio {ours / base:.3f}")
 
 

@@ -33,103 +33,86 @@ class Draw(NamedTuple):
 
 
 def addition(random: Random, _: list[str]) -> Draw:
-    a, b = random.randint(3, 30), random.randint(3, 30)
-    ask = random.choice([f"What is {a} + {b}?", f"Calculate {a} + {b}.", f"Add {a} and {b}.", f"Find {a} plus {b}."])
-    return Draw(f"{min(a, b)}+{max(a, b)}", ask, a + b)
+    a, b = random.randint(2, 20), random.randint(2, 20)
+    asks = (f"What is {a} + {b}?", f"Calculate {a} + {b}.", f"Add {a} and {b}.", f"Find {a} plus {b}.")
+    return Draw(f"{min(a, b)}+{max(a, b)}", random.choice(asks), a + b)
 
 
 def subtraction(random: Random, _: list[str]) -> Draw:
-    b, c = random.randint(2, 15), random.randint(2, 15)
+    b, c = random.randint(2, 12), random.randint(2, 12)
     a = b + c
-    ask = random.choice(
-        [f"What is {a} - {b}?", f"Calculate {a} - {b}.", f"Subtract {b} from {a}.", f"Find {a} minus {b}."]
-    )
-    return Draw(f"{a}-{b}", ask, c)
+    asks = (f"What is {a} - {b}?", f"Calculate {a} - {b}.", f"Subtract {b} from {a}.", f"Find {a} minus {b}.")
+    return Draw(f"{a}-{b}", random.choice(asks), c)
 
 
 def multiplication(random: Random, _: list[str]) -> Draw:
-    a, b = random.randint(2, 12), random.randint(2, 12)
-    ask = random.choice(
-        [f"What is {a} * {b}?", f"Calculate {a} * {b}.", f"Multiply {a} by {b}.", f"Find {a} times {b}."]
-    )
-    return Draw(f"{min(a, b)}*{max(a, b)}", ask, a * b)
+    a, b = random.randint(2, 15), random.randint(2, 15)
+    asks = (f"What is {a} * {b}?", f"Calculate {a} * {b}.", f"Multiply {a} by {b}.", f"Find {a} times {b}.")
+    return Draw(f"{min(a, b)}*{max(a, b)}", random.choice(asks), a * b)
 
 
 def gain(random: Random, names: list[str]) -> Draw:
-    a, b, who, what = random.randint(3, 20), random.randint(2, 12), random.choice(names), random.choice(THINGS)
-    return Draw(
-        f"gain {a} {b}",
-        random.choice(
-            [
-                f"{who} has {a} {what} and gets {b} more. How many {what} now?",
-                f"{who} finds {a} {what}, then {b} more. How many {what} in all?",
-                f"There are {a} {what} here and {b} there. How many {what} together?",
-            ]
-        ),
-        a + b,
+    a, b, who, what = random.randint(3, 15), random.randint(2, 12), random.choice(names), random.choice(THINGS)
+    asks = (
+        f"{who} has {a} {what} and gets {b} more. How many {what} now?",
+        f"{who} finds {a} {what}, then {b} more. How many {what} in all?",
+        f"There are {a} {what} here and {b} there. How many {what} together?",
     )
+    return Draw(f"gain {a} {b}", random.choice(asks), a + b)
 
 
 def loss(random: Random, names: list[str]) -> Draw:
-    b, c, who, what = random.randint(2, 9), random.randint(2, 15), random.choice(names), random.choice(THINGS)
+    b, c, who, what = random.randint(2, 10), random.randint(2, 12), random.choice(names), random.choice(THINGS)
     a = b + c
-    return Draw(
-        f"loss {a} {b}",
-        random.choice(
-            [
-                f"{who} has {a} {what} and gives away {b}. How many {what} are left?",
-                f"{who} had {a} {what} and lost {b}. How many {what} remain?",
-                f"Of {a} {what}, {who} sells {b}. How many {what} are left?",
-            ]
-        ),
-        c,
+    asks = (
+        f"{who} has {a} {what} and gives away {b}. How many {what} are left?",
+        f"{who} had {a} {what} and lost {b}. How many {what} remain?",
+        f"Of {a} {what}, {who} sells {b}. How many {what} are left?",
     )
+    return Draw(f"loss {a} {b}", random.choice(asks), c)
 
 
 def groups(random: Random, names: list[str]) -> Draw:
-    a, b, who, what = random.randint(2, 9), random.randint(2, 9), random.choice(names), random.choice(THINGS)
-    return Draw(
-        f"groups {a} {b}",
-        random.choice(
-            [
-                f"{who} buys {a} bags with {b} {what} each. How many {what} in total?",
-                f"Each of {a} boxes holds {b} {what}. How many {what} in total?",
-                f"{who} fills {a} rows with {b} {what} each. How many {what} are there?",
-            ]
-        ),
-        a * b,
+    a, b, who, what = random.randint(2, 12), random.randint(2, 12), random.choice(names), random.choice(THINGS)
+    asks = (
+        f"{who} buys {a} bags with {b} {what} each. How many {what} in total?",
+        f"Each of {a} boxes holds {b} {what}. How many {what} in total?",
+        f"{who} fills {a} rows with {b} {what} each. How many {what} are there?",
     )
+    return Draw(f"groups {a} {b}", random.choice(asks), a * b)
 
 
-def plus_equation(random: Random, _: list[str]) -> Draw:
-    x, b = random.randint(2, 15), random.randint(2, 15)
-    letter = random.choice("xyn")
-    ask = random.choice(
-        [f"Solve {letter} + {b} = {x + b} for {letter}.", f"If {letter} + {b} = {x + b}, what is {letter}?"]
-    )
-    return Draw(f"x+{b}={x + b}", ask, x)
+def equation(random: Random, _: list[str]) -> Draw:
+    x, b, letter = random.randint(2, 12), random.randint(2, 12), random.choice("xyn")
+    asks = (f"Solve {letter} - {b} = {x} for {letter}.", f"If {letter} - {b} = {x}, what is {letter}?")
+    return Draw(f"x-{b}={x}", random.choice(asks), x + b)
 
 
-def minus_equation(random: Random, _: list[str]) -> Draw:
-    x, b = random.randint(2, 15), random.randint(2, 12)
-    letter = random.choice("xyn")
-    ask = random.choice([f"Solve {letter} - {b} = {x} for {letter}.", f"If {letter} - {b} = {x}, what is {letter}?"])
-    return Draw(f"x-{b}={x}", ask, x + b)
+def sum_value(random: Random, _: list[str]) -> Draw:
+    x, b, letter = random.randint(2, 15), random.randint(2, 15), random.choice("xyn")
+    asks = (f"If {letter} = {x}, what is {letter} + {b}?", f"Evaluate {letter} + {b} for {letter} = {x}.")
+    return Draw(f"x={x} x+{b}", random.choice(asks), x + b)
+
+
+def product_value(random: Random, _: list[str]) -> Draw:
+    x, b, letter = random.randint(2, 12), random.randint(2, 9), random.choice("xyn")
+    asks = (f"If {letter} = {x}, what is {b}{letter}?", f"Evaluate {b}{letter} for {letter} = {x}.")
+    return Draw(f"x={x} {b}x", random.choice(asks), x * b)
 
 
 OWN: dict[str, tuple[str, Callable[[Random, list[str]], Draw]]] = {
     "addition": ("arithmetic", addition),
     "gain": ("word", gain),
-    "plus-equation": ("symbolic", plus_equation),
+    "sum-value": ("symbolic", sum_value),
     "subtraction": ("arithmetic", subtraction),
     "loss": ("word", loss),
-    "minus-equation": ("symbolic", minus_equation),
+    "equation": ("symbolic", equation),
     "multiplication": ("arithmetic", multiplication),
     "groups": ("word", groups),
+    "product-value": ("symbolic", product_value),
 }
 GYM: dict[str, tuple[str, dict[str, Any]]] = {
-    "chain_sum": ("arithmetic", {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 2}),
-    "basic_arithmetic": ("arithmetic", {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 2}),
+    "chain_sum": ("arithmetic", {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1}),
 }
 
 

@@ -10,7 +10,8 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,20 +19,29 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from sft.data import Row
+
 SECONDS = 60.0
 """Work that a kill may cost, unless writing checkpoints then took more than SHARE of the time."""
 SHARE = 0.05
 FILES = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
 
 
-def last_whole(work: Path, inputs: Mapping[str, Any]) -> Path | None:
-    """The newest checkpoint to go on from. Removes torn ones, and all of them when they came from other inputs."""
+def fingerprint(rows: Sequence[Row], inputs: Sequence[Any]) -> str:
+    """What the training depends on, as a hash: the rows' ids and masks, and everything in `inputs`."""
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode())
+    for row in rows:
+        digest.update(array("q", row.input_ids + row.labels).tobytes())
+    return digest.hexdigest()
+
+
+def last_whole(work: Path, inputs: str) -> Path | None:
+    """The newest checkpoint to go on from. Removes torn ones, and all of them when the fingerprint is another."""
     stamp = work / "inputs.sha256"
-    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
-    if not stamp.is_file() or stamp.read_text() != digest:
+    if not stamp.is_file() or stamp.read_text() != inputs:
         clear(work)
         work.mkdir(parents=True, exist_ok=True)
-        stamp.write_text(digest)
+        stamp.write_text(inputs)
     found = sorted(work.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True)
     for folder in found:
         if _whole(folder):

@@ -53,10 +53,14 @@ def load(kind: Any, model: str, revision: str | None, **options: Any) -> Any:
         raise UsageError(f"the model {model} could not be loaded ({said}).") from None
 
 
-def compute_dtype(dtype: str) -> str:
-    """The precision of the arithmetic; weights that are trained stay float32."""
+def compute_dtype(dtype: str, *, on_cpu: bool) -> str:
+    """The precision of the arithmetic; weights that are trained stay float32.
+
+    `auto` is bfloat16 where the hardware multiplies it faster: on accelerators, and on CPUs with AMX. On a CPU without
+    (AVX-512 with its bf16 instructions included), float32 was 1.9 times as fast: SmolLM2-135M, rows of 100 tokens.
+    """
     if dtype == "auto":
-        return "bfloat16"
+        return "float32" if on_cpu and not torch.cpu._is_amx_tile_supported() else "bfloat16"
     if dtype not in DTYPES:
         raise UsageError(f"`student.dtype` is {dtype!r}; it must be auto, {', '.join(DTYPES)}.")
     return dtype

@@ -83,7 +83,7 @@ def settings(trainer: Mapping[str, Any], *, work: Path, seed: int, max_length: i
         "disable_tqdm": True,
         "remove_unused_columns": True,
         "logging_nan_inf_filter": False,
-        "use_cpu": given.get("use_cpu", not torch.accelerator.is_available()),
+        "use_cpu": on_cpu(given),
     }
     try:
         return SFTConfig(**{**defaults(given, lora=lora), **given, **ours})
@@ -93,14 +93,13 @@ def settings(trainer: Mapping[str, Any], *, work: Path, seed: int, max_length: i
 
 def defaults(given: Mapping[str, Any], *, lora: bool) -> dict[str, Any]:
     """What holds where the recipe says nothing and TRL's own default does not suit short reasoning runs."""
-    on_cpu = given.get("use_cpu") or not torch.accelerator.is_available()
     chosen: dict[str, Any] = {
         # A low-rank update needs about ten times the step of a full one (Schulman et al. 2025, "LoRA Without Regret").
         "learning_rate": 2e-4 if lora else 2e-5,
         "logging_steps": 1,
         "report_to": "none",
         # Recomputing activations costs a fifth of the speed; on a CPU memory is not what is short.
-        "gradient_checkpointing": not on_cpu,
+        "gradient_checkpointing": not on_cpu(given),
         "train_sampling_strategy": "random" if given.get("packing") else "group_by_length",
         "save_total_limit": 2,
     }
@@ -112,6 +111,11 @@ def defaults(given: Mapping[str, Any], *, lora: bool) -> dict[str, Any]:
     if not saves_itself(given):
         chosen["save_strategy"] = "no"
     return chosen
+
+
+def on_cpu(given: Mapping[str, Any]) -> bool:
+    """Whether the training runs on the CPU: by wish, or for want of anything else."""
+    return bool(given.get("use_cpu")) or not torch.accelerator.is_available()
 
 
 def saves_itself(given: Mapping[str, Any]) -> bool:

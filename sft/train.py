@@ -3,7 +3,8 @@
 Shape: `train(corpus=..., model=..., out=..., work=...)` writes the student's folder to `out` and returns the figures of
 the run; checkpoints and the log live in `work` while it lasts.
 Precision: weights and optimizer are float32 and the arithmetic is `dtype`; the student is saved in its base's dtype.
-In pure bf16, a step of 1e-5 on a weight of 0.02 lies below half the gap between neighbours (4e-5) and is lost.
+In weights of pure bf16 most of a small step rounds away: of SmolLM2-135M's, a step of 1e-5 moves 2 % and one of 1e-4
+moves 16 %, and float32 weights cost no speed.
 Limits: one process; on several GPUs, make one visible.
 """
 
@@ -18,7 +19,7 @@ import transformers
 from sft import checkpoints, data, student
 from sft.load import adapter, compute_dtype, load, student_model
 from sft.log import Log, Progress
-from sft.settings import check, saves_itself, settings
+from sft.settings import check, on_cpu, saves_itself, settings
 from tracegen.records import UsageError
 
 
@@ -51,16 +52,13 @@ def train(
     if method != "sft":
         raise UsageError(f"there is no training method {method!r}; the method is sft.")
     trainer = check(trainer or {})
-    compute = compute_dtype(dtype)
+    compute = compute_dtype(dtype, on_cpu=on_cpu(trainer))
     with _quiet():
         tokenizer = load(transformers.AutoTokenizer, model, revision)
         rows, hygiene = data.rows(corpus, tokenizer, max_length=max_length)
         args = settings(trainer, work=work, seed=seed, max_length=max_length, compute=compute, lora=bool(lora))
-        inputs = {
-            "rows": [[row.input_ids, row.labels.count(data.IGNORED)] for row in rows],
-            "settings": [str(model), revision, seed, max_length, dict(lora or {}), trainer, compute, attention],
-        }
-        checkpoint = checkpoints.last_whole(work, inputs)
+        inputs = [model, revision, seed, max_length, dict(lora or {}), trainer, compute, attention]
+        checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint(rows, inputs))
         base, files_dtype = student_model(
             model, revision, attention, compute, longest=hygiene.longest, frozen=bool(lora)
         )

@@ -78,7 +78,9 @@ def vllm_server_case(model: str, tmp_path_factory: pytest.TempPathFactory) -> It
     arguments = ["--model", model, "--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(port)]
     # The CPU build cannot go on with a seeded request whose prompt was split.
     arguments += ["--enforce-eager", "--no-enable-chunked-prefill", "--max-num-seqs", "8"]
-    environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    # What the in-process engine has set for itself is not for a server.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("VLLM_")}
+    environment |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
     log = (tmp_path_factory.mktemp("server") / "server.log").open("w+b")
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *arguments]
     server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

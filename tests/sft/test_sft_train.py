@@ -17,7 +17,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 
 from sft import checkpoints
 from sft.batches import ByLength
-from sft.checkpoints import last_whole
+from sft.checkpoints import fingerprint, last_whole
+from sft.data import Row
 from sft.settings import check
 from sft.train import train
 from tracegen.records import TracegenError, UsageError
@@ -226,10 +227,13 @@ def test_checkpoint_of_other_inputs_is_not_gone_on_from(tmp_path: Path) -> None:
         for name in ("trainer_state.json", "optimizer.pt", "scheduler.pt"):
             (folder / name).write_text("{}")
 
-    assert last_whole(tmp_path, {"seed": 1}) is None
+    rows = [Row("a", [1, 2], [-100, 2])]
+    one = fingerprint(rows, ["seed", 1])
+    assert one != fingerprint([Row("a", [1, 2], [1, 2])], ["seed", 1])
+    assert last_whole(tmp_path, one) is None
     checkpoint()
-    assert last_whole(tmp_path, {"seed": 1}) == tmp_path / "checkpoint-4"
-    assert last_whole(tmp_path, {"seed": 2}) is None
+    assert last_whole(tmp_path, one) == tmp_path / "checkpoint-4"
+    assert last_whole(tmp_path, fingerprint(rows, ["seed", 2])) is None
     assert not (tmp_path / "checkpoint-4").exists()
 
 

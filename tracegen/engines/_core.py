@@ -12,13 +12,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields
 from difflib import get_close_matches
-from multiprocessing import resource_tracker
+from multiprocessing import connection, resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import IO, TYPE_CHECKING, Any
 
@@ -34,11 +35,9 @@ _CAUSE = re.compile(r"\b\w+(?:Error|Exception): .+")
 
 def prepare() -> bool:
     """Import vLLM with quiet settings where the user has none; True if the user wants to see its output."""
-    talkative = "VLLM_LOGGING_LEVEL" in os.environ
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    talkative = os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR") != "ERROR"
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
     with tempfile.TemporaryFile() as log, _output_into(None if talkative else log):
         # vllm itself is lazy: only a name brings in what prints.
         from vllm import LLM, EngineArgs, SamplingParams  # noqa: F401
@@ -49,6 +48,7 @@ def prepare() -> bool:
 def running(*, talkative: bool, **engine_args: Any) -> Iterator[tuple["LLM", IO[bytes] | None]]:
     """A loaded model, and the file that takes the output of its processes. UsageError for an unknown argument."""
     from vllm import EngineArgs
+    from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
     from vllm.platforms import current_platform
 
     allowed = [field.name for field in fields(EngineArgs)]
@@ -57,24 +57,41 @@ def running(*, talkative: bool, **engine_args: Any) -> Iterator[tuple["LLM", IO[
             near = ", ".join(get_close_matches(name, allowed)) or "see vllm.EngineArgs"
             raise UsageError(f"vLLM has no engine argument {name!r}; it takes {near}.")
     if current_platform.is_cpu():
+        # In a process of its own the engine waits for its worker in a busy loop, on a core that the model needs.
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         # The CPU build cannot go on with a seeded request whose prompt was split.
         defaults: dict[str, Any] = {"enforce_eager": True, "enable_chunked_prefill": False}
+        # Prompts share what they begin with by whole blocks; the default, 128 tokens, shares little of a short one.
+        defaults["block_size"] = 32
+        if "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
+            # vLLM's own default is most of the machine's memory, which a GPU has to itself and a CPU has not.
+            defaults["kv_cache_memory_bytes"] = 2 << 30
         engine_args = defaults | engine_args
     with tempfile.TemporaryFile() as file:
         log = None if talkative else file
-        llm = _load({"use_tqdm_on_load": talkative, "disable_log_stats": True} | engine_args, log)
+        others = _cores()
+        llm = _load({"use_tqdm_on_load": talkative, "disable_log_stats": True} | engine_args, log, others)
+        cores = _cores() - others
+        if cores:
+            threading.Thread(target=_say_when_dead, args=(llm, cores), daemon=True).start()
         try:
-            with _ended_with_us():
+            with _ended_with_us(cores):
                 yield llm, log
         finally:
             llm.llm_engine.engine_core.shutdown()
-            _end(_processes())
+            _end(cores)
+            del llm
+            if not cores:
+                cleanup_dist_env_and_memory()
 
 
-def _load(engine_args: dict[str, Any], log: IO[bytes] | None) -> "LLM":
-    """The model, loaded in a thread whose processes do not get Ctrl-C, while this thread still does."""
+def _load(engine_args: dict[str, Any], log: IO[bytes] | None, others: set[BaseProcess]) -> "LLM":
+    """The model; where it gets processes of its own, loaded in a thread that keeps Ctrl-C from them but not from us."""
     from vllm import LLM
 
+    if os.environ.get("VLLM_ENABLE_V1_MULTIPROCESSING") == "0":
+        with _output_into(log):
+            return LLM(**engine_args)
     # Starting the tracker unblocks SIGINT in the thread that starts it, so it must not be the loading one.
     resource_tracker.ensure_running()
     # Processes inherit the mask. Otherwise the terminal's Ctrl-C ends them before their parent has said goodbye.
@@ -85,7 +102,7 @@ def _load(engine_args: dict[str, Any], log: IO[bytes] | None) -> "LLM":
             error = loading.exception()
         except BaseException:
             while not loading.done():
-                _end(_processes())
+                _end(_cores() - others)
                 time.sleep(0.1)
             raise
     if error:
@@ -103,25 +120,36 @@ def failure(what: str, error: BaseException, log: IO[bytes] | None) -> TracegenE
     return TracegenError(f"{what}: {cause[:400]} (VLLM_LOGGING_LEVEL=INFO shows all that it prints)")
 
 
+def _say_when_dead(llm: "LLM", cores: set[BaseProcess]) -> None:
+    """Whoever waits for the next output of a process that was killed from outside would wait for ever."""
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    outputs = llm.llm_engine.engine_core.outputs_queue  # type: ignore[attr-defined]
+    connection.wait([core.sentinel for core in cores])
+    outputs.put_nowait(EngineDeadError())
+
+
 @contextmanager
-def _ended_with_us() -> Iterator[None]:
+def _ended_with_us(cores: set[BaseProcess]) -> Iterator[None]:
     """vLLM's processes do not notice that their parent was killed, and would keep their memory: a shell watches."""
-    cores = [str(process.pid) for process in _processes()]
-    command = ["sh", "-c", 'read -r _; kill -9 "$@"', "sh", *cores]
-    watcher = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) if cores else None
+    if not cores:
+        yield
+        return
+    command = ["sh", "-c", 'read -r _; kill -9 "$@" 2>/dev/null', "sh", *(str(core.pid) for core in cores)]
+    watcher = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     try:
         yield
     finally:
-        if watcher:
-            watcher.kill()
-            watcher.communicate()
+        watcher.kill()
+        watcher.communicate()
 
 
-def _processes() -> list[BaseProcess]:
-    return [process for process in multiprocessing.active_children() if process.name.startswith("EngineCore")]
+def _cores() -> set[BaseProcess]:
+    """vLLM's processes that this one has started and that still run; each has started more."""
+    return {process for process in multiprocessing.active_children() if process.name.startswith("EngineCore")}
 
 
-def _end(processes: list[BaseProcess]) -> None:
+def _end(processes: set[BaseProcess]) -> None:
     """End the processes with all that they have started, and reap them."""
     from vllm.utils.system_utils import kill_process_tree
 

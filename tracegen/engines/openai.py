@@ -34,8 +34,8 @@ def openai(
     """Any OpenAI-compatible server, asynchronous, with bounded concurrency.
 
     `timeout` is in seconds and covers one try of one request. A try that met 408, 409, 429, 5xx, a broken connection
-    or the timeout is repeated up to `max_retries` times, after as long as the server asks (Retry-After) or exponentially
-    longer waits.
+    or the timeout is repeated up to `max_retries` times, after the wait that the server asks for (Retry-After) or else
+    after exponentially longer ones.
     Every name in `sampling` goes into the request's body as it is, and `extra_body` after it.
     TracegenError if the server is down, refuses the key or has no such model; what was answered by then is yielded.
     """

