@@ -10,6 +10,7 @@ from tracegen import cli
 from tracegen.ledger import read
 
 PROBLEMS = [{"id": f"p{n}", "statement": f"What is {n} + {n + 1}?", "answer": str(2 * n + 1)} for n in range(8)]
+LEAKED = {"id": "leak", "statement": PROBLEMS[6]["statement"].upper(), "answer": "13"}
 HELD_OUT = [{"id": f"h{n}", "statement": f"What is {n} + 50?", "answer": str(n + 50)} for n in range(4)]
 
 
@@ -41,7 +42,7 @@ def made(tmp_path_factory, tiny_model):
     """A finished run: its folder and the function that runs it again with overrides."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "p.jsonl").write_text(lines(PROBLEMS))
-    (folder / "h.jsonl").write_text(lines(HELD_OUT))
+    (folder / "h.jsonl").write_text(lines([*HELD_OUT, LEAKED]))
     (folder / "r.jsonl").write_text(lines(recorded()))
     recipe = {
         "name": "whole",
@@ -63,7 +64,7 @@ def made(tmp_path_factory, tiny_model):
             "trainer": {"max_steps": 4, "per_device_train_batch_size": 4, "learning_rate": 1e-3, "use_cpu": True},
         },
         "evaluate": {
-            "benchmarks": {"jsonl": {"path": str(folder / "h.jsonl")}},
+            "benchmarks": {"jsonl": {"path": str(folder / "h.jsonl"), "limit": 4}},
             "sampling": {"n": 1, "temperature": 0.0, "max_tokens": 8},
             "engine": "hf",
         },
@@ -101,8 +102,10 @@ def test_the_funnel_adds_up_to_the_traces(made):
         ("wellformed", "truncated"),
         ("wellformed", "no_reasoning"),
         ("correct", "wrong"),
+        ("decontaminate", "jsonl"),
     }
-    assert funnel["kept"] == 7
+    assert [row["problem_id"] for row in dropped if row["filter"] == "decontaminate"] == ["p6"]
+    assert funnel["kept"] == 6
 
 
 def read_lines(path):
@@ -113,13 +116,13 @@ def test_the_corpus_loads_and_is_what_the_student_was_trained_on(made):
     datasets = pytest.importorskip("datasets")
     run, _ = made
     corpus = datasets.load_dataset(str(run / "corpus"), split="train")
-    assert len(corpus) == 7
+    assert len(corpus) == 6
     assert corpus[0]["messages"] == [
         {"role": "user", "content": "What is 0 + 1?"},
         {"role": "assistant", "content": "<think>\n0 and 1 make 1.\n</think>\n\n\\boxed{1}"},
     ]
     assert {row["verdict"] for row in corpus} == {"right"}
-    assert json.loads((run / "student" / "rows.json").read_text())["kept"] == 7
+    assert json.loads((run / "student" / "rows.json").read_text())["kept"] == 6
 
 
 def test_the_scores_name_every_role_with_an_interval(made):
@@ -162,11 +165,11 @@ def test_other_filters_make_another_corpus_and_ask_nothing(made):
     run, call = made
     before = len(list(read(run / "traces")))
     assert call("curate", "filters.dedup=null", "filters.length.max_tokens=25") == 0
-    assert json.loads((run / "corpus" / "funnel.json").read_text())["kept"] < 7
+    assert json.loads((run / "corpus" / "funnel.json").read_text())["kept"] < 6
     assert len(list(read(run / "traces"))) == before
     assert (run / "recipe.2.yaml").is_file()
     assert call("curate") == 0
-    assert json.loads((run / "corpus" / "funnel.json").read_text())["kept"] == 7
+    assert json.loads((run / "corpus" / "funnel.json").read_text())["kept"] == 6
 
 
 def test_a_training_row_is_shown_with_what_is_trained_on(made, capsys):

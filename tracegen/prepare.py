@@ -68,10 +68,22 @@ class Run:
 
     @cached_property
     def benchmarks(self) -> dict[str, list[Problem]]:
-        """The held-out problems of every benchmark that the recipe names."""
+        """The held-out problems that are asked, by benchmark."""
+        return self._read_benchmarks(self.recipe.evaluate.benchmarks)
+
+    @cached_property
+    def whole_benchmarks(self) -> dict[str, list[Problem]]:
+        """The same benchmarks without a `limit`: what decontamination checks against."""
+        unlimited = {
+            name: {option: value for option, value in options.items() if option != "limit"}
+            for name, options in self.recipe.evaluate.benchmarks.items()
+        }
+        return self._read_benchmarks(unlimited)
+
+    def _read_benchmarks(self, benchmarks: Mapping[str, Options]) -> dict[str, list[Problem]]:
         folder = self.recipe.benchmarks_dir
         found = {}
-        for name, options in self.recipe.evaluate.benchmarks.items():
+        for name, options in benchmarks.items():
             found[name] = list(registry.bind("benchmark", name, options, benchmarks_dir=folder)())
             if not found[name]:
                 raise UsageError(f"benchmark {name!r} has no problems.")

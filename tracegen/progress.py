@@ -23,7 +23,7 @@ class Bar:
 
     def __init__(self, what: str, total: int, unit: str) -> None:
         self.what, self.total, self.unit = what, total, unit
-        self.done = 0
+        self.done = self._printed = 0
         self.note = ""
         self._start = self._last = time.monotonic()
         self._progress: Progress | None = None
@@ -54,8 +54,7 @@ class Bar:
             note = f"{self.rate():.1f} {self.unit}/s {self.note}"
             self._progress.update(self._task, completed=self.done, total=self.total, note=note)
         elif time.monotonic() - self._last > LINE_EVERY:
-            self._last = time.monotonic()
-            say(self._line())
+            self._print()
 
     def rate(self) -> float:
         """Units per second since the start."""
@@ -66,12 +65,12 @@ class Bar:
     ) -> None:
         if self._progress is not None:
             self._progress.stop()
-        elif self.done:
-            say(self._line())
+        elif self.done > self._printed:
+            self._print()
         sys.stderr.flush()
 
-    def _line(self) -> str:
+    def _print(self) -> None:
+        self._last, self._printed = time.monotonic(), self.done
         left = (self.total - self.done) / max(1e-9, self.rate())
-        return (
-            f"{self.what}: {self.done} of {self.total}, {self.rate():.1f} {self.unit}/s, {self.note}, {left:.0f} s left"
-        )
+        rate = f"{self.rate():.1f} {self.unit}/s"
+        say(f"{self.what}: {self.done} of {self.total}, {rate}, {self.note}, {left:.0f} s left")

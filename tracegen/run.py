@@ -55,7 +55,7 @@ def curate(run: Run) -> None:
             filters=run.recipe.filters,
             problems=run.problems,
             tokenizer=_student_tokenizer(run),
-            benchmarks=run.benchmarks,
+            benchmarks=run.whole_benchmarks,
             dropped=new_dropped,
         )
         write_corpus(
@@ -180,7 +180,7 @@ def _curate_inputs(run: Run, traces: list[Trace]) -> dict[str, Any]:
         "plans": plan_inputs(list(run.teachers.values())),
         "problems": _problems_hash(run.problems.values()),
         "filters": recipe.filters,
-        "benchmarks": _problems_hash(named(run.benchmarks).values()),
+        "benchmarks": _problems_hash(named(run.whole_benchmarks).values()),
         "prompt": run.prompt.as_dict(),
         "corpus": recipe.corpus.model_dump(),
         "terms": {name: teacher.terms.model_dump() for name, teacher in recipe.teachers.items()},

@@ -86,28 +86,32 @@ def running(*, talkative: bool, **engine_args: Any) -> Iterator[tuple["LLM", IO[
 
 
 def _load(engine_args: dict[str, Any], log: IO[bytes] | None, others: set[BaseProcess]) -> "LLM":
-    """The model; where it gets processes of its own, loaded in a thread that keeps Ctrl-C from them but not from us."""
     from vllm import LLM
 
-    if os.environ.get("VLLM_ENABLE_V1_MULTIPROCESSING") == "0":
+    here = os.environ.get("VLLM_ENABLE_V1_MULTIPROCESSING") == "0"
+    try:
         with _output_into(log):
-            return LLM(**engine_args)
+            return LLM(**engine_args) if here else _load_apart(engine_args, others)
+    except Exception as error:
+        raise failure(f"vLLM could not load {engine_args['model']}", error, log) from error
+
+
+def _load_apart(engine_args: dict[str, Any], others: set[BaseProcess]) -> "LLM":
+    """A model with processes of its own, loaded in a thread that keeps Ctrl-C from them but not from this thread."""
+    from vllm import LLM
+
     # Starting the tracker unblocks SIGINT in the thread that starts it, so it must not be the loading one.
     resource_tracker.ensure_running()
     # Processes inherit the mask. Otherwise the terminal's Ctrl-C ends them before their parent has said goodbye.
-    loader = ThreadPoolExecutor(1, "vllm-load", signal.pthread_sigmask, (signal.SIG_BLOCK, {signal.SIGINT}))
-    with _output_into(log), loader:
+    with ThreadPoolExecutor(1, "vllm-load", signal.pthread_sigmask, (signal.SIG_BLOCK, {signal.SIGINT})) as loader:
         loading = loader.submit(LLM, **engine_args)
         try:
-            error = loading.exception()
+            return loading.result()
         except BaseException:
             while not loading.done():
                 _end(_cores() - others)
                 time.sleep(0.1)
             raise
-    if error:
-        raise failure(f"vLLM could not load {engine_args['model']}", error, log) from error
-    return loading.result()
 
 
 def failure(what: str, error: BaseException, log: IO[bytes] | None) -> TracegenError:
