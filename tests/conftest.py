@@ -4,8 +4,6 @@ import pytest
 import tiny
 
 
-
-
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
     """A tiny Llama in an ordinary Hugging Face folder."""

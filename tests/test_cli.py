@@ -82,6 +82,10 @@ MISTAKES = {
     "unknown prompt": ({"prompt": "maths"}, "there is no prompt 'maths'; tracegen comes with "),
     "missing problem file": ({"problems": {"source": "jsonl", "path": "none.jsonl"}}, "'none.jsonl'"),
     "pass@k beyond n": ({"evaluate": {"k": [4]}}, "evaluate.k asks for pass@4, but evaluate.sampling.n is only 1"),
+    "unknown trainer option": (
+        {"student": {"model": "embedded", "trainer": {"lerning_rate": 1e-5}}},
+        "TRL's SFTConfig has no option 'lerning_rate'; did you mean learning_rate",
+    ),
     "greedy copies": (
         {"teachers": {"t": TEACHER | {"sampling": {"n": 2, "temperature": 0}}}},
         "t: sampling.temperature is 0 and sampling.n is 2",

@@ -124,7 +124,7 @@ def test_failures_are_kept_with_their_reason_and_asked_again(tmp_path, problems,
 
 def test_a_run_in_which_everything_fails_says_why(tmp_path, judge, ask):
     one = {"a": Problem("a", "Say a.", "a")}
-    with pytest.raises(TracegenError, match="2 of 2 requests failed.*the server was busy"):
+    with pytest.raises(TracegenError, match=r"2 of 2 requests failed.*the server was busy"):
         run(tmp_path, one, judge, ask(fail=[("a", 0), ("a", 1)]))
 
 
@@ -166,7 +166,7 @@ def test_two_roles_that_ask_the_very_same_are_asked_once(tmp_path, problems, jud
 
 
 def test_a_native_teacher_without_thinking_is_refused_after_one_request(tmp_path, problems, judge, ask):
-    with pytest.raises(TracegenError, match="no thinking came back.*began with 'a'"):
+    with pytest.raises(TracegenError, match=r"no thinking came back.*began with 'a'"):
         run(tmp_path, problems, judge, ask(reasoning="native", text="{answer}", eager=4))
     assert len(ask.asked()) == 1
 

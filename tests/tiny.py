@@ -1,9 +1,10 @@
-"""A tiny model with a real tokenizer and chat template, built in a second: for tests that need some model, not a good one."""
+"""A tiny model with a real tokenizer and chat template, for tests that need some model, not a good one."""
 
 from pathlib import Path
 
 CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 

@@ -16,7 +16,7 @@ from tracegen.ledger import best
 from tracegen.records import Problem, Score, Trace
 from tracegen.rundir import write_atomically
 from tracegen.sample import judged, sample
-from tracegen.scores import Results, Role, Sample, comparison, scores
+from tracegen.scores import Role, Sample, comparison, scores
 from tracegen.stats import last_number, last_number_right
 from tracegen.verify import Judge
 

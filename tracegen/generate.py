@@ -116,7 +116,8 @@ def require_reasoning(trace: Trace, asker: Asker) -> None:
     if asker.reasoning == "native" and not trace.reasoning.strip():
         raise TracegenError(
             f"teacher {asker.name!r} is said to think (reasoning: native), but no thinking came back: "
-            f"the answer began with {trace.response[:80]!r}. Turn on the server's reasoning parser, or say reasoning: prompted or none."
+            f"the answer began with {trace.response[:80]!r}. Turn on the server's reasoning parser, "
+            "or say reasoning: prompted or none."
         )
 
 

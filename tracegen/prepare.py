@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,10 @@ def prepare(recipe: Recipe, folder: Path) -> Run:
             f"evaluate.k asks for pass@{max(recipe.evaluate.k)}, but evaluate.sampling.n is only "
             f"{recipe.evaluate.sampling.n}; draw at least k samples of a problem."
         )
+    if recipe.student is not None and recipe.student.trainer and find_spec("trl"):
+        from sft.settings import check as check_trainer
+
+        check_trainer(recipe.student.trainer)
     problems = read_problems(recipe)
     run = Run(folder, recipe, problems)
     _ = run.prompt, run.judge

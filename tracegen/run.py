@@ -14,7 +14,7 @@ from tracegen.evaluate import evaluate as score_roles
 from tracegen.evaluate import named
 from tracegen.prepare import Run, plan_inputs
 from tracegen.progress import Bar, say
-from tracegen.records import Problem, Score, Trace, TracegenError, UsageError
+from tracegen.records import MissingExtra, Problem, Score, Trace, TracegenError, UsageError
 from tracegen.sample import judged, missing, sample
 
 
@@ -79,7 +79,10 @@ def curate(run: Run) -> None:
 
 def train(run: Run) -> None:
     """`corpus/` -> `student/`."""
-    from sft.train import train as fit
+    try:
+        from sft.train import train as fit
+    except ImportError as error:
+        raise MissingExtra(f"{error.name}, which training needs,", "train") from None
 
     student = run.recipe.student
     if student is None:
@@ -110,6 +113,7 @@ def train(run: Run) -> None:
         fit(
             corpus=str(corpus),
             model=run.base.path,
+            revision=student.revision,
             out=new,
             work=work,
             method=student.method,
