@@ -3,7 +3,8 @@
     python scripts/make_data.py [FOLDER]
 
 Deterministic: the same bytes every time (needs the extra `gym`). Families take turns, so that any first N problems are
-a mix. Held-out problems come from the same families with numbers and names that the quickstart problems never use.
+a mix. Held-out problems come from the same families, with names that the quickstart problems never use and, within a
+family of our own, with pairs of numbers that they never use; 5 + 9 of one may stand in a word problem of another.
 """
 
 import json

@@ -93,7 +93,7 @@ def _card(
     return template.render(
         **facts,
         licence_known=str(facts["licence"]).lower() in HUB_LICENCES.split(),
-        hub_base=not Path(base).is_dir() and "/" in str(facts["base"]),
+        hub_base="/" in str(facts["base"]) and not Path(str(facts["base"])).is_dir(),
         figures=figures,
         hygiene=figures["hygiene"],
         settings={key: getattr(value, "value", value) for key, value in settings.items()},
