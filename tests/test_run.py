@@ -1,10 +1,13 @@
 """The whole flow on tiny things: recorded teacher, tiny student, every stage written, nothing done twice."""
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
 import yaml
+from fake_hub import FakeHub
 
 from tracegen import cli
 from tracegen.ledger import read
@@ -112,10 +115,10 @@ def read_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_the_corpus_loads_and_is_what_the_student_was_trained_on(made):
+def test_the_corpus_loads_and_is_what_the_student_was_trained_on(made, tmp_path):
     datasets = pytest.importorskip("datasets")
     run, _ = made
-    corpus = datasets.load_dataset(str(run / "corpus"), split="train")
+    corpus = datasets.load_dataset(str(run / "corpus"), split="train", cache_dir=str(tmp_path))
     assert len(corpus) == 6
     assert corpus[0]["messages"] == [
         {"role": "user", "content": "What is 0 + 1?"},
@@ -180,3 +183,16 @@ def test_a_training_row_is_shown_with_what_is_trained_on(made, capsys):
     assert "What is 1 + 2?" in shown
     assert "</think>" in shown
     assert call("show", "--tokens", "--row", "99") == 2
+
+
+def test_the_corpus_is_published_from_the_command_line(made, tmp_path):
+    run, _ = made
+    with FakeHub() as hub:
+        environment = os.environ | hub.environment(tmp_path)
+        command = [sys.executable, "-m", "tracegen.cli", "publish", str(run), "--repo", "someone/sums"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert (done.returncode, done.stdout.strip()) == (0, f"{hub.url}/datasets/someone/sums"), done.stderr
+        published = hub.dataset("someone/sums").head.files
+    assert published["README.md"] == (run / "corpus" / "README.md").read_bytes()
+    assert published["data/train-00000-of-00001.parquet"].startswith(b"PAR1")
+    assert not any("stage.json" in name for name in published)
