@@ -85,7 +85,7 @@ MISTAKES = {
     "pass@k beyond n": ({"evaluate": {"k": [4]}}, "evaluate.k asks for pass@4, but evaluate.sampling.n is only 1"),
     "unknown trainer option": (
         {"student": {"model": "embedded", "trainer": {"lerning_rate": 1e-5}}},
-        "TRL's SFTConfig has no option 'lerning_rate'; did you mean learning_rate",
+        "TRL's SFTConfig has no option 'lerning_rate'; the closest are learning_rate",
     ),
     "greedy copies": (
         {"teachers": {"t": TEACHER | {"sampling": {"n": 2, "temperature": 0}}}},

@@ -98,7 +98,8 @@ def check_ledger(ledger, log, kills):
     assert per_problem == {f"p{n}": SAMPLES for n in range(PROBLEMS)}
     assert max(Counter(row["key"] for row in rows if finished(row)).values()) == 1
     twice = Counter(asked(events(log, "request")))
-    assert sum(count - 1 for count in twice.values()) <= kills * 8, "more was asked twice than could be in flight"
+    # In flight are 8, and as many may have been answered and not be durable yet.
+    assert sum(count - 1 for count in twice.values()) <= kills * 16, "more was asked twice than could be under way"
     verdicts = (ledger.parent / "verdicts" / "verdicts.jsonl").read_text().splitlines()
     assert Counter(json.loads(line)["key"] for line in verdicts) == Counter(row["key"] for row in rows)
 
