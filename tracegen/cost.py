@@ -1,7 +1,8 @@
 """What a run has used and may use: tokens, dollars, seconds, summed over all launches."""
 
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tracegen.ledger import Row
 from tracegen.recipe import Budget, Prices
@@ -19,6 +20,8 @@ class Meter:
     """Prompt and completion tokens."""
     usd: float = 0.0
     seconds: float = 0.0
+    """Of earlier launches; this one's count from when the meter was made."""
+    started: float = field(default_factory=time.monotonic)
 
     def add(self, row: Row) -> None:
         prompt, completion = row["prompt_tokens"] or 0, row["completion_tokens"] or 0
@@ -37,14 +40,14 @@ class Meter:
             longest = max(longest, row["seconds"])
         self.seconds += longest
 
-    def reached(self, seconds_now: float = 0.0) -> str | None:
-        """The cap that is reached, as words for the user, or None. `seconds_now`: of this launch."""
-        used = {"usd": self.usd, "tokens": self.tokens, "seconds": self.seconds + seconds_now}
+    def reached(self) -> str | None:
+        """The cap that is reached, as words for the user, or None."""
+        used = {"usd": self.usd, "tokens": self.tokens, "seconds": self.seconds + time.monotonic() - self.started}
         for name, cap in self.budget.model_dump(exclude_none=True).items():
             if used[name] >= cap:
                 return f"budget.{name} is {cap:g} and {used[name]:.6g} are used"
         return None
 
-    def check(self, seconds_now: float = 0.0) -> None:
-        if cap := self.reached(seconds_now):
+    def check(self) -> None:
+        if cap := self.reached():
             raise BudgetReached(f"stopped by the budget: {cap}; raise it and start the same command again to go on.")

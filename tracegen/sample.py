@@ -6,7 +6,6 @@
 One path serves the corpus and the evaluation: they differ in the folder.
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -138,9 +137,8 @@ def _paid(rows: Iterable[Row], meter: Meter | None) -> Iterator[Row]:
 
 def _within(meter: Meter | None, requests: Iterable[Request | None]) -> Iterator[Request | None]:
     """Stop drawing requests when a cap of the budget is reached; what is in flight is paid for and kept."""
-    start = time.monotonic()
     for request in requests:
-        if meter and meter.reached(time.monotonic() - start):
+        if meter and meter.reached():
             return
         yield request
 
