@@ -75,6 +75,8 @@ class Problem:
     source: str | None = None
     domain: str | None = None
     licence: str | None = None
+    conventions: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the verifier that hold for this problem, over the recipe's: how its benchmark wants to be judged."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Every other key of the row that it was read from."""
 
@@ -139,10 +141,18 @@ class Verdict:
     """The answer that was found in the response."""
     reason: str = ""
     """A short code such as `equal`, `different`, `no_answer`, `timeout`."""
+    place: str = ""
+    """Where the answer stood in the response: `box`, `tag`, `sentence`, `bold`, `last_line`, `whole` ..."""
+    span: tuple[int, int] | None = None
+    """Start and end of the answer in the response, in characters."""
+    detail: str = ""
+    """What a person wants to read about it, such as the assertion that failed; at most some hundred characters."""
     key: str = ""
-    """The trace's key; filled in by the stage, as are `verifier`, `version` and `seconds`."""
+    """The trace's key; filled in by the stage, as are the fields below."""
     verifier: str = ""
     version: str = ""
+    conventions: Mapping[str, Any] = field(default_factory=dict)
+    """The options that the verdict rests on, where they are not the verifier's defaults."""
     seconds: float = 0.0
 
 

@@ -18,7 +18,7 @@ Row = tuple[str, dict[str, Any]]
 """Where the row stands, for a sentence about it, and its fields."""
 
 TEXT_FIELDS = ("verifier", "entry_point", "source", "domain", "licence")
-FIELDS = frozenset({"id", "statement", "answer", "tests", "extra", *TEXT_FIELDS})
+FIELDS = frozenset({"id", "statement", "answer", "tests", "conventions", "extra", *TEXT_FIELDS})
 
 
 def jsonl(path: str, limit: int | None = None) -> Iterator[Problem]:
@@ -63,11 +63,15 @@ def problem(row: Mapping[str, Any], where: str) -> Problem:
     extra = row.get("extra") or {}
     if not isinstance(extra, dict):
         raise UsageError(f"{where}: `extra` must be an object, not {kind(extra)}.")
+    conventions = row.get("conventions") or {}
+    if not isinstance(conventions, dict):
+        raise UsageError(f"{where}: `conventions` must be an object, not {kind(conventions)}.")
     return Problem(
         id=text_of(row, "id", where) or hashlib.sha256(statement.encode()).hexdigest()[:16],
         statement=statement,
         answer=text_of(row, "answer", where),
         tests=row.get("tests"),
+        conventions=conventions,
         extra={**extra, **{name: value for name, value in row.items() if name not in FIELDS}},
         **{name: row.get(name) for name in TEXT_FIELDS},
     )

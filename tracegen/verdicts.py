@@ -55,5 +55,6 @@ class Verdicts:
 
 def gold_hash(problem: Problem) -> str:
     """What a verdict depends on in the problem."""
-    extra = dict(problem.extra)
-    return fingerprint([problem.verifier, problem.answer, problem.tests, problem.entry_point, extra])[:16]
+    extra, conventions = dict(problem.extra), dict(problem.conventions)
+    judged_by = [problem.verifier, problem.answer, problem.tests, problem.entry_point, extra]
+    return fingerprint(judged_by + [conventions] * bool(conventions))[:16]

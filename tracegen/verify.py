@@ -106,7 +106,7 @@ class Judge:
         """
         names = (problem.verifier,) if problem.verifier else self._order
         for name in names:
-            self._function(name)
+            _worker.conventional(name, self._function(name), problem.conventions)
         case = _Case(problem, trace, deque(names))
         if not names:
             case.future.set_result([])
@@ -137,6 +137,13 @@ class Judge:
             self._functions[name] = bind("verifier", name, self._options.get(name))
         return self._functions[name]
 
+    def _seconds(self, name: str, problem: Problem) -> float:
+        """The deadline of one verdict: the judge's, or what the verifier's own limits add up to if that is longer."""
+        function = self._functions[name]
+        if (declared := _worker.about(function, "deadline")) is None:
+            return self._timeout
+        return max(self._timeout, declared(problem, **{**self._options.get(name, {}), **problem.conventions}))
+
     def _start(self) -> None:
         self._pool = ProcessPool(
             self._workers,
@@ -158,7 +165,7 @@ class Judge:
         """Hands the case to the pool, to be heard by its next verifier; the lock is held."""
         name = case.waiting[0]
         trace = case.trace if "trace" in inspect.signature(self._functions[name]).parameters else None
-        seconds = self._timeout if name in self._warmed else self._timeout + IMPORT_GRACE
+        seconds = self._seconds(name, case.problem) + (0 if name in self._warmed else IMPORT_GRACE)
         args = (name, case.problem, case.trace.response, trace, 2 * seconds + 5)
         try:
             pool = self._pool
@@ -178,7 +185,7 @@ class Judge:
                 return
             self._broken = 0
             if task.cancelled() or error is not None:
-                verdict = _failed(error, self._timeout)
+                verdict = _failed(error, self._seconds(name, case.problem))
             elif isinstance(found := task.result(), TracegenError):
                 self._close(case, found)
                 return
@@ -186,7 +193,9 @@ class Judge:
                 verdict = found
             function = self._functions[name]
             version = _worker.version(function)
-            case.verdicts.append(replace(verdict, key=case.trace.key, verifier=name, version=version))
+            given = {**self._options.get(name, {}), **case.problem.conventions}
+            key = case.trace.key
+            case.verdicts.append(replace(verdict, key=key, verifier=name, version=version, conventions=given))
             case.waiting.popleft()
             if case.waiting and verdict.outcome not in ("right", "wrong"):
                 self._hear(case)

@@ -1,8 +1,9 @@
 """The far side of the judge: one verifier on one response in a process that may be killed, and always a Verdict.
 
 `start` runs once in every worker process before any deadline; `judge` runs once for each verdict.
-Verifiers travel as names and are bound here. A module may hold three things beside its function: `VERSION`,
-`PACKAGES` (distributions whose versions shape its verdicts) and `warm()` (its heavy imports).
+Verifiers travel as names and are bound here. A module may hold four things beside its function: `VERSION`,
+`PACKAGES` (distributions whose versions shape its verdicts), `warm()` (its heavy imports) and
+`deadline(problem, **options)` (seconds that it may take by its own limits, where the judge's are too short).
 """
 
 import hashlib
@@ -49,7 +50,7 @@ def judge(name: str, problem: Problem, response: str, trace: Trace | None, backs
     signal.alarm(ceil(backstop))
     started = time.perf_counter()
     try:
-        function = _find(name)
+        function = conventional(name, _find(name), problem.conventions)
         verdict = function(problem, response, **({} if trace is None else {"trace": trace}))
         if not isinstance(verdict, Verdict):
             raise TypeError(f"the verifier returned {type(verdict).__name__}, not a Verdict")
@@ -63,6 +64,13 @@ def judge(name: str, problem: Problem, response: str, trace: Trace | None, backs
         signal.alarm(0)
     answer = verdict.answer if verdict.answer is None else str(verdict.answer)[:LONGEST_ANSWER]
     return replace(verdict, answer=answer, seconds=time.perf_counter() - started)
+
+
+def conventional(name: str, function: Callable[..., Any], conventions: Mapping[str, Any]) -> Callable[..., Any]:
+    """The verifier with a problem's own conventions over the recipe's options; UsageError for one that it has not."""
+    if not conventions:
+        return function
+    return bind("verifier", name, {**getattr(function, "keywords", {}), **conventions})
 
 
 def about(function: Callable[..., Any], name: str) -> Any:
