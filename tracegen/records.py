@@ -5,6 +5,7 @@ One record is one row: frozen, flat and JSON-able. `asdict` turns any of them in
 Errors
     TracegenError            a failure worth one sentence              exit status 1
     ├── UsageError           the user's mistake: recipe, file, option  exit status 2
+    │   └── Unavailable      data out of reach: gated, offline, absent exit status 2, or 1 where the network failed
     ├── BudgetReached        a hard cap of the recipe's `budget`       exit status 3
     └── MissingExtra         names the `pip install` that mends it     exit status 2
 """
@@ -24,6 +25,7 @@ __all__ = [
     "Status",
     "Trace",
     "TracegenError",
+    "Unavailable",
     "UsageError",
     "Verdict",
     "asdict",
@@ -44,6 +46,17 @@ class UsageError(TracegenError):
     """The user's mistake, found before any model is loaded."""
 
     exit_status = 2
+
+
+class Unavailable(UsageError):
+    """Data that cannot be had: gated or absent on the Hub, not in its folder, or (`offline`) out of reach.
+
+    Of a benchmark, it is no error: the run goes on without it and lists it as unchecked.
+    """
+
+    def __init__(self, sentence: str, *, offline: bool = False) -> None:
+        super().__init__(sentence)
+        self.exit_status = 1 if offline else 2
 
 
 class BudgetReached(TracegenError):
@@ -147,10 +160,14 @@ class Verdict:
     """Start and end of the answer in the response, in characters."""
     detail: str = ""
     """What a person wants to read about it, such as the assertion that failed; at most some hundred characters."""
+    share: float | None = None
+    """Where votes were counted: the part of them that the verdict rests on."""
     key: str = ""
     """The trace's key; filled in by the stage, as are the fields below."""
     verifier: str = ""
     version: str = ""
+    second_opinion: bool = False
+    """Heard beside the verdict that counts, to be compared with it; it decides nothing."""
     conventions: Mapping[str, Any] = field(default_factory=dict)
     """The options that the verdict rests on, where they are not the verifier's defaults."""
     seconds: float = 0.0

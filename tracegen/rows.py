@@ -6,11 +6,13 @@ Sources and benchmarks share what stands here. Every mistake in a row is a Usage
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tracegen.records import MissingExtra, Problem, TracegenError, UsageError
+from tracegen.records import MissingExtra, Problem, Unavailable, UsageError
 from tracegen.shipped import find
 
 Item = TypeVar("Item")
@@ -91,29 +93,56 @@ def hub(path: str, name: str | None, split: str, *, revision: str | None = None,
         import datasets
     except ImportError:
         raise MissingExtra("datasets", "train") from None
-    try:
+    what = f"{path} ({name or 'default'}, {split})"
+    with _one_sentence(path, what, hint, datasets.exceptions.DatasetsError):
         table = datasets.load_dataset(path, name, split=split, revision=revision)
-    except ConnectionError as error:
-        raise TracegenError(f"{path} could not be loaded from the Hub ({one_line(error)}){hint}.") from None
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        what = f"{path} ({name or 'default'}, {split})"
-        raise UsageError(f"{what} could not be loaded ({one_line(error)}){hint}.") from None
     for number, row in enumerate(table):
         yield f"{path} ({split}), row {number}", row
+
+
+def hub_file(repo: str, file: str, *, hint: str = "") -> Path:
+    """One file of a data set of the Hub, in the client's cache: for a data set that `datasets` has no reader for."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HTTPError
+
+    with _one_sentence(repo, f"{repo} ({file})", hint, HTTPError):
+        return Path(hf_hub_download(repo, file, repo_type="dataset"))
+
+
+@contextmanager
+def _one_sentence(repo: str, what: str, hint: str, theirs: type[Exception]) -> Iterator[None]:
+    """What the libraries of the Hub raise, as one Unavailable."""
+    try:
+        yield
+    except ConnectionError as error:
+        sentence = f"{repo} could not be loaded from the Hub ({one_line(error)}){hint}."
+        raise Unavailable(sentence, offline=True) from None
+    except (OSError, ValueError, theirs) as error:
+        raise Unavailable(f"{what} could not be loaded ({one_line(error)}){hint}.") from None
 
 
 def benchmark(file: str, repo: str, name: str | None, split: str, benchmarks_dir: str | None) -> Iterator[Row]:
     """The rows of a benchmark: `<benchmarks_dir>/<file>` (a pattern) where a folder is given, else the Hub's `repo`."""
     if benchmarks_dir is None:
-        return hub(repo, name, split, hint=f"; or name a folder that holds {file} as benchmarks_dir")
+        return hub(repo, name, split, hint=folder_hint(file))
+    return itertools.chain.from_iterable(json_lines(path) for path in local(file, repo, benchmarks_dir))
+
+
+def local(file: str, repo: str, benchmarks_dir: str) -> list[Path]:
+    """The files `<benchmarks_dir>/<file>`, a pattern, by name; Unavailable where there is none or nothing in them."""
     pattern = Path(benchmarks_dir) / file
     if not (found := sorted(pattern.parent.glob(pattern.name))):
-        raise UsageError(
+        raise Unavailable(
             f"there is no {pattern}; put it there, or set benchmarks_dir to null to load {repo} from the Hub."
         )
     if not any(path.stat().st_size for path in found):
-        raise UsageError(f"{pattern} is empty; it needs one JSON object a line.")
-    return itertools.chain.from_iterable(json_lines(path) for path in found)
+        raise Unavailable(f"{pattern} is empty; it needs one JSON object a line.")
+    return found
+
+
+def folder_hint(file: str) -> str:
+    """What else to do where the Hub does not give a benchmark."""
+    return f"; or name a folder that holds {file} as benchmarks_dir"
 
 
 def gsm8k(split: str, benchmarks_dir: str | None) -> Iterator[Problem]:
@@ -147,6 +176,18 @@ def optional(row: Mapping[str, Any], name: str, where: str) -> str | None:
         raise UsageError(f"{where} has no field {name!r}; it has {', '.join(row) or 'none'}.")
     value = text_of(row, name, where)
     return value if value and value.strip() else None
+
+
+def either(row: Mapping[str, Any], names: Sequence[str], where: str) -> str:
+    """The first of these fields that the row has, as text: copies of one benchmark name their fields differently."""
+    name = next((name for name in names if name in row), names[0])
+    return require(row, name, where)
+
+
+def whole(text: str) -> str:
+    """A whole number in its plain form: `70.0` and `070` are 70; any other text as it is."""
+    found = re.fullmatch(r"(-?\d+)(?:\.0*)?", text.strip())
+    return str(int(found[1])) if found else text
 
 
 def first(items: Iterable[Item], limit: int | None) -> Iterator[Item]:
