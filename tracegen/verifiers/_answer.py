@@ -1,54 +1,164 @@
 """Where the final answer of a response stands: the one place that every text verifier asks.
 
-The order is fixed: the last complete `\\boxed{...}`, the last `<answer>...</answer>`, the last line of the form
-`#### 42` or `The answer is 42.`, the last **bold** span, a response that is nothing but short math, and the math of a
-concluding last line. The first of them that is present wins, even where it is empty.
+The order is fixed: the last box or answer tag (whichever comes last), the last announcement (`The answer is 42.`,
+`#### 42`, `答案是 42`), the last **bold** span, a response that is nothing but short math, and the value at the end of a
+concluding sentence. The first of them that is present wins, even where it is empty.
 Only the response counts; what stands inside `<think>` never reaches this module.
 """
 
 import re
+from typing import NamedTuple
 
 BARE = 200
 """Characters up to which a whole response may itself be the answer; the longest gold answer of MATH-500 has 53."""
+LONGEST = 200_000
+"""Characters at the end of a response that are searched."""
+APART = 80
+"""Characters between two boxes that may still be one answer."""
 
-_TOKEN = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
+
+class Found(NamedTuple):
+    """A final answer and where it stood."""
+
+    text: str
+    place: str
+    """`box`, `tag`, `sentence`, `bold`, `whole`, `last_line`."""
+    start: int
+    end: int
+    several: str | None = None
+    """All boxes that together may list the answers, parted by commas; the gold says whether they are meant."""
+
+
+_TOKEN = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)\s*\{|\\.|[{}]", re.DOTALL)
 _BARE_BOX = re.compile(r"\\boxed\s+([^\s{]\S*)")
-_BETWEEN = re.compile(r"(?:\\q?quad|\\text\s*\{\s*(?:and|or)\s*\}|\\[,; ()\[\]]|\band\b|\bor\b|[\s$,;&])+")
-_APPROXIMATELY = re.compile(r"[\s$(\\]*(?:\\approx|≈)[\s$)\\]*")
+_TAG = re.compile(
+    r"<(answer|final_answer|final)>\s*(.*?)\s*</\1>|<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.DOTALL | re.IGNORECASE
+)
+_JOINS = re.compile(r"\b(?:and|or|und|oder|et|ou|y|o|e)\b|[,;&和或与及]|(?<!\w)(?:и|или)(?!\w)")
+_CLOSER = re.compile(r"[\s$)\]\\}.]*")
+_APPROXIMATES = re.compile(
+    r"\\approx|\\simeq|\\doteq|[≈≃]|~|\b(?:approx|about|roughly|numerically|circa|rounded|decimal|ungefähr|etwa|environ"
+    r"|aproximadamente|circa)|(?:约|約|примерно|приблизительно)",
+    re.IGNORECASE,
+)
+_END_OF_SENTENCE = re.compile(r"[.!?。][$)\]\"*]*\s+(?=[A-Z])|\n\s*\n|。")
+_TURN = re.compile(r"<\|(?:im_start|im_end|eot_id|endoftext|end|user|start_header_id)\|?>|</s>|<｜end")
+_POLITE = re.compile(r"\s*I hope (?:it|this) is correct\.?\s*$|\s*I hope this helps[.!]?\s*$", re.IGNORECASE)
+
 _ANNOUNCED = re.compile(
-    r"(?:####|\b(?:answer|result|solution)\b[*_]{0,2}(?:[ \t]+(?:to|for|of)\b[^\n:=]{0,80}?)?[ \t]*"
-    r"(?::|=|\bis\b:?|\bare\b:?)|^[#* \t]*(?:final[ \t]+)?answer[*: \t]*\n)[*_]{0,2}[ \t]*\n?[ \t]*([^\n]+)",
+    r"(?:####|"
+    r"\b(?:final[ \t]+)?(?:answer|result|solution)s?\b[*_]{0,2}\"?(?:[ \t]+(?:to|for|of)\b[^\n:=]{0,80}?)?[ \t]*"
+    r"(?::|=|\b(?:is|are|equals|would be|must be|will be|comes out to)\b:?)|"
+    r"^[#* \t]*(?:final[ \t]+)?answer[*: \t]*\n|"
+    r"\b(?:Antwort|Lösung|Ergebnis|Endergebnis)\b[^\n.:]{0,40}?(?::|\bist\b|\blautet\b|\bbeträgt\b)|"
+    r"\b(?:réponse|résultat|solution)\b[^\n.:]{0,40}?(?::|\best\b|\bvaut\b)|"
+    r"\b(?:respuesta|resultado|solución|resposta|solução|risposta|risultato|soluzione)\b[^\n.:]{0,40}?(?::|\bes\b|\bé\b|è)|"
+    r"(?:ответ|результат|решение)[^\n.:]{0,40}?(?::|—|-|\bравен\b|\bравно\b|\bравна\b|\bэто\b)|"
+    r"(?:答案|答え|正解|答|结果|結果)(?:[^\n。:：]{0,12}?(?:是|为|為|は))?[ \t]*[:：]?|"
+    r"(?:정답|답)(?:은|:|는)|(?:الجواب|الإجابة|الناتج)[^\n:0-9٠-٩]{0,20}?(?::|هو|هي)|उत्तर(?:[ \t]*है|[ \t]*[:：])?"
+    r")[*_]{0,2}[ \t]*\n?[ \t]*([^\n]+)",
     re.IGNORECASE | re.MULTILINE,
 )
 _BOLD = re.compile(r"(?<![*\w])\*\*(?!\s)([^*\n]{1,200}?)(?<!\s)\*\*(?![*\w])")
 _MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
-_CONCLUDES = re.compile(r"\b(?:therefore|thus|hence|so|solution|find|get|obtain)\b", re.IGNORECASE)
-_STATES = re.compile(r"(?:\bis|\bare|:|=)\s*$")
-_SENTENCE_END = re.compile(r"[.;!](?=\s|$)|,?\s+(?:because|since|as|which|where|so)\b|\*\*")
-_PROSE = re.compile(r"(?<![\\A-Za-z])(?!sqrt|arc|sinh|cosh|tanh)[A-Za-z]{4,}")
+_CONCLUDES = re.compile(
+    r"\b(?:therefore|thus|hence|so|finally|solution|answer|find|get|obtain|have|also|donc|alors|ainsi|luego|portanto"
+    r"|quindi|dunque|somit|daher|folglich|insgesamt|also|total)\b|por lo tanto|así que|en total|итого|значит|поэтому"
+    r"|следовательно|所以|因此|故|综上|于是|共|したがって|よって|따라서|그러므로|إذن|لذلك|अतः|इसलिए|⇒|=>|\\implies|\\Rightarrow",
+    re.IGNORECASE,
+)
+_REFUSES = re.compile(
+    r"\b(?:cannot|can't|can not|unable|don't know|do not know|not sure|not possible to|sorry|insufficient|no idea"
+    r"|not enough information|unclear|give up|either|maybe|perhaps|might|could be|not provided)\b",
+    re.IGNORECASE,
+)
+_CLAUSE_END = re.compile(
+    r"[.;!。！](?=\s|$|\*)|[.。](?=$)|,?\s+(?:because|since|which|where|so that|so|as it|as the|weil|denn|da|car|porque|puisque|потому)\b"
+    r"|\*\*|,\s+(?:that is|i\.e\.)"
+)
+_VERB = re.compile(r"(?:^|\s)(?:is|are|equals|was|ist|lautet|beträgt|est|vaut|es|é|è|is equal to|equal to|by|=|at|be)\s*:?\s+(?!equal)")
+_PROSE = re.compile(r"(?<![\\A-Za-z])(?!sqrt|arc|sinh|cosh|tanh|Matrix|Rational|Interval|FiniteSet|Union)[^\W\d_]{3,}")
+_VALUE = re.compile(
+    r"\([^()\n]{1,60},[^()\n]{1,60}\)|\[[^\[\]\n]{1,40},[^\[\]\n]{1,40}\]|"
+    r"(?<![\w.])[-−+]?\s?(?:\\?\$|[€£¥])?(?:\d+(?:[,. \u202f]\d{3})+(?![\d])(?:[.,]\d+)?|\d+(?:[.,]\d+)?)(?:\s*/\s*\d+)?"
+    r"(?:\s*(?:\\?%|percent\b|°))?"
+)
+
+
+def find(response: str) -> Found | None:
+    """The final answer of a response and its place; None where there is none."""
+    cut = max(0, len(response) - LONGEST)
+    text = response[cut:]
+    if turn := _TURN.search(text):
+        text = text[: turn.start()]
+    found = _marked(text) or _announced(text) or _bold(text) or _bare(text) or _last_line(text)
+    return found and found._replace(start=found.start + cut, end=found.end + cut)
+
+
+def final(text: str) -> str | None:
+    """The final answer of a response, as text; None where there is none."""
+    return found.text if (found := find(text)) else None
+
+
+def marked(text: str) -> str | None:
+    """The last box or answer tag: the two marks that leave no doubt."""
+    return found.text if (found := _marked(text)) else None
 
 
 def boxed(text: str) -> str | None:
-    """What stands in the last complete `\\boxed{...}` (or `\\fbox`), braces balanced; None without one.
+    """What stands in the last complete `\\boxed{...}` (or `\\fbox`), braces balanced; None without one."""
+    return found.text if (found := _box(text)) else None
 
-    Boxes that only `and`, `or` or a comma parts are one answer (`2, 3`); of a box and its approximation (`\\approx`)
-    the exact one counts.
-    """
+
+def _marked(text: str) -> Found | None:
+    box, tag = _box(text), _tag(text)
+    if box and tag:
+        return box if tag.start <= box.start < tag.end or box.start > tag.start else tag
+    return box or tag
+
+
+def _tag(text: str) -> Found | None:
+    if ">" not in text or not (tags := [*_TAG.finditer(text)]):
+        return None
+    inside = 2 if tags[-1].group(2) is not None else 3
+    return Found(tags[-1].group(inside).strip(), "tag", *tags[-1].span(inside))
+
+
+def _box(text: str) -> Found | None:
+    """The last box; of a box and its approximation the exact one; with the boxes before it that belong to it."""
+    if "box" not in text:
+        return None
     if not (boxes := _boxes(text)):
-        bare = _BARE_BOX.findall(text)
-        return bare[-1].strip("$.,") if bare else None
+        bare = [*_BARE_BOX.finditer(text)]
+        return Found(bare[-1].group(1).strip("$.,"), "box", *bare[-1].span(1)) if bare else None
     start, end = boxes.pop()
-    answers = [text[start:end]]
-    while boxes:
-        before = text[boxes[-1][1] + 1 : start].removesuffix("{").rstrip()
-        before = before.removesuffix("\\boxed").removesuffix("\\fbox")
-        if _APPROXIMATELY.fullmatch(before):
-            answers.pop()
-        elif not (_BETWEEN.fullmatch(before) and re.search(r"and|or|[,;]", before)):
-            break
+    while boxes and _walks_back(_between(text, boxes[-1][1], start)):
         start, end = boxes.pop()
-        answers.append(text[start:end])
-    return ", ".join(answer.strip() for answer in reversed(answers))
+    several = [text[start:end]]
+    before = start
+    while boxes and _belongs(_between(text, boxes[-1][1], before)):
+        before, stop = boxes.pop()
+        several.append(text[before:stop])
+    joined = ", ".join(answer.strip() for answer in reversed(several)) if len(several) > 1 else None
+    percent = re.match(r"[\s$}]{0,4}(?:\\?%|percent\b)", text[end + 1 : end + 20])
+    shown = text[start:end] + (r"\%" if percent and "%" not in text[start:end] else "")
+    return Found(shown, "box", start, end, joined)
+
+
+def _between(text: str, end: int, start: int) -> str:
+    opening = max(text.rfind("\\boxed", end, start), text.rfind("\\fbox", end, start), end)
+    return text[end + 1 : opening] if start - end < 4 * APART else "\n\n"
+
+
+def _walks_back(between: str) -> bool:
+    return len(between) <= APART and "\n\n" not in between and _APPROXIMATES.search(between) is not None
+
+
+def _belongs(between: str) -> bool:
+    """Whether the box before belongs to the same list: nothing, `and`, `or` or a comma stands between, no new thought."""
+    if len(between) > APART or "\n" in between.strip() or _END_OF_SENTENCE.search(between):
+        return False
+    return not between.strip(" $\\()[]") or _JOINS.search(between) is not None
 
 
 def _boxes(text: str) -> list[tuple[int, int]]:
@@ -67,60 +177,87 @@ def _boxes(text: str) -> list[tuple[int, int]]:
     return found
 
 
-def tagged(text: str) -> str | None:
-    """What stands in the last `<answer>...</answer>`."""
-    lower = text.lower()
-    end = lower.rfind("</answer>")
-    start = lower.rfind("<answer>", 0, max(end, 0))
-    return text[start + len("<answer>") : end].strip() if start >= 0 else None
-
-
-def marked(text: str) -> str | None:
-    """The last box, else the last answer tag: the two marks that leave no doubt."""
-    return inside if (inside := boxed(text)) is not None else tagged(text)
-
-
-def final(text: str) -> str | None:
-    """The final answer of a response, as text; None where there is none."""
-    if (inside := marked(text)) is not None:
-        return inside
-    if announced := _ANNOUNCED.findall(text):
-        return _clause(announced[-1])
-    if bold := _BOLD.findall(text):
-        return str(bold[-1]).strip()
-    text = text.strip()
-    return _concluded(text) or (text if text and _is_short(text) else None)
-
-
-def _clause(line: str) -> str:
-    """The answer at the start of a line: its delimited math, or the sentence, from its last `is` on if it has one."""
-    line = line.strip().removeprefix("**").strip()
-    if math := _MATH.match(line):
-        return next(group for group in math.groups() if group is not None).strip()
-    sentence = _SENTENCE_END.split(line, maxsplit=1)[0].strip()
-    return re.split(r"\s(?:is|are)\s", sentence)[-1].strip() if re.match(r"[A-Za-z]{2}", sentence) else sentence
-
-
-def _concluded(text: str) -> str | None:
-    """The last math of the last line, if the line concludes or ends in it (`Thus $x > 5$ holds.`, `It is $7$.`)."""
-    line = text.rsplit("\n", 1)[-1]
-    if not (spans := [*_MATH.finditer(line)]):
+def _announced(text: str) -> Found | None:
+    text = _POLITE.sub("", text)
+    if not (announced := [*_ANNOUNCED.finditer(text)]):
         return None
-    inside = next(group for group in spans[-1].groups() if group is not None)
-    ends_in_it = _STATES.search(line[: spans[-1].start()]) and not line[spans[-1].end() :].strip(" .")
-    return (
-        inside.strip() if (_CONCLUDES.search(line) or ends_in_it) and not _PROSE.search(_mathematics(inside)) else None
-    )
+    for match in reversed(announced):
+        start, end = match.span(1)
+        if text[start:end].strip(" *_#:$"):
+            return _clause(text, start, end, "sentence")
+    return None
 
 
-def _is_short(text: str) -> bool:
+def _bold(text: str) -> Found | None:
+    spans = [m for m in _BOLD.finditer(text) if not m.group(1).rstrip().endswith((":", "?")) and "Step" not in m.group(1)]
+    return _clause(text, *spans[-1].span(1), "bold") if spans else None
+
+
+def _bare(text: str) -> Found | None:
+    start = len(text) - len(text.lstrip())
+    text_ = text.strip()
     # A box that was opened and never closed is an answer that was cut off.
-    return (
-        r"\boxed" not in text
-        and len(text) <= BARE
-        and "\n\n" not in text
-        and len(_PROSE.findall(_mathematics(text))) <= 3
-    )
+    if not text_ or "\\boxed" in text_ or len(text_) > BARE or "\n\n" in text_:
+        return None
+    spans = [*_MATH.finditer(text)]
+    if len(spans) == 1 and not text[spans[0].end() :].strip(" .\n") and re.fullmatch(r"[\w\s:,'-]*", text[: spans[0].start()]):
+        index = next(i for i, group in enumerate(spans[0].groups(), 1) if group is not None)
+        return Found(spans[0].group(index).strip(), "whole", *spans[0].span(index))
+    prose = len(_PROSE.findall(_mathematics(text_)))
+    if prose <= 1 or (prose <= 3 and not _VALUE.search(text_)):
+        return Found(text_, "whole", start, start + len(text_))
+    return None
+
+
+def _last_line(text: str) -> Found | None:
+    """The value at the end of a last sentence that concludes, or of a response that is one short sentence."""
+    body = _POLITE.sub("", text).rstrip()
+    if "\\boxed" in body[-400:] and not _boxes(body[-400:]):
+        return None
+    start = body.rfind("\n") + 1
+    for end in _END_OF_SENTENCE.finditer(body, start):
+        if body[end.end() :].strip():
+            start = end.end()
+    line = body[start:]
+    short = len(body.strip()) <= BARE and start == len(body) - len(body.lstrip())
+    spans = [*_MATH.finditer(line)]
+    stated = bool(spans) and _VERB.search(line[: spans[-1].start()] + " ") and not line[spans[-1].end() :].strip(" .")
+    if not (short or stated or _CONCLUDES.search(line)) or _REFUSES.search(line) or len(line) > 2_000:
+        return None
+    if spans:
+        if short or stated or _CONCLUDES.search(line):
+            index = next(i for i, group in enumerate(spans[-1].groups(), 1) if group is not None)
+            if not _PROSE.search(_mathematics(spans[-1].group(index))):
+                at, to = (start + edge for edge in spans[-1].span(index))
+                return Found(body[at:to].strip(), "last_line", at, to)
+        return None
+    if not (_CONCLUDES.search(line) or _VERB.search(line)):
+        return None
+    return _clause(body, start, len(body), "last_line", strict=True)
+
+
+def _clause(text: str, start: int, end: int, place: str, strict: bool = False) -> Found | None:
+    """The answer in a clause: all of it if it is mathematics or a few words, else what stands after the verb, or last."""
+    clause = text[start:end]
+    while (opening := re.match(r"[\s*_#:\"]+", clause)) and opening.end() < len(clause):
+        start += opening.end()
+        clause = text[start:end]
+    if not strict and (stop := next((m for m in _CLAUSE_END.finditer(clause) if m.start() > 0), None)):
+        clause = clause[: stop.start()]
+    if strict or len(_PROSE.findall(_mathematics(_MATH.sub(" ", clause)))) > 1:
+        if verb := [*_VERB.finditer(clause)]:
+            start += verb[-1].end()
+            clause = clause[verb[-1].end() :]
+        if len(_PROSE.findall(_mathematics(_MATH.sub(" ", clause)))) > 1 or (strict and not verb):
+            if spans := [*_MATH.finditer(clause)]:
+                start, clause = start + spans[-1].start(), spans[-1].group()
+            elif values := [*_VALUE.finditer(clause)]:
+                start, clause = start + values[-1].start(), values[-1].group()
+            elif strict:
+                return None
+    if strict and not clause.strip():
+        return None
+    return Found(clause.strip().strip('"'), place, start, start + len(clause))
 
 
 def _mathematics(text: str) -> str:

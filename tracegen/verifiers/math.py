@@ -1,103 +1,139 @@
 """Is the final answer, as mathematics, the gold answer?
 
-Rule: the final answer (`_answer.final`: last box first) is compared with the gold answer as a plain number, as words,
-and only then by Math-Verify (https://github.com/huggingface/Math-Verify), gold first, numbers to 6 decimals.
-Math-Verify's own alarms are off: the judge kills a worker that overstays. Text of the model is never evaluated; beyond
-plain numbers and words it only reaches a LaTeX grammar, cut at `LIMIT` characters.
-Reasons: equal, different, unparsable, no_answer, no_gold, too_long, too_deep, truncated.
+Rule: the final answer (`_answer.find`: the last box first) and the gold answer are read by a parser of our own as typed
+values and compared under named conventions (`_math.compare`); what it cannot read goes to Math-Verify
+(https://github.com/huggingface/Math-Verify). Text of the model is never evaluated, and limits stand before every step.
+Outcomes: `unverifiable` speaks of the gold alone.
+Reasons: equal, different, unparsable, no_answer, truncated, too_long; of the gold no_gold, figure, proof, broken_gold.
 """
 
-import logging
-from functools import cache
-from typing import Any
+import re
+from typing import Any, Literal
 
 from tracegen.records import Problem, Trace, Verdict
-from tracegen.verifiers._answer import final, marked
-from tracegen.verifiers._latex import dressed_down, latex, nesting, number, words
+from tracegen.verifiers import _answer
+from tracegen.verifiers._math import compare, peer
+from tracegen.verifiers._math.compare import Conventions
+from tracegen.verifiers._math.read import read, wordy
+from tracegen.verifiers._math.text import clean, words
 
-VERSION = "1"
-PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy")
+VERSION = "2"
+PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy", "mpmath")
 
 LIMIT = 2_000
-"""Characters of an answer that are parsed; the longest gold answers of competition sets stay under a few hundred."""
-DEPTH = 20
-"""Brackets inside brackets that are parsed; measured: at 20 the grammar takes one to two seconds, at 900 minutes."""
-ROUNDED = 1e-5
-"""Plain numbers further apart than this differ for Math-Verify too, which rounds to 6 decimals."""
+"""Characters of an answer that are read; the longest gold answers of competition sets stay under a few hundred."""
+_LETTER = re.compile(
+    r"(?:(?:option|choice|answer)\s+)?\(?\s*([A-Za-z])\s*\)?\s*(?:[.):]\s*.*|\s(?:is|because)\b.*)?", re.IGNORECASE | re.DOTALL
+)
+_FIGURE = re.compile(r"\[asy\]|\\includegraphics|\\begin\{(?:tikz|asy|figure)|!\[[^\]]*\]\(|<img\b|^see (?:the )?(?:figure|graph|diagram)", re.IGNORECASE)
+_PROOF = re.compile(r"^\W*(?:proof|see (?:the )?(?:proof|solution|explanation)|proven?|q\.?e\.?d\.?|证明|略|доказательство)\b[.:\s]?", re.IGNORECASE)
 
 
-def math(problem: Problem, response: str, *, trace: Trace | None = None) -> Verdict:
+def math(
+    problem: Problem,
+    response: str,
+    *,
+    trace: Trace | None = None,
+    tolerance: float = 0.0,
+    percent: Literal["both", "ignore", "value"] = "both",
+    units: Literal["lenient", "strict", "ignore"] = "lenient",
+    form: Literal["value", "simplified"] = "value",
+    order: bool = False,
+    case: bool = False,
+) -> Verdict:
     """The last boxed (else the announced) answer equals the gold answer as a number, as words or as an expression."""
-    gold = _gold(problem.answer)
-    answer = final(response)
-    if not gold:
-        return Verdict("unverifiable", answer, "no_gold")
+    conventions = Conventions(tolerance, percent, units, form, order, case)
+    gold, several = _gold(problem.answer or "")
+    found = _answer.find(response)
+    shown: dict[str, Any] = {}
+    if found:
+        shown = {"answer": found.text[:LIMIT], "place": found.place, "span": (found.start, found.end)}
+    if reason := unusable(gold):
+        return Verdict("unverifiable", reason=reason, **shown)
     if trace is not None and trace.status == "truncated":
-        return Verdict("wrong", answer, "truncated")
-    if answer is None and dressed_down(response) == gold:
-        answer = response
-    if not answer:
-        return Verdict("wrong", None, "no_answer")
-    if len(answer) > LIMIT:
-        return Verdict("wrong", answer[:LIMIT], "too_long")
-    plain = dressed_down(answer)
-    right = _equal_as_plain(gold, plain)
-    if right is None:
-        return _compared(gold, plain, answer)
-    return Verdict("right", answer, "equal") if right else Verdict("wrong", answer, "different")
+        return Verdict("wrong", reason="truncated", **shown)
+    if found is None and words(clean(response[:LIMIT])) == words(clean(gold)) and len(response) < LIMIT:
+        found = _answer.Found(response.strip(), "whole", 0, len(response))
+        shown = {"answer": found.text, "place": "whole", "span": (0, len(response))}
+    if found is None or not found.text.strip():
+        return Verdict("wrong", reason="no_answer", **shown)
+    if len(found.text) > LIMIT:
+        return Verdict("wrong", reason="too_long", **shown)
+    reason = _judged(gold, several, found, conventions)
+    return Verdict("right" if reason == "equal" else "wrong", reason=reason, **shown)
+
+
+def equal(gold: str, answer: str, conventions: Conventions = compare.DEFAULT) -> bool:
+    """Whether two answers are the same, the first one deciding what is asked for."""
+    return _equal(gold, answer, conventions) == "equal"
+
+
+def unusable(gold: str) -> str | None:
+    """Why a gold answer cannot be used, as a reason; None if it can."""
+    if not clean(gold):
+        return "no_gold"
+    if _FIGURE.search(gold):
+        return "figure"
+    if _PROOF.search(gold):
+        return "proof"
+    bare = re.sub(r"\\[{}\\]", "", gold)
+    if bare.count("{") != bare.count("}") or re.search(r"\\(?:frac|sqrt|boxed)\s*$", bare):
+        return "broken_gold"
+    return None if len(gold) <= LIMIT else "too_long"
 
 
 def warm() -> None:
     """Pays for imports and grammar tables before any deadline runs."""
-    _math_verify()[1](_parsed("x^2"), _parsed(r"\frac{1}{2}"), timeout_seconds=None)
+    equal(r"\frac{1}{2}", "0.5")
+    peer.warm()
 
 
-def _gold(text: str | None) -> str:
-    """The gold answer without its dress; a worked solution as gold gives the answer that it marks."""
-    text = text or ""
+def _gold(text: str) -> tuple[str, str | None]:
+    """The gold answer without its dress, and all its boxes; a worked solution as gold gives the answer that it marks."""
     if "####" in text:  # GSM8K closes its solutions so.
         text = text.rsplit("####", 1)[1]
-    inside = marked(text)
-    return dressed_down(text if inside is None else inside)
+    unescaped = re.sub(r"\\\\(?=boxed)", lambda _: "\\", text)
+    found = _answer.find(unescaped) if "\\boxed" in unescaped or "<answer>" in unescaped else None
+    if found is None or not found.text.strip():
+        return unescaped, None
+    return found.several or found.text, None
 
 
-def _equal_as_plain(gold: str, answer: str) -> bool | None:
-    """Decided without algebra: equal text, two plain numbers, or words; None where it takes a parser."""
-    if gold == answer:
-        return True
-    if (gold_words := words(gold)) is not None:
-        return gold_words == words(answer)
-    left, right = number(gold), number(answer)
-    if left is None or right is None:
-        return None
-    if left == right:
-        return True
-    return False if abs(left - right) > ROUNDED else None
+def _judged(gold: str, several: str | None, found: _answer.Found, conventions: Conventions) -> str:
+    reason = _equal(gold, found.text, conventions)
+    if reason != "equal" and found.several is not None and _many(gold):
+        return _equal(gold, found.several, conventions)
+    return reason
 
 
-def _compared(gold: str, answer: str, shown: str) -> Verdict:
-    if not (parsed_gold := _parsed(gold)):
-        return Verdict("unverifiable", shown, "no_gold")
-    if nesting(answer) > DEPTH:
-        return Verdict("wrong", shown, "too_deep")
-    if not (parsed_answer := _parsed(answer)):
-        return Verdict("wrong", shown, "unparsable")
-    equal = _math_verify()[1](parsed_gold, parsed_answer, timeout_seconds=None)
-    return Verdict("right", shown, "equal") if equal else Verdict("wrong", shown, "different")
+def _many(gold: str) -> bool:
+    return any(getattr(node, "name", "") in ("list", "set", "tuple", "chain") or "\\pm" in gold for node in read(gold))
 
 
-def _parsed(text: str) -> list[Any]:
-    parse, _, config = _math_verify()
-    found: list[Any] = parse(
-        f"${latex(text)}$", extraction_config=[config], fallback_mode="no_fallback", parsing_timeout=None
-    )
-    return found
+def _equal(gold: str, answer: str, conventions: Conventions) -> str:
+    """`equal`, `different` or `unparsable`."""
+    left, right = clean(gold), clean(answer)
+    if left == right and left:
+        return "equal"
+    if conventions.case and words(left) == words(right) and wordy(left):
+        return "different"
+    if (letter := _letter(left)) and (given := _LETTER.fullmatch(_plain(right))):
+        return "equal" if letter == given.group(1).upper() else "different"
+    same = compare.equal(gold, answer, conventions)
+    if same is None and conventions.form == "value" and not (wordy(left, 0.5) or wordy(right, 0.5)):
+        same = peer.equal(gold, answer)
+    if same is None and words(left) == words(right) and words(left):
+        same = True
+    if same is None:
+        return "unparsable" if not read(answer) else "different"
+    return "equal" if same else "different"
 
 
-@cache
-def _math_verify() -> tuple[Any, Any, Any]:
-    from math_verify import LatexExtractionConfig, parse, verify
+def _letter(gold: str) -> str | None:
+    """The letter of a multiple-choice gold such as `C`, `(C)` or `\\text{(C)}`."""
+    found = re.fullmatch(r"\(?\s*([A-J])\s*\)?\.?", _plain(gold))
+    return found.group(1) if found else None
 
-    # It warns once that its alarms are off; here they are off on purpose.
-    logging.getLogger("math_verify").setLevel(logging.ERROR)
-    return parse, verify, LatexExtractionConfig()
+
+def _plain(text: str) -> str:
+    return re.sub(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox|bf|rm)\s*\{([^{}]*)\}", r"\1", text).strip(" {}\\").strip()

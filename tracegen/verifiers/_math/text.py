@@ -1,0 +1,112 @@
+"""Spellings brought together before anything is read: Unicode, LaTeX dress, thousands marks, escapes, delimiters."""
+
+import re
+import unicodedata
+from itertools import accumulate
+
+_SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ", "0123456789+-()n")
+_SUBSCRIPT = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n")
+_UNICODE = {
+    **dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000\u2002\u2003\u2005\u2006\u200a", " "),
+    **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\u2061\u2062\u2063", ""),
+    **dict.fromkeys("−–—﹣－", "-"),
+    **dict.fromkeys("×✕⨯∗", r"\times "),
+    **dict.fromkeys("·⋅•∙", r"\cdot "),
+    **dict.fromkeys("∕⁄", "/"),
+    **dict.fromkeys("’′ʹ", "'"),
+    **dict.fromkeys("≈≃≅", r"\approx "),
+    **{"÷": "/", "≤": r"\le ", "⩽": r"\le ", "≥": r"\ge ", "⩾": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "∓": r"\mp "},
+    **{"∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "∞": r"\infty ", "∖": r"\setminus "},
+    **{"π": r"\pi ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta "},
+    **{"λ": r"\lambda ", "μ": r"\mu ", "φ": r"\varphi ", "ω": r"\omega ", "σ": r"\sigma ", "ρ": r"\rho "},
+    **{"ε": r"\varepsilon ", "Δ": r"\Delta ", "Ω": r"\Omega ", "τ": r"\tau ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}"},
+    **{"ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∠": r"\angle ", "∨": " or ", "∧": " and "},
+    **{"°": r"^\circ ", "º": r"^\circ ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "⌊": r"\lfloor "},
+    **{"⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "⟨": r"\langle ", "⟩": r"\rangle ", "→": r"\to "},
+    **{"½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"},
+    **{"⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}", "⅜": r"\frac{3}{8}", "⅝": r"\frac{5}{8}", "⅞": r"\frac{7}{8}"},
+    **{"⅙": r"\frac{1}{6}", "⅚": r"\frac{5}{6}", "⅖": r"\frac{2}{5}", "⅗": r"\frac{3}{5}", "⅘": r"\frac{4}{5}"},
+    **{"√": r"\sqrt ", "∛": r"\sqrt[3] ", "∜": r"\sqrt[4] ", "，": ", ", "。": ".", "；": "; ", "：": ":"},
+    **{"（": "(", "）": ")", "［": "[", "］": "]", "｛": r"\{", "｝": r"\}", "％": "%", "“": '"', "”": '"', "、": ", "},
+}
+_TABLE = str.maketrans(_UNICODE)
+_PRIMES = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ]+")
+_BELOW = re.compile(r"[₀₁₂₃₄₅₆₇₈₉₊₋ₙ]+")
+_ESCAPED = re.compile(r"\\\\(?=[A-Za-z(){}\[\],;!%$])")
+_DELIMITER = re.compile(r"(?<!\\)\\[()\[\]!]|(?<!\\)\$|`")
+_SPACING = re.compile(
+    r"(?<!\\)\\[,;:> ]|~|\\q?quad|\\(?:thinspace|medspace|enspace|hfill|displaystyle|textstyle|limits)(?![A-Za-z])"
+    r"|\\[hv]space\*?\{[^{}]*\}|\\(?:phantom|label|tag)\*?\{[^{}]*\}"
+)
+_SIZE = re.compile(r"\\(?:left|right|middle|[bB]igg?[lrm]?)(?![A-Za-z])\s*\.?")
+_GROUPED = re.compile(r"(?<=\d)(?:\{,\}|,\s?\\!\s?|\\!\s?|\\[,; ]|_(?=\d{3}(?:_|\b))|'(?=\d{3}))(?=\d{3}(?!\d))")
+_SPACED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d])")
+_MIXED = re.compile(r"(?<![\d./^_{,])(?<![\d./^_{,] )(\d+)(?:\s+|\s+and\s+|-)(\d+)\s*/\s*(\d+)(?![\d/^])")
+_GLUED = re.compile(r"(?<=[\d)}\]])(or|and)(?=[A-Z(\d\\])")
+_TURNED = re.compile(r"\\begin\{(?:align|equation|gather|split|aligned|cases)\*?\}|\\end\{(?:align|equation|gather|split|aligned)\*?\}")
+_ENVIRONMENT = re.compile(r"\\begin\{|&")
+_HTML = {"&lt;": "<", "&gt;": ">", "&le;": r"\le ", "&ge;": r"\ge ", "&amp;": "&", "&nbsp;": " ", "&minus;": "-"}
+
+
+def ascii_math(text: str) -> str:
+    """Unicode mathematics as LaTeX and ASCII; digits of every script as 0 to 9."""
+    if text.isascii():
+        return text
+    text = _PRIMES.sub(lambda found: "^{" + found.group().translate(_SUPERSCRIPT) + "}", text)
+    text = _BELOW.sub(lambda found: "_{" + found.group().translate(_SUBSCRIPT) + "}", text)
+    text = text.translate(_TABLE)
+    if text.isascii():
+        return text
+    text = unicodedata.normalize("NFKC", text)
+    return "".join(str(unicodedata.decimal(c)) if not c.isascii() and c.isdecimal() else c for c in text)
+
+
+def clean(text: str) -> str:
+    """One line of LaTeX or plain mathematics without what carries no meaning."""
+    text = ascii_math(text)
+    if not _ENVIRONMENT.search(text):
+        text = _ESCAPED.sub(lambda _: "\\", text)
+    if "&" in text:
+        for entity, character in _HTML.items():
+            text = text.replace(entity, character)
+    if text.startswith("**"):
+        text = text.strip("*")
+    text = _GROUPED.sub("", text)
+    text = _SIZE.sub(" ", _SPACING.sub(" ", _DELIMITER.sub("", text)))
+    text = _TURNED.sub(" ", text)
+    text = _GLUED.sub(r" \1 ", text)
+    text = " ".join(text.split())
+    text = _SPACED.sub(lambda found: found.group().replace(" ", ""), text)
+    text = _MIXED.sub(_mixed, text)
+    return stripped(text)
+
+
+def stripped(text: str) -> str:
+    """Without closing punctuation, quotes and a stray backslash."""
+    before = None
+    while before != text:
+        before = text
+        text = text.strip().strip('"').strip()
+        text = re.sub(r"(?<!\\)\\+$", "", text) if text.endswith("\\") else text
+        if text.endswith((".", ",", ";", ":")) and not text.endswith("..."):
+            text = text[:-1]
+    return text
+
+
+def _mixed(found: "re.Match[str]") -> str:
+    whole, top, bottom = found.groups()
+    if "-" in found.group() or int(top[:9]) >= int(bottom[:9]) or len(top) > 6 or len(bottom) > 6:
+        return found.group()
+    return f"({whole}+{top}/{bottom})"
+
+
+def nesting(text: str) -> int:
+    """How deep brackets of any kind stand inside each other."""
+    return max(accumulate((1 if bracket in "([{" else -1 for bracket in re.findall(r"[()\[\]{}]", text)), initial=0))
+
+
+def words(text: str) -> str:
+    """The text in lower case without macros, punctuation and articles: how words are compared."""
+    text = re.sub(r"\\(?:text|textbf|textrm|textit|mbox|mathrm|mathbf|operatorname|textnormal)\s*\{([^{}]*)\}", r"\1", text)
+    text = re.sub(r"[{}$\\~\"'`*()\[\].,;:!?]", " ", text).casefold()
+    return " ".join(word for word in text.replace("-", " ").split() if word not in ("the", "a", "an"))
