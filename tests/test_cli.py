@@ -76,7 +76,7 @@ MISTAKES = {
         {"teachers": {"t": TEACHER | {"options": {"path": "r", "x": 1}}}},
         "engine 'replay' has no option 'x'; it takes path.",
     ),
-    "unknown verifier": ({"verifiers": {"maths": {}}}, "there is no verifier 'maths'; the verifiers are exact, "),
+    "unknown verifier": ({"verifiers": {"maths": {}}}, "there is no verifier 'maths'; the verifiers are "),
     "unknown benchmark": ({"evaluate": {"benchmarks": {"gsm9k": {}}}}, "there is no benchmark 'gsm9k'; "),
     "unknown source": ({"problems": {"source": "csv"}}, "there is no source 'csv'; the sources are gsm8k, "),
     "unknown field": ({"filter": {}}, "the recipe has no field 'filter'; it takes name, "),

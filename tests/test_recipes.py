@@ -22,8 +22,8 @@ def test_a_recipe_names_only_what_is_on_the_shelves(path: Path) -> None:
         registry.bind("verifier", name, options)
     for name, options in found.filters.items():
         registry.bind("filter", name, options)
-    for name, options in found.evaluate.benchmarks.items():
-        registry.bind("benchmark", name, options)
+    for name, entry in found.evaluate.benchmarks.items():
+        registry.bind("benchmark", entry.benchmark or name, entry.options)
     for used in (*found.teachers.values(), found.evaluate):
         if used.engine != "auto":
             registry.bind("engine", used.engine, used.options)

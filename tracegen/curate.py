@@ -92,9 +92,13 @@ def check_filters(filters: Mapping[str, Options | None]) -> None:
         deque(function(()), maxlen=0)
 
 
-def funnel_json(rows: Sequence[FunnelRow], traces: int) -> dict[str, Any]:
-    """What `funnel.json` holds: the rows, how many traces went in at the top and how many are kept."""
-    return {"rows": [asdict(row) for row in rows], "traces": traces, "kept": rows[-1].after if rows else traces}
+def funnel_json(rows: Sequence[FunnelRow], traces: int, unchecked: Sequence[str] = ()) -> dict[str, Any]:
+    """What `funnel.json` holds: the rows, how many traces went in at the top and how many are kept.
+
+    `unchecked` names the benchmarks of the recipe that no trace was compared with, since they could not be loaded.
+    """
+    counts = {"rows": [asdict(row) for row in rows], "traces": traces, "kept": rows[-1].after if rows else traces}
+    return counts | ({"unchecked": list(unchecked)} if unchecked else {})
 
 
 class _Stage:

@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -19,40 +20,49 @@ from tracegen.sample import judged, sample
 from tracegen.scores import Role, Sample, comparison, scores
 from tracegen.stats import last_number, last_number_right
 from tracegen.verify import Judge
-
-Roles = Mapping[str, Asker]
-"""`before`, `after`, and any number of `teacher:<name>`."""
+from tracegen.votes import Votes, countable
+from tracegen.votes import votes as count_votes
 
 
 def evaluate(
     run: Path,
     *,
     benchmarks: Mapping[str, Sequence[Problem]],
-    roles: Roles,
+    askers: Sequence[Asker],
     judge: Judge,
     ks: Sequence[int],
     meter: Meter | None = None,
 ) -> list[Score]:
-    """Sample what is missing below `eval/`, judge it, write `scores.jsonl`."""
+    """Sample what is missing below `eval/`, judge it, write `scores.jsonl`.
+
+    An asker is one role on one benchmark (`of`): `before`, `after`, or `teacher:<name>`. Figures at k are made where the
+    benchmark has k samples of a problem.
+    """
     problems = named(benchmarks)
     folder = run / "eval"
-    sample(folder, problems=problems, askers=list(roles.values()), judge=judge, meter=meter)
+    sample(folder, problems=problems, askers=askers, judge=judge, meter=meter)
     seconds = _seconds(folder / "traces")
-    traces: dict[tuple[str, str], dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
-    for trace in judged(folder, problems=problems, askers=roles.values(), judge=judge):
-        benchmark = trace.problem_id.partition("/")[0]
-        traces[benchmark, trace.teacher][trace.problem_id].append(_sample(trace, problems[trace.problem_id]))
-    for role, asker in roles.items():
-        for name in problems:
-            answers = traces[name.partition("/")[0], role][name]
-            answers += [FAILED] * (asker.sampling.n - len(answers))
+    traces: dict[tuple[str, str], list[Trace]] = defaultdict(list)
+    for trace in judged(folder, problems=problems, askers=askers, judge=judge):
+        traces[trace.teacher, trace.problem_id].append(trace)
+    several = [asker for asker in askers if asker.sampling.n > 1 and max(ks) > 1]
+    voting = ((asker.name, name) for asker in several for name in _asked(asker, problems) if countable(problems[name]))
+    votes = count_votes(problems, chain.from_iterable(traces[at] for at in voting))
     rows: list[Score] = []
     for benchmark in benchmarks:
-        of = {role: traces[benchmark, role] for role in roles}
+        roles = {asker.name: asker for asker in askers if asker.of == f"{benchmark}/"}
+        of = {
+            role: {
+                name: _samples(traces[role, name], problems[name], votes, asker.sampling.n)
+                for name in _asked(asker, problems)
+            }
+            for role, asker in roles.items()
+        }
         for role, results in of.items():
             time = sum(seconds.get((role, problem), 0.0) for problem in results)
             kind = cast(Role, role.partition(":")[0])
-            rows += scores(benchmark, kind, roles[role].model.name, results, ks, time)
+            reached = [k for k in ks if k <= roles[role].sampling.n]
+            rows += scores(benchmark, kind, roles[role].model.name, results, reached, time)
         if "before" in of and "after" in of:
             student, before, after = roles["after"].model.name, of["before"], of["after"]
             rows += comparison(benchmark, student, before=before, after=after)
@@ -64,6 +74,10 @@ def evaluate(
     return rows
 
 
+def _asked(asker: Asker, problems: Iterable[str]) -> list[str]:
+    return [name for name in problems if name.startswith(asker.of)]
+
+
 def named(benchmarks: Mapping[str, Iterable[Problem]]) -> dict[str, Problem]:
     """All problems of all benchmarks under ids that cannot clash: `<benchmark>/<id>`."""
     return {
@@ -73,11 +87,15 @@ def named(benchmarks: Mapping[str, Iterable[Problem]]) -> dict[str, Problem]:
     }
 
 
-FAILED = Sample(right=None, last_number=None, truncated=False, tokens=0)
-"""A request that came back without an answer: not judged, and counted as such."""
+def _samples(traces: Sequence[Trace], problem: Problem, votes: Votes, n: int) -> list[Sample]:
+    """The n samples of a problem; a request that came back without an answer is not judged, and counted as such."""
+    vote = "" if countable(problem) else None
+    failed = Sample(right=None, last_number=None, truncated=False, tokens=0, vote=vote)
+    found = [_sample(trace, problem, votes.get((problem.id, trace.key), vote)) for trace in traces]
+    return found + [failed] * (n - len(found))
 
 
-def _sample(trace: Trace, problem: Problem) -> Sample:
+def _sample(trace: Trace, problem: Problem, vote: str | None) -> Sample:
     outcome = trace.verdict.outcome if trace.verdict else "error"
     gold = problem.answer or ""
     return Sample(
@@ -85,6 +103,7 @@ def _sample(trace: Trace, problem: Problem) -> Sample:
         last_number=last_number_right(f"{trace.reasoning}\n{trace.response}", gold) if last_number(gold) else None,
         truncated=trace.status == "truncated",
         tokens=trace.tokens,
+        vote=vote,
     )
 
 

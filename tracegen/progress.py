@@ -19,10 +19,13 @@ def say(text: str) -> None:
 
 
 class Bar:
-    """Counts units of work; `note` is shown beside the rate."""
+    """Counts units of work; `note` is shown beside the rate. `total` is None where the end is not known before it comes.
 
-    def __init__(self, what: str, total: int, unit: str) -> None:
-        self.what, self.total, self.unit = what, total, unit
+    Nothing is shown where `quiet`. What others write to stdout meanwhile is left alone.
+    """
+
+    def __init__(self, what: str, total: int | None, unit: str, *, quiet: bool = False) -> None:
+        self.what, self.total, self.unit, self.quiet = what, total, unit, quiet
         self.done = self._printed = 0
         self.note = ""
         self._start = self._last = time.monotonic()
@@ -30,7 +33,7 @@ class Bar:
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
-        if console.is_terminal:
+        if console.is_terminal and not self.quiet:
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -38,6 +41,7 @@ class Bar:
                 TextColumn("{task.fields[note]}"),
                 TimeRemainingColumn(),
                 console=console,
+                redirect_stdout=False,
             )
             self._progress.start()
             self._task = self._progress.add_task(self.what, total=self.total, note="")
@@ -70,7 +74,11 @@ class Bar:
         sys.stderr.flush()
 
     def _print(self) -> None:
+        if self.quiet:
+            return
         self._last, self._printed = time.monotonic(), self.done
-        left = (self.total - self.done) / max(1e-9, self.rate())
-        rate = f"{self.rate():.1f} {self.unit}/s"
-        say(f"{self.what}: {self.done} of {self.total}, {rate}, {self.note}, {left:.0f} s left")
+        parts = [f"{self.done} {self.unit}" if self.total is None else f"{self.done} of {self.total}"]
+        parts += [f"{self.rate():.1f} {self.unit}/s", *filter(None, [self.note])]
+        if self.total is not None:
+            parts.append(f"{(self.total - self.done) / max(1e-9, self.rate()):.0f} s left")
+        say(f"{self.what}: {', '.join(parts)}")

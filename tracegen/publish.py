@@ -5,6 +5,7 @@ and from nowhere else. Publishing again commits what has changed, and nothing wh
 Limits: one commit holds the whole corpus, so that readers never see half of it; it is not made for thousands of files.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +21,14 @@ def publish(corpus: Path, repo: str, *, private: bool = False, message: str | No
     """Upload the folder `corpus` to the data set `repo` ("owner/name"), made if need be; the repository's URL.
 
     Data files of an earlier, larger corpus are deleted in the same commit.
-    Raises UsageError (no corpus, no token, a malformed name, a public repository where a private one was asked for) and
-    TracegenError (what the server or the network said).
+    Raises UsageError (no corpus, a benchmark that it was not checked against, no token, a malformed name, a public
+    repository where a private one was asked for) and TracegenError (what the server or the network said).
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 
     files = _files(corpus)
     rows = _rows(corpus)
+    _refuse_unchecked(corpus)
     _check_name(repo)
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="tracegen")
     if get_token() is None:
@@ -72,6 +74,20 @@ def _rows(corpus: Path) -> int:
     if not rows:
         raise UsageError(f"the corpus in {corpus} holds no trace; there is nothing to publish.")
     return rows
+
+
+def _refuse_unchecked(corpus: Path) -> None:
+    """A recipe that names a benchmark promises that the corpus holds nothing of it."""
+    path = corpus / "funnel.json"
+    try:
+        unchecked = json.loads(path.read_text(encoding="utf-8")).get("unchecked") if path.is_file() else None
+    except (ValueError, AttributeError):
+        raise UsageError(f"{path} is damaged; run `tracegen curate` again.") from None
+    if unchecked:
+        raise UsageError(
+            f"the corpus was not checked against {', '.join(unchecked)}, which the recipe names and which could not be "
+            "loaded; make it loadable, or remove it from evaluate.benchmarks, and run `tracegen curate` again."
+        )
 
 
 def _check_name(repo: str) -> None:

@@ -46,13 +46,15 @@ def report(run: Path) -> Path:
     problems = {row["id"]: Problem(**row) for row in evidence.json_lines(run / "problems.jsonl")}
     traces = list(evidence.traces(run, problems))
     funnel = evidence.funnel(run)
+    environ = evidence.json_file(run / "environment.json")
     steps = [row for row in evidence.json_lines(run / "student" / "log.jsonl") if isfinite(row.get("loss", nan))]
     scores = ordered(Score(**row) for row in evidence.json_lines(run / "scores.jsonl"))
     page = environment.get_template("report.html.jinja").render(
         name=recipe.get("name") or run.resolve().name,
         run=run,
         recipe=recipe_text,
-        environment=evidence.flat(evidence.json_file(run / "environment.json")),
+        environment=evidence.flat(environ),
+        unchecked=environ.get("unchecked") or {},
         problems=problems,
         traces=traces,
         teachers=list(evidence.teachers(run, recipe.get("teachers") or {}, traces)),

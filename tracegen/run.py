@@ -35,8 +35,9 @@ def generate(run: Run) -> None:
 
 
 def verify(run: Run) -> None:
-    """Judge what has no verdict under the present verifiers and golds; nothing is sampled."""
-    sample(run.folder, problems=run.problems, askers=list(run.teachers.values()), judge=run.judge, ask=False)
+    """Judge what has no verdict under the present verifiers and golds; no teacher is asked."""
+    askers = list(run.teachers.values())
+    sample(run.folder, problems=run.problems, askers=askers, judge=run.judge, meter=run.meter(), ask=False)
 
 
 def curate(run: Run) -> None:
@@ -65,7 +66,7 @@ def curate(run: Run) -> None:
             teachers=_provenance(run),
             prompts={p.name: p.as_dict() for p in (run.prompt, *(t.prompt for t in run.teachers.values()))},
             student_messages=lambda problem: [dict(message) for message in run.prompt.messages(problem)],
-            funnel=funnel_json(rows, len(traces)),
+            funnel=funnel_json(rows, len(traces), list(run.unchecked)),
             recipe=run.recipe.to_yaml(),
             recipe_hash=rundir.fingerprint(run.recipe.to_yaml())[:16],
             name=run.recipe.name,
@@ -142,9 +143,12 @@ def evaluate(run: Run) -> list[Score]:
     if not run.recipe.evaluate.benchmarks:
         say("evaluation: the recipe names no benchmarks.")
         return []
-    roles = run.roles()
+    if not run.benchmarks:
+        say("evaluation: none of the recipe's benchmarks could be loaded.")
+        return []
+    askers = run.examinees()
     inputs = {
-        "roles": plan_inputs(list(roles.values())),
+        "roles": plan_inputs(askers),
         "benchmarks": _problems_hash(named(run.benchmarks).values()),
         "verifiers": run.judge.fingerprint(named(run.benchmarks).values()),
         "k": run.recipe.evaluate.k,
@@ -157,7 +161,7 @@ def evaluate(run: Run) -> list[Score]:
     scores = score_roles(
         run.folder,
         benchmarks=run.benchmarks,
-        roles=roles,
+        askers=askers,
         judge=run.judge,
         ks=run.recipe.evaluate.k,
         meter=run.meter(),
@@ -185,6 +189,7 @@ def _curate_inputs(run: Run, traces: list[Trace]) -> dict[str, Any]:
         "problems": _problems_hash(run.problems.values()),
         "filters": recipe.filters,
         "benchmarks": _problems_hash(named(run.whole_benchmarks).values()),
+        **({"unchecked": sorted(run.unchecked)} if run.unchecked else {}),
         "prompt": run.prompt.as_dict(),
         "corpus": recipe.corpus.model_dump(),
         "terms": {name: teacher.terms.model_dump() for name, teacher in recipe.teachers.items()},

@@ -6,13 +6,14 @@ extremes, every unjudged sample wrong and every one right, so that no figure gai
 Where there are any, a row `unjudged` gives their share of all samples.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from tracegen.records import Score
-from tracegen.stats import Estimate, difference, mean, pass_at_k, ratio
+from tracegen.stats import Estimate, difference, majority_at_k, mean, pass_at_k, ratio
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,6 +33,8 @@ class Sample:
     truncated: bool
     tokens: int
     """Completion tokens."""
+    vote: str | None = None
+    """The answer it votes for, equal answers by one name; empty where it gives none, None where nobody counts votes."""
 
 
 Results = Mapping[str, Sequence[Sample]]
@@ -43,7 +46,7 @@ _Statistic = Callable[..., Estimate | None]
 def scores(
     benchmark: str, role: Role, model: str, results: Results, ks: Iterable[int] = (), seconds: float = 0.0
 ) -> list[Score]:
-    """The figures of one model on one benchmark: `pass@1` and each `pass@k`, `last_number@1`, `truncated`, `unjudged`.
+    """The figures of one model on one benchmark: `pass@1`, each `pass@k` and `maj@k`, `last_number@1`, `truncated` ...
 
     A figure without a single judged sample is left out. UsageError where a problem has fewer samples than k.
     """
@@ -58,6 +61,10 @@ def scores(
     right = _right(results)
     for k in sorted({1, *ks}):
         add(f"pass@{k}", right, k)
+    for k in sorted({*ks} - {1}):
+        if found := _majority(list(results.values()), k):
+            estimate, problems, samples = found
+            rows.append(Score(benchmark, role, model, f"maj@{k}", *estimate, problems, samples, tokens, seconds))
     add("last_number@1", _last_number(results))
     add("truncated", {name: [sample.truncated for sample in samples] for name, samples in results.items()})
     if any(None in answers for answers in right.values()):
@@ -121,6 +128,30 @@ def _figure(answers: Sequence[Sequence[bool | None]], k: int) -> tuple[Estimate,
         low, high = (at_k([_judged(row, unknown) for row in answers]) for unknown in (False, True))
         found = Estimate(found.value, min(found.low, low.low), max(found.high, high.high))
     return found, len(usable), sum(map(len, usable))
+
+
+def _majority(answers: Sequence[Sequence[Sample]], k: int) -> tuple[Estimate, int, int] | None:
+    """maj@k over the problems whose answers can be counted, how many and on how many samples; None without any."""
+    counted = [row for row in answers if row and all(sample.vote is not None for sample in row)]
+    judged = [[sample for sample in row if sample.right is not None] for row in counted]
+    usable = [row for row in judged if len(row) >= k]
+    if not usable:
+        return None
+    draws = sum(map(len, counted)) / len(counted) / k
+    found = mean([_won(row, k) for row in usable], draws)
+    if judged != counted:
+        low, high = (mean([_won(row, k, unknown) for row in counted], draws) for unknown in (False, True))
+        found = Estimate(found.value, min(found.low, low.low), max(found.high, high.high))
+    return found, len(usable), sum(map(len, usable))
+
+
+def _won(row: Sequence[Sample], k: int, unknown: bool = False) -> float:
+    """The chance that the vote is right. What is not judged votes right, or all for the most frequent wrong answer."""
+    right = sum(sample.right or (sample.right is None and unknown) for sample in row)
+    others = Counter(sample.vote for sample in row if sample.right is False and sample.vote)
+    sizes = sorted(others.values(), reverse=True) or [0]
+    sizes[0] += 0 if unknown else sum(sample.right is None for sample in row)
+    return majority_at_k(right, sizes, len(row) - right - sum(sizes), k)
 
 
 def _paired(

@@ -1,4 +1,4 @@
-"""The statistics behind a score: unbiased pass@k, intervals over problems, paired comparison, the last number.
+"""The statistics behind a score: unbiased pass@k, maj@k, intervals over problems, paired comparison, the last number.
 
 Pure functions on plain numbers. Problems are the unit of resampling: the samples of one problem are not independent.
 All intervals are 95 % and two-sided. None of them knows how a benchmark's problems were picked: they answer for
@@ -6,6 +6,7 @@ problems drawn like these, not for those of another benchmark.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
 from math import comb, inf, sqrt
@@ -35,6 +36,34 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
     if k > samples:
         raise UsageError(f"pass@{k} needs {k} samples of a problem and there are {samples}; sample more or lower k.")
     return 1.0 - comb(samples - right, k) / comb(samples, k)
+
+
+def majority_at_k(right: int, others: Sequence[int], silent: int, k: int) -> float:
+    """The chance that the right answer wins the vote of k samples, drawn without replacement from those at hand.
+
+    `right` samples give the right answer, `others` says how many agree on each other answer, `silent` ones give none and
+    have no vote. A tie is drawn by lot. Exact, by counting the draws (self-consistency: Wang et al. 2022,
+    arXiv:2203.11171).
+    """
+    if k < 1 or min(right, silent, *others, 0) < 0:
+        raise ValueError(f"{right} right, {list(others)} others and {silent} silent samples at k={k} cannot be")
+    total = right + sum(others) + silent
+    if k > total:
+        raise UsageError(f"maj@{k} needs {k} samples of a problem and there are {total}; sample more or lower k.")
+    won = 0.0
+    for votes in range(1, min(right, k) + 1):
+        # How many ways there are to take so many samples of the others, none of which then has more than `votes`, and
+        # so many of which have as many.
+        ways = {(0, 0): 1}
+        for size in others:
+            more: dict[tuple[int, int], int] = defaultdict(int)
+            for (taken, ties), count in ways.items():
+                for its in range(min(size, votes, k - votes - taken) + 1):
+                    more[taken + its, ties + (its == votes)] += count * comb(size, its)
+            ways = more
+        for (taken, ties), count in ways.items():
+            won += comb(right, votes) * count * comb(silent, k - votes - taken) / (comb(total, k) * (ties + 1))
+    return min(1.0, won)
 
 
 def mean(values: Sequence[float], draws: float = 1.0) -> Estimate:
