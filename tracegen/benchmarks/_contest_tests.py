@@ -1,4 +1,4 @@
-"""A row of LiveCodeBench becomes a problem: its tests are unpacked, and function tests are written as assertions.
+"""A row of LiveCodeBench becomes a problem, and its tests are unpacked.
 
 Private tests come as JSON, or as base64 of a zlib-compressed pickle of JSON. Such a pickle is read by an unpickler that
 can name no class and no function, so that it makes texts, lists and dictionaries only, and up to `UNPACKED` bytes.
@@ -10,7 +10,7 @@ import json
 import pickle
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tracegen import rows
@@ -30,12 +30,6 @@ from math import ceil, comb, factorial, floor, gcd, inf, isqrt, lcm, log, log2, 
 from typing import *
 """
 """What the contest site imports for its starter codes, which name `List` and `Optional` without importing them."""
-
-LISTED = """\
-def listed(value):
-    return [listed(item) for item in value] if isinstance(value, (list, tuple)) else value
-"""
-"""The sites take a tuple where a list is expected."""
 
 
 def problem(row: Mapping[str, Any], where: str) -> Problem:
@@ -57,7 +51,10 @@ def sampled(row: Mapping[str, Any], where: str) -> Problem:
     content = rows.require(row, "content", where)
     statement, _, instructions = content.partition("\n### Format:")
     starter = re.search(r"```python\n(.*?)```", instructions, re.DOTALL)
-    tests = _json(unpacked(rows.require(row, "test", where), where)["input_output"], where)
+    packed = unpacked(rows.require(row, "test", where), where)
+    tests = _json(packed.get("input_output"), where) if isinstance(packed, dict) else None
+    if not isinstance(tests, dict) or not {"inputs", "outputs"} <= set(tests):
+        raise UsageError(f"{where}: `test` must hold `input_output` with `inputs` and `outputs`.")
     return _problem(
         f"livecodebench-{rows.require(row, 'id', where)}",
         statement.partition("### Question:\n")[2] or statement,
@@ -70,7 +67,7 @@ def sampled(row: Mapping[str, Any], where: str) -> Problem:
 def _problem(key: str, statement: str, starter: str, judged: dict[str, Any], extra: dict[str, Any]) -> Problem:
     if starter:
         statement = f"{statement.strip()}\n\nComplete this code:\n\n```python\n{starter.strip()}\n```"
-        extra = extra | {"prompt": f"{IMPORTS}\n{starter}"}
+        extra = extra | {"prompt": IMPORTS}
     return Problem(
         id=key,
         statement=statement.strip(),
@@ -85,20 +82,9 @@ def _judged(inputs: Sequence[str], outputs: Sequence[str], function: str | None,
     """Verifier and tests: programs that read stdin, or the method `function` of the class `Solution`."""
     if not inputs or len(inputs) != len(outputs):
         raise UsageError(f"{where} has {len(inputs)} inputs and {len(outputs)} outputs; each test needs both.")
-    pairs = list(zip(inputs, outputs, strict=True))
-    if function is None:
-        return {"verifier": "stdio", "tests": [{"stdin": stdin, "stdout": stdout} for stdin, stdout in pairs]}
-    asserts = list(_asserts(pairs, function, where))
-    return {"verifier": "code", "entry_point": "Solution", "tests": [LISTED, *asserts]}
-
-
-def _asserts(pairs: Sequence[tuple[str, str]], function: str, where: str) -> Iterator[str]:
-    """Each argument stands as JSON on a line of its own."""
-    if not function.isidentifier():
-        raise UsageError(f"{where}: {function!r} is no name of a function.")
-    for given, expected in pairs:
-        arguments = ", ".join(repr(_json(line, where)) for line in given.splitlines() if line.strip())
-        yield f"assert listed(Solution().{function}({arguments})) == {_json(expected, where)!r}"
+    kind = {"verifier": "code", "entry_point": function} if function else {"verifier": "stdio"}
+    names = ("input", "output") if function else ("stdin", "stdout")
+    return {**kind, "tests": [dict(zip(names, pair, strict=True)) for pair in zip(inputs, outputs, strict=True)]}
 
 
 def _tests(row: Mapping[str, Any], name: str, where: str) -> list[dict[str, Any]]:
@@ -131,8 +117,8 @@ class _Plain(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}, and only plain values are read")
 
 
-def _json(text: str, where: str) -> Any:
+def _json(text: Any, where: str) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise UsageError(f"{where}: a test is not JSON ({rows.one_line(error)}).") from None
