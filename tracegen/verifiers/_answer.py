@@ -31,9 +31,7 @@ class Found(NamedTuple):
 
 _TOKEN = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)\s*\{|\\.|[{}]", re.DOTALL)
 _BARE_BOX = re.compile(r"\\boxed\s+([^\s{]\S*)")
-_TAG = re.compile(
-    r"<(answer|final_answer|final)>\s*(.*?)\s*</\1>|<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.DOTALL | re.IGNORECASE
-)
+_TAGS = (("<answer>", "</answer>"), ("<final_answer>", "</final_answer>"), ("<|begin_of_box|>", "<|end_of_box|>"))
 _JOINS = re.compile(r"\b(?:and|or|und|oder|et|ou|y|o|e)\b|[,;&和或与及]|(?<!\w)(?:и|или)(?!\w)")
 _CLOSER = re.compile(r"[\s$)\]\\}.]*")
 _APPROXIMATES = re.compile(
@@ -47,7 +45,7 @@ _POLITE = re.compile(r"\s*I hope (?:it|this) is correct\.?\s*$|\s*I hope this he
 
 _ANNOUNCED = re.compile(
     r"(?:####|"
-    r"\b(?:final[ \t]+)?(?:answer|result|solution)s?\b[*_]{0,2}\"?(?:[ \t]+(?:to|for|of)\b[^\n:=]{0,80}?)?[ \t]*"
+    r"\b(?:final[ \t]+)?(?:answer|result|solution|option|choice)s?\b[*_]{0,2}\"?(?:[ \t]+(?:to|for|of)\b[^\n:=]{0,80}?)?[ \t]*"
     r"(?::|=|\b(?:is|are|equals|would be|must be|will be|comes out to)\b:?)|"
     r"^[#* \t]*(?:final[ \t]+)?answer[*: \t]*\n|"
     r"\b(?:Antwort|Lösung|Ergebnis|Endergebnis)\b[^\n.:]{0,40}?(?::|\bist\b|\blautet\b|\bbeträgt\b)|"
@@ -74,10 +72,17 @@ _REFUSES = re.compile(
 )
 _CLAUSE_END = re.compile(
     r"[.;!。！](?=\s|$|\*)|[.。](?=$)|,?\s+(?:because|since|which|where|so that|so|as it|as the|weil|denn|da|car|porque|puisque|потому)\b"
-    r"|\*\*|,\s+(?:that is|i\.e\.)"
+    r"|\*\*|,\s+(?:that is|i\.e\.)|,?\s+not\b"
 )
 _VERB = re.compile(r"(?:^|\s)(?:is|are|equals|was|ist|lautet|beträgt|est|vaut|es|é|è|is equal to|equal to|by|=|at|be)\s*:?\s+(?!equal)")
-_PROSE = re.compile(r"(?<![\\A-Za-z])(?!sqrt|arc|sinh|cosh|tanh|Matrix|Rational|Interval|FiniteSet|Union)[^\W\d_]{3,}")
+PROSE = re.compile(r"(?<![\\A-Za-z])(?!sqrt|arc|sinh|cosh|tanh|Matrix|Rational|Interval|FiniteSet|Union)[^\W\d_]{3,}")
+_FOREIGN = re.compile(r"[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0400-\u052f\u1e00-\u1eff\u0590-\u08ff\u0900-\u0dff\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Letters that mathematics is not written in: neither plain Latin nor Greek."""
+_UNITS = re.compile(r"[A-Za-z /^²³·-]{0,40}\.?\s*")
+_CODE = re.compile(r"__|[a-z]{3}\(|\w\.\w+\(|\(\)|\w\(['\"]|\b(?:import|lambda|eval|exec)\b")
+_RELATION = re.compile(
+    r"(?<![\w.)])[A-Za-z](?:\([A-Za-z]\)|_\w)?\s*(?:<=|>=|!=|[<>≤≥≠])\s*[-−+]?[\w.√/^*()]+(?=\s|[.,;]|$)"
+)
 _VALUE = re.compile(
     r"\([^()\n]{1,60},[^()\n]{1,60}\)|\[[^\[\]\n]{1,40},[^\[\]\n]{1,40}\]|"
     r"(?<![\w.])[-−+]?\s?(?:\\?\$|[€£¥])?(?:\d+(?:[,. \u202f]\d{3})+(?![\d])(?:[.,]\d+)?|\d+(?:[.,]\d+)?)(?:\s*/\s*\d+)?"
@@ -118,10 +123,21 @@ def _marked(text: str) -> Found | None:
 
 
 def _tag(text: str) -> Found | None:
-    if ">" not in text or not (tags := [*_TAG.finditer(text)]):
+    if ">" not in text:
         return None
-    inside = 2 if tags[-1].group(2) is not None else 3
-    return Found(tags[-1].group(inside).strip(), "tag", *tags[-1].span(inside))
+    lower = text.lower()
+    last = None
+    for opening, closing in _TAGS:
+        end = lower.rfind(closing)
+        start = lower.rfind(opening, 0, max(end, 0))
+        if start >= 0 and (last is None or end > last[1]):
+            last = (start + len(opening), end)
+    if last is None:
+        return None
+    inside = text[slice(*last)]
+    if len(PROSE.findall(_mathematics(inside))) > 1 and (found := _announced(inside)):
+        return found._replace(place="tag", start=found.start + last[0], end=found.end + last[0])
+    return Found(inside.strip(), "tag", *last)
 
 
 def _box(text: str) -> Found | None:
@@ -203,8 +219,13 @@ def _bare(text: str) -> Found | None:
     if len(spans) == 1 and not text[spans[0].end() :].strip(" .\n") and re.fullmatch(r"[\w\s:,'-]*", text[: spans[0].start()]):
         index = next(i for i, group in enumerate(spans[0].groups(), 1) if group is not None)
         return Found(spans[0].group(index).strip(), "whole", *spans[0].span(index))
-    prose = len(_PROSE.findall(_mathematics(text_)))
-    if prose <= 1 or (prose <= 3 and not _VALUE.search(text_)):
+    values = [*_VALUE.finditer(text)]
+    if len(values) == 1 and _FOREIGN.search(text_):
+        return Found(values[0].group().strip(), "whole", *values[0].span())
+    prose = len(PROSE.findall(_mathematics(text_)))
+    if values and values[0].start() == start and prose <= 4 and _UNITS.fullmatch(text[values[0].end() :]):
+        return Found(text_, "whole", start, start + len(text_))
+    if (prose <= 1 and not re.match(r"[^\W\d_]{3,}\s*:", text_)) or (prose <= 3 and not values):
         return Found(text_, "whole", start, start + len(text_))
     return None
 
@@ -227,12 +248,15 @@ def _last_line(text: str) -> Found | None:
     if spans:
         if short or stated or _CONCLUDES.search(line):
             index = next(i for i, group in enumerate(spans[-1].groups(), 1) if group is not None)
-            if not _PROSE.search(_mathematics(spans[-1].group(index))):
+            if not PROSE.search(_mathematics(spans[-1].group(index))):
                 at, to = (start + edge for edge in spans[-1].span(index))
                 return Found(body[at:to].strip(), "last_line", at, to)
         return None
-    if not (_CONCLUDES.search(line) or _VERB.search(line)):
+    values = [*_VALUE.finditer(line)]
+    if not (_CONCLUDES.search(line) or _VERB.search(line) or len(values) == 1) or _CODE.search(line):
         return None
+    if relation := _RELATION.search(line):
+        return Found(relation.group(), "last_line", start + relation.start(), start + relation.end())
     return _clause(body, start, len(body), "last_line", strict=True)
 
 
@@ -244,11 +268,14 @@ def _clause(text: str, start: int, end: int, place: str, strict: bool = False) -
         clause = text[start:end]
     if not strict and (stop := next((m for m in _CLAUSE_END.finditer(clause) if m.start() > 0), None)):
         clause = clause[: stop.start()]
-    if strict or len(_PROSE.findall(_mathematics(_MATH.sub(" ", clause)))) > 1:
+    values = [*_VALUE.finditer(clause)]
+    if len(values) == 1 and _FOREIGN.search(clause):
+        start, clause = start + values[0].start(), values[0].group()
+    if strict or len(PROSE.findall(_mathematics(_MATH.sub(" ", clause)))) > 1:
         if verb := [*_VERB.finditer(clause)]:
             start += verb[-1].end()
             clause = clause[verb[-1].end() :]
-        if len(_PROSE.findall(_mathematics(_MATH.sub(" ", clause)))) > 1 or (strict and not verb):
+        if len(PROSE.findall(_mathematics(_MATH.sub(" ", clause)))) > 1 or (strict and not verb):
             if spans := [*_MATH.finditer(clause)]:
                 start, clause = start + spans[-1].start(), spans[-1].group()
             elif values := [*_VALUE.finditer(clause)]:

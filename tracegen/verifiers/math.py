@@ -26,6 +26,7 @@ _LETTER = re.compile(
     r"(?:(?:option|choice|answer)\s+)?\(?\s*([A-Za-z])\s*\)?\s*(?:[.):]\s*.*|\s(?:is|because)\b.*)?", re.IGNORECASE | re.DOTALL
 )
 _FIGURE = re.compile(r"\[asy\]|\\includegraphics|\\begin\{(?:tikz|asy|figure)|!\[[^\]]*\]\(|<img\b|^see (?:the )?(?:figure|graph|diagram)", re.IGNORECASE)
+_HEDGED = re.compile(r"\b(?:not|no|never|or|isn|neither|but|cannot|can|unsure|maybe|n t)\b")
 _PROOF = re.compile(r"^\W*(?:proof|see (?:the )?(?:proof|solution|explanation)|proven?|q\.?e\.?d\.?|证明|略|доказательство)\b[.:\s]?", re.IGNORECASE)
 
 
@@ -52,9 +53,12 @@ def math(
         return Verdict("unverifiable", reason=reason, **shown)
     if trace is not None and trace.status == "truncated":
         return Verdict("wrong", reason="truncated", **shown)
-    if found is None and words(clean(response[:LIMIT])) == words(clean(gold)) and len(response) < LIMIT:
-        found = _answer.Found(response.strip(), "whole", 0, len(response))
-        shown = {"answer": found.text, "place": "whole", "span": (0, len(response))}
+    if (found is None or found.place in ("whole", "last_line", "sentence")) and _says(response, gold):
+        found = _answer.Found(gold, "whole", 0, len(response))
+        shown = {"answer": response.strip()[:LIMIT], "place": "whole", "span": (0, len(response))}
+    if response.strip() == gold.strip():
+        found = _answer.Found(gold, "whole", 0, len(response))
+        shown = {"answer": gold, "place": "whole", "span": (0, len(response))}
     if found is None or not found.text.strip():
         return Verdict("wrong", reason="no_answer", **shown)
     if len(found.text) > LIMIT:
@@ -76,8 +80,11 @@ def unusable(gold: str) -> str | None:
         return "figure"
     if _PROOF.search(gold):
         return "proof"
+    if not re.search(r"[^\W_]|\\(?:emptyset|varnothing|infty)|∅|∞", re.sub(r"\\(?:text|boxed|mathrm|mbox)\b|[{}]", "", gold)):
+        return "no_gold"
     bare = re.sub(r"\\[{}\\]", "", gold)
-    if bare.count("{") != bare.count("}") or re.search(r"\\(?:frac|sqrt|boxed)\s*$", bare):
+    pairs = (("{", "}"), (r"\\left\b", r"\\right\b"), (r"\\begin\b", r"\\end\b"))
+    if any(len(re.findall(opening, bare)) != len(re.findall(closing, bare)) for opening, closing in pairs) or re.search(r"\\(?:frac|sqrt|boxed)\s*$", bare):
         return "broken_gold"
     return None if len(gold) <= LIMIT else "too_long"
 
@@ -93,10 +100,25 @@ def _gold(text: str) -> tuple[str, str | None]:
     if "####" in text:  # GSM8K closes its solutions so.
         text = text.rsplit("####", 1)[1]
     unescaped = re.sub(r"\\\\(?=boxed)", lambda _: "\\", text)
-    found = _answer.find(unescaped) if "\\boxed" in unescaped or "<answer>" in unescaped else None
+    dressed = "\\boxed" in unescaped or "<answer>" in unescaped or len(_answer.PROSE.findall(unescaped)) > 1
+    found = _answer.find(unescaped) if dressed else None
+    if found is not None and found.place not in ("box", "tag", "sentence"):
+        found = None
     if found is None or not found.text.strip():
         return unescaped, None
     return found.several or found.text, None
+
+
+def _says(response: str, gold: str) -> bool:
+    """Whether a short response is the gold's words, or one sentence around them (`It falls on a Tuesday.`)."""
+    if len(response) > _answer.BARE or not wordy(cleaned := clean(gold), 0.5):
+        return False
+    said, wanted = words(clean(response)), words(cleaned)
+    if said == wanted:
+        return True
+    if not wordy(cleaned) or len(wanted) < 3 or "\n" in response.strip() or _HEDGED.search(said.replace(wanted, "")):
+        return False
+    return f" {wanted} " in f" {said} "
 
 
 def _judged(gold: str, several: str | None, found: _answer.Found, conventions: Conventions) -> str:

@@ -57,6 +57,8 @@ def equal(gold: str, answer: str, conventions: Conventions = DEFAULT) -> bool | 
     found: bool | None = False
     for left in golds:
         for right in answers:
+            if has(left, "i") != has(right, "i"):
+                left, right = _imaginary(left), _imaginary(right)
             if _shape(left) != _shape(right) and conventions.form == "simplified":
                 continue
             same = _Comparison(conventions).same(left, right)
@@ -88,6 +90,8 @@ class _Comparison:
         answer_name, right = _assigned(answer)
         if gold_name is not None and answer_name is not None and not _same_name(gold_name, answer_name):
             return self.same_relation(gold, answer)
+        if gold_name is None and answer_name is None and not isinstance(left, Op | Sym) and _summed(answer):
+            return self.same(left, answer.args[-1])  # type: ignore[union-attr]
         if gold_name is not None or answer_name is not None:
             if self.same(left, right):
                 return True
@@ -96,7 +100,7 @@ class _Comparison:
 
     def same_value(self, gold: Node, answer: Node) -> bool | None:
         names = {_kind(gold), _kind(answer)}
-        if "text" in names:
+        if names & {"text", "date", "time"}:
             return self.same_text(gold, answer)
         if "region" in names:
             return self.same_region(gold, answer)
@@ -191,7 +195,7 @@ class _Comparison:
     def same_region(self, gold: Node, answer: Node) -> bool | None:
         variables = regions.variable(gold), regions.variable(answer)
         if None not in variables and variables[0] != variables[1]:
-            return False
+            return self.same_relation(gold, answer)
         for seed in (1, 2):
             point = Point(seed)
             left, right = regions.region(gold, point), regions.region(answer, point)
@@ -336,6 +340,13 @@ class _Comparison:
 # -- trees ------------------------------------------------------------------------------------------------------------
 
 
+def _imaginary(node: Node) -> Node:
+    """sympy's `I` as the imaginary unit."""
+    if node == Sym("I"):
+        return Op("i")
+    return Op(node.name, tuple(map(_imaginary, node.args)), node.data) if isinstance(node, Op) else node
+
+
 def _kind(node: Node) -> str:
     if not isinstance(node, Op):
         return "number"
@@ -345,7 +356,7 @@ def _kind(node: Node) -> str:
         return "region" if all(r in (*ORDER, "!=") for r in node.data) else "relation"
     if node.name == "list" and all(_kind(item) == "region" and _item_region(item) for item in node.args):
         return "region"
-    if node.name in ("list", "set", "tuple", "matrix", "base", "text", "percent", "ratio"):
+    if node.name in ("list", "set", "tuple", "matrix", "base", "text", "date", "time", "percent", "ratio"):
         return node.name
     if has(node, "matrix"):
         return "matrix"
@@ -402,6 +413,13 @@ def _assigned(node: Node) -> tuple[Node | None, Node]:
     if not symbols(node) and not has(node, "index", "apply"):
         return Sym("="), last
     return None, node
+
+
+def _summed(node: Node) -> bool:
+    """`a + b + c = 14`, which answers a question for the sum."""
+    if not (isinstance(node, Op) and node.name == "chain" and set(node.data) == {"="}):
+        return False
+    return all(isinstance(part, Sym) or (isinstance(part, Op) and part.name == "add") for part in walk(node.args[0]))
 
 
 def _refers(value: Node, name: Node) -> bool:
@@ -530,8 +548,8 @@ def _without_unit(node: Node) -> tuple[Node, str]:
             if phrase and node.name == "mul":
                 return Op(node.name, (left, inner)), phrase
             first, before = _without_unit(left)
-            if phrase and before == phrase and node.name == "add":
-                return Op("add", (first, inner)), phrase
+            if phrase and before and node.name == "add" and unit(phrase).dimension == unit(before).dimension:
+                return Op("add", (first, _times(unit(phrase).factor / unit(before).factor, inner))), before
             if before and not phrase and node.name != "add":
                 return Op(node.name, (first, right)), before
             if (

@@ -28,6 +28,7 @@ from tracegen.verifiers._math.nodes import Node, Num, Op, Sym, Unparsable
 from tracegen.verifiers._math.tokens import Token, tokens
 from tracegen.verifiers._math.units import is_unit
 
+CURRENCIES = {"\\$": "dollar", "€": "euro", "£": "pound sterling", "¥": "yen"}
 DEPTH = 40
 """Brackets, roots and powers inside each other."""
 CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}", "langle": "rangle", "lfloor": "rfloor", "lceil": "rceil"}
@@ -35,14 +36,14 @@ MATRICES = {"pmatrix", "bmatrix", "matrix", "array", "vmatrix", "smallmatrix", "
 STATEMENT = {"tuple", "set", "list", "interval", "chain", "union", "cap", "setminus", "matrix", "pm", "text"}
 
 
-def parse(text: str) -> Node:
-    """The tree of a cleaned answer; Unparsable if it is none."""
-    return _Parser(tokens(text)).whole()
+def parse(text: str, calls: bool = True) -> Node:
+    """The tree of a cleaned answer; Unparsable if it is none. `calls`: whether `f(x)` is a function, not a product."""
+    return _Parser(tokens(text), calls).whole()
 
 
 class _Parser:
-    def __init__(self, found: list[Token]) -> None:
-        self.tokens, self.at, self.depth, self.bars = found, 0, 0, 0
+    def __init__(self, found: list[Token], calls: bool) -> None:
+        self.tokens, self.at, self.depth, self.bars, self.calls = found, 0, 0, 0, calls
 
     # -- tokens -------------------------------------------------------------------------------------------------------
 
@@ -197,22 +198,22 @@ class _Parser:
 
     def beside(self, left: Node) -> Node:
         """`left` and what follows without a sign: a unit, a mixed number or a product."""
+        if self.token.value in CURRENCIES and isinstance(left, Num):
+            return Op("unit", (left,), CURRENCIES[self.take().value])
         if (phrase := self.unit_phrase(left)) is not None:
             return Op("unit", (left,), phrase) if phrase else self.postfix(left)
         before = self.token
         right = self.power()
+        if isinstance(left, Op) and left.name == "unit" and isinstance(right, Num):
+            # `2 hours 30 minutes`
+            return Op("add", (left, self.beside(right) if self.starts() else right))
         if isinstance(left, Num) and isinstance(right, Num):
             raise Unparsable("two numbers side by side")
-        if (
-            before.value in ("\\frac", "\\dfrac", "\\tfrac", "\\cfrac")
-            and isinstance(left, Num)
-            and left.value.denominator == 1
-            and isinstance(right, Op)
-            and right.name == "div"
-            and all(isinstance(part, Num) and part.value.denominator == 1 for part in right.args)
-            and right.args[0].value < right.args[1].value  # type: ignore[union-attr]
-        ):
-            return Op("add", (left, right))
+        if before.value in ("\\frac", "\\dfrac", "\\tfrac", "\\cfrac") and _whole(left):
+            if _proper(right):
+                return Op("add", (left, right))
+            if isinstance(right, Op) and right.name in ("percent", "degree") and _proper(right.args[0]):
+                return Op(right.name, (Op("add", (left, right.args[0])),))
         return Op("mul", (left, right))
 
     def signed(self) -> Node:
@@ -283,12 +284,16 @@ class _Parser:
                 return node
 
     def subscript(self, node: Node) -> Node:
-        written = self.tokens[self.at - 2]
+        written, name = self.tokens[self.at - 2], None
         if self.token.kind == "text" or self.token.kind == "word":
             name = self.take().value.strip()
         elif self.token.value == "{" and self.peek().kind in ("text", "word") and self.peek(2).value == "}":
             name = self.peek().value.strip()
             self.at += 3
+        if name is not None and name.isdigit() and isinstance(node, Num):
+            return _in_base(written.value, int(name))
+        if name is not None:
+            pass
         else:
             below = self.group() if self.token.value == "{" else self.factor()
             if isinstance(node, Num) or written.value == ")":
@@ -307,7 +312,7 @@ class _Parser:
     def starts(self) -> bool:
         """Whether a factor, and so a product without a sign, may begin here."""
         kind, value, _ = self.token
-        if kind in ("number", "begin", "text"):
+        if kind in ("number", "begin", "text", "letters"):
             return not (kind == "text" and value.strip().casefold().strip(",; ") in JOINS)
         if kind == "word":
             return value.casefold() not in JOINS
@@ -345,7 +350,7 @@ class _Parser:
         if kind == "number":
             self.at += 1
             return _number(value)
-        if kind == "word":
+        if kind in ("word", "letters"):
             return self.word()
         if kind == "text":
             return self.text()
@@ -357,10 +362,9 @@ class _Parser:
             return self.deeper(self.brackets)
         if value in ("|", "\\|"):
             return self.deeper(self.bar)
-        if value in ("\\$", "€", "£", "¥"):
+        if value in CURRENCIES:
             self.at += 1
-            sign = {"\\$": "dollar", "€": "euro", "£": "pound sterling", "¥": "yen"}[value]
-            return Op("unit", (self.signed(),), sign)
+            return Op("unit", (self.signed(),), CURRENCIES[value])
         if value == "...":
             self.at += 1
             return Sym("...")
@@ -406,8 +410,8 @@ class _Parser:
         return Op("abs", (inside,))
 
     def word(self) -> Node:
-        value = self.take().value
-        if value in FUNCTIONS:
+        kind, value, _ = self.take()
+        if value in FUNCTIONS and kind == "word":
             return self.function(FUNCTIONS[value])
         if value in CONSTANTS:
             return Op(CONSTANTS[value])
@@ -417,7 +421,7 @@ class _Parser:
             return self.sympy(value)
         if value in ("e", "i"):
             return Op(value)
-        if value in ("f", "g", "h", "F", "G", "H", "P", "Q", "p", "q", "W") and self.token.value == "(":
+        if value in ("f", "g", "h", "F", "G", "H", "P", "Q", "p", "q", "W") and self.calls and self.token.value == "(":
             inside = self.deeper(self.brackets)
             arguments = inside.args if isinstance(inside, Op) and inside.name == "tuple" else (inside,)
             return Op("apply", (Sym(value), *arguments))
@@ -425,17 +429,16 @@ class _Parser:
             return Sym(value)
         if value[:1] in "0123456789" or len(value) > 3 or not value.isascii():
             raise Unparsable(f"{value!r} is a word")
-        letters: list[Node] = [Op(letter) if letter in "ei" and value.islower() else Sym(letter) for letter in value]
-        node = letters[0]
-        for letter in letters[1:]:
-            node = Op("mul", (node, letter))
-        return node
+        # A product of letters: the others are factors of their own, so that a power binds to the last one alone.
+        self.at -= 1
+        self.tokens[self.at] = Token("letters", value[1:], False)
+        return Op(value[0]) if value[0] in "ei" and value.islower() else Sym(value[0])
 
     def sympy(self, name: str) -> Node:
         inside = self.deeper(self.brackets)
         parts = inside.args if isinstance(inside, Op) and inside.name in ("tuple", "set") else (inside,)
         if name in ("Matrix", "ImmutableMatrix"):
-            return _matrix(parts[0]) if parts else Op("set")
+            return _matrix(inside)
         if name == "Interval" and len(parts) == 2:
             return Op("interval", parts, "[]")
         if name == "Eq" and len(parts) == 2:
@@ -616,6 +619,10 @@ class _Parser:
         """The unit that begins here, as a phrase; empty if the words are to be passed over; None without one."""
         kind, value, spaced = self.token
         if kind == "text":
+            if value.strip() in ("i", "e", "d", "pi") or value.strip() in FUNCTIONS:
+                return None
+            phrase = value
+        elif value in ("min", "mins", "ft", "in") and isinstance(left, Num) and self.peek().value not in ("(", "{"):
             phrase = value
         elif kind == "word" and value not in FUNCTIONS and value not in GREEK and value not in CONSTANTS:
             single = len(value) == 1 and value.isascii()
@@ -678,6 +685,18 @@ STARTING = (
     | {"frac", "dfrac", "tfrac", "cfrac", "binom", "dbinom", "tbinom", "sqrt", "lfloor", "lceil", "lvert", "vert"}
     | {"sum", "prod", "mathbb", "angle", "boxed", "langle"}
 )
+
+
+def _whole(node: Node) -> bool:
+    return isinstance(node, Num) and node.value.denominator == 1
+
+
+def _proper(node: Node) -> bool:
+    """A fraction of two integers that is less than one: what makes the integer before it a mixed number."""
+    if not (isinstance(node, Op) and node.name == "div"):
+        return False
+    top, bottom = node.args
+    return isinstance(top, Num) and isinstance(bottom, Num) and _whole(top) and _whole(bottom) and top.value < bottom.value
 
 
 def _number(written: str) -> Num:

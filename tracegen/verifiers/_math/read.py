@@ -7,6 +7,7 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from tracegen.verifiers._math import dates
 from tracegen.verifiers._math.names import CONSTANTS, FUNCTIONS, GREEK, JOINS
 from tracegen.verifiers._math.nodes import Node, Num, Op, Unparsable
 from tracegen.verifiers._math.parse import parse
@@ -23,8 +24,16 @@ _SCIENTIFIC = re.compile(r"(?<![A-Za-z\d.])(\d+(?:\.\d+)?)[eE]([+-]?\d{1,6})(?![
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SCALED = re.compile(r"(?<=\d)\s*(?:\\text\{)?\s*(" + "|".join(_SCALES) + r")s?\b\s*\}?(?!\s*(?:th|of a))", re.IGNORECASE)
 _WORDS = re.compile(r"[^\W\d_]{2,}")
-_MACRO = re.compile(r"\\[A-Za-z]+")
+_MACRO = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}|\\[A-Za-z]+")
 _TEXT = re.compile(r"\\(?:text|textbf|textrm|textit|mbox|mathrm|mathbf|textnormal)\s*\{[^{}]*\}")
+_CALL = re.compile(r"(?<![A-Za-z\\])[fghpqFGHPQW]\s*\(")
+_LABEL = re.compile(r"(?:\\text\s*\{)?[A-Za-z][A-Za-z ]{3,40}\}?\s*[=:]\s*(?=.)")
+_PREAMBLE = re.compile(r"^(?:there (?:is|are|exists?)|it (?:is|falls on)|this is|answer is|equation has|system has)\s+")
+_SYNONYMS = {
+    **dict.fromkeys(("no solution", "no solutions", "none", "empty set", "no such solutions exist"), "no solution"),
+    **dict.fromkeys(("dne", "does not exist", "doesn t exist", "limit does not exist"), "does not exist"),
+}
+_ALL_REALS = {"all real numbers", "all reals", "all real x", "any real number", "every real number", "real numbers"}
 _COUNT = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
     " eighteen nineteen twenty"
@@ -39,21 +48,43 @@ def read(text: str) -> tuple[Node, ...]:
     cleaned = clean(text)
     if not cleaned:
         return ()
+    if moment := dates.date(_unwrapped(cleaned)) or dates.time(_unwrapped(cleaned)):
+        return (moment, *_parsed(cleaned)) if ":" in cleaned else (moment,)
     if wordy(cleaned):
-        spoken = words(cleaned)
-        number = (Num(Fraction(_COUNT.index(spoken))),) if spoken in _COUNT else ()
-        return (Op("text", (), spoken), *number)
+        return _spoken(cleaned)
+    found = _parsed(cleaned)
+    if not found and wordy(cleaned, share=0.5):
+        return (Op("text", (), words(cleaned)),)
+    return tuple(dict.fromkeys(found))
+
+
+def _spoken(text: str) -> tuple[Node, ...]:
+    """Words, with the value that they name if they name one."""
+    plain = _PREAMBLE.sub("", words(text))
+    spoken = Op("text", (), _SYNONYMS.get(plain, plain))
+    if plain in _COUNT:
+        return (spoken, Num(Fraction(_COUNT.index(plain)), 0, 2))
+    if plain in _ALL_REALS:
+        return (spoken, Op("reals"))
+    return (spoken, Op("set")) if spoken.data == "no solution" else (spoken,)
+
+
+def _parsed(cleaned: str) -> list[Node]:
     found: list[Node] = []
     for form in _forms(cleaned):
         try:
             found.append(parse(form))
+            if _CALL.search(form):
+                found.append(parse(form, calls=False))
         except Unparsable:
             continue
         except RecursionError:
             break
-    if not found and wordy(cleaned, share=0.5):
-        return (Op("text", (), words(cleaned)),)
-    return tuple(dict.fromkeys(found))
+    return found
+
+
+def _unwrapped(text: str) -> str:
+    return _TEXT.sub(lambda found: found.group().partition("{")[2][:-1], text).strip()
 
 
 def _forms(text: str) -> list[str]:
@@ -66,7 +97,10 @@ def _forms(text: str) -> list[str]:
         forms.append(_DECIMAL_COMMA.sub(r"\1.\2", text))
     if _EUROPEAN.fullmatch(text) and ("," in text or text.count(".") > 1):
         forms.append(text.replace(".", "").replace(",", "."))
-    return [*forms, text]
+    forms.append(text)
+    if label := _LABEL.match(text):
+        forms.append(text[label.end() :])
+    return forms
 
 
 def wordy(text: str, share: float = 1.0) -> bool:
@@ -84,4 +118,4 @@ def wordy(text: str, share: float = 1.0) -> bool:
 def _mathematical(word: str) -> bool:
     if word in FUNCTIONS or word in CONSTANTS or word in GREEK or word.casefold() in JOINS:
         return True
-    return word.isascii() and (word.isupper() and len(word) <= 3 or (len(word) == 2 and word not in ("no", "is", "it")))
+    return word.isascii() and (word.isupper() and len(word) <= 3 or (len(word) == 2 and word.casefold() not in ("no", "is", "it", "if", "to", "of")))

@@ -42,6 +42,9 @@ _SIZE = re.compile(r"\\(?:left|right|middle|[bB]igg?[lrm]?)(?![A-Za-z])\s*\.?")
 _GROUPED = re.compile(r"(?<=\d)(?:\{,\}|,\s?\\!\s?|\\!\s?|\\[,; ]|_(?=\d{3}(?:_|\b))|'(?=\d{3}))(?=\d{3}(?!\d))")
 _SPACED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d])")
 _MIXED = re.compile(r"(?<![\d./^_{,])(?<![\d./^_{,] )(\d+)(?:\s+|\s+and\s+|-)(\d+)\s*/\s*(\d+)(?![\d/^])")
+_REPEATING = re.compile(r"(?<![\d.])(\d+)\.(\d*)(?:\\(?:overline|dot|bar|overbar)\s*\{(\d+)\}|\((\d+)\)(?!\s*[\d^]))")
+_IN_BASE = re.compile(r"(?<=[0-9A-Fa-f])\s*[(,]?\s*(?:\\text\s*\{)?\s*(?:in|with|to)?\s*\(?base[ -]+([A-Za-z]+|\d+)\s*\)?\s*\}?\s*\)?$", re.IGNORECASE)
+_TO = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) to (\d+(?:\.\d+)?)(?![\w.])")
 _GLUED = re.compile(r"(?<=[\d)}\]])(or|and)(?=[A-Z(\d\\])")
 _TURNED = re.compile(r"\\begin\{(?:align|equation|gather|split|aligned|cases)\*?\}|\\end\{(?:align|equation|gather|split|aligned)\*?\}")
 _ENVIRONMENT = re.compile(r"\\begin\{|&")
@@ -75,9 +78,10 @@ def clean(text: str) -> str:
     text = _SIZE.sub(" ", _SPACING.sub(" ", _DELIMITER.sub("", text)))
     text = _TURNED.sub(" ", text)
     text = _GLUED.sub(r" \1 ", text)
-    text = " ".join(text.split())
+    text = _REPEATING.sub(_fraction, text)
+    text = _IN_BASE.sub(r"_{\1}", " ".join(text.split()))
     text = _SPACED.sub(lambda found: found.group().replace(" ", ""), text)
-    text = _MIXED.sub(_mixed, text)
+    text = _TO.sub(r"\1:\2", _MIXED.sub(_mixed, text))
     return stripped(text)
 
 
@@ -91,6 +95,16 @@ def stripped(text: str) -> str:
         if text.endswith((".", ",", ";", ":")) and not text.endswith("..."):
             text = text[:-1]
     return text
+
+
+def _fraction(found: "re.Match[str]") -> str:
+    """`0.1\\overline{6}` as a fraction of integers."""
+    whole, fixed, period = found.group(1), found.group(2), found.group(3) or found.group(4)
+    if len(found.group()) > 60:
+        return found.group()
+    below = (10 ** len(period) - 1) * 10 ** len(fixed)
+    above = int(whole + fixed + period) - int(whole + fixed)
+    return f"({above}/{below})"
 
 
 def _mixed(found: "re.Match[str]") -> str:
@@ -109,4 +123,5 @@ def words(text: str) -> str:
     """The text in lower case without macros, punctuation and articles: how words are compared."""
     text = re.sub(r"\\(?:text|textbf|textrm|textit|mbox|mathrm|mathbf|operatorname|textnormal)\s*\{([^{}]*)\}", r"\1", text)
     text = re.sub(r"[{}$\\~\"'`*()\[\].,;:!?]", " ", text).casefold()
-    return " ".join(word for word in text.replace("-", " ").split() if word not in ("the", "a", "an"))
+    text = re.sub(r"(?<=[^\W\d_])-(?=[^\W\d_])", " ", text)
+    return " ".join(word for word in text.split() if word not in ("the", "a", "an"))

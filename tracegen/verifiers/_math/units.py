@@ -82,7 +82,7 @@ _FILLER = {"of", "the", "us", "total", "each"}
 
 def is_unit(word: str) -> bool:
     """Whether this word alone is a unit that the table knows."""
-    return word in ("m", "g", "s", "h", "L", "l", "N", "J", "W", "V", "A", "K") or (len(word) > 1 and _base(word) is not None)
+    return word in _SHORT or word in ("m", "g", "s", "h", "L", "l", "N", "J", "W", "V", "A", "K") or (len(word) > 1 and _base(word) is not None)
 
 
 @cache
