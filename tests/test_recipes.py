@@ -19,7 +19,7 @@ def test_a_recipe_names_only_what_is_on_the_shelves(path: Path) -> None:
     assert found.name == path.stem
     registry.bind("source", found.problems.source, found.problems.options)
     for name, options in found.verifiers.items():
-        registry.bind("verifier", name, options)
+        registry.bind("verifier", name, options.options)
     for name, options in found.filters.items():
         registry.bind("filter", name, options)
     for name, entry in found.evaluate.benchmarks.items():

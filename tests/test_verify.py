@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tracegen.golds import check
 from tracegen.records import Problem, Trace, TracegenError, UsageError, Verdict
-from tracegen.verify import Judge, check, decide, gold_trace, in_order
+from tracegen.verifiers import math
+from tracegen.verify import Judge, decide, gold_trace, in_order
 
 TIMEOUT = 1.0
 
@@ -88,7 +90,7 @@ def test_recipe_verifiers_run_in_order_until_one_decides(judge: Judge, own: Call
     verdicts = submit(judge, r"\boxed{42}").result()
     assert [(v.verifier, v.outcome, v.version) for v in verdicts] == [
         (own("unsure"), "unverifiable", "7"),
-        ("math", "right", "1"),
+        ("math", "right", math.VERSION),
     ]
     assert {v.key for v in verdicts} == {"k"}
     assert all(0 < v.seconds < TIMEOUT for v in verdicts)
@@ -180,7 +182,7 @@ def test_a_worker_without_a_parent_ends_even_inside_one_long_c_call(tmp_path: Pa
     (tmp_path / "endless.py").write_text("def x(problem, response):\n    return (10**9) ** (10**9)\n")
     code = (
         "from tracegen.records import Problem\nfrom tracegen.verifiers._worker import judge\n"
-        "judge('endless.py:x', Problem('p', ''), '', None, 1)"
+        "judge('endless.py:x', Problem('p', ''), '', {}, 1)"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])}
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, timeout=60, check=False)
@@ -278,10 +280,11 @@ def test_the_fingerprint_names_what_invalidates_verdicts(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("outcomes", "decides"),
-    [([], None), (["error", "right", "wrong"], 1), (["wrong", "right"], 0), (["unverifiable", "error"], 1)],
+    [([], None), (["error", "right"], 1), (["wrong", "right"], 1), (["wrong", "unverifiable"], 0), (["error"] * 2, 1)],
 )
 def test_decide(outcomes: list, decides: int | None) -> None:
     verdicts = [Verdict(outcome, key=str(place)) for place, outcome in enumerate(outcomes)]
+    verdicts.append(Verdict("right", second_opinion=True))
     assert decide(verdicts) == (None if decides is None else verdicts[decides])
 
 

@@ -7,8 +7,9 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -91,11 +92,13 @@ def print_scores(run: "Run", scores: list[Any], as_json: bool) -> None:
     }
     there = {name: str(path) for name, path in paths.items() if path.exists()}
     if as_json:
-        print(json.dumps({"scores": [asdict(score) for score in scores], **there}))
+        print(json.dumps({"scores": [asdict(score) for score in scores], "unchecked": run.unchecked, **there}))
         return
     console = Console(soft_wrap=True)
     if scores:
         console.print(table(scores))
+    for name, why in run.unchecked.items():
+        console.print(f"unchecked {name}: {why}", highlight=False, markup=False)
     for name, path in there.items():
         console.print(f"{name:8} {path}", highlight=False)
 
@@ -182,27 +185,29 @@ def publish(
 
 @app.command()
 def check(target: Target, overrides: Overrides = None, as_json: Json = False) -> None:
-    """Every problem's verifier must accept its own gold answer; nothing is sampled."""
+    """Every gold answer must be usable, accepted by its own verifier and without contradiction; nothing is sampled."""
+    from tracegen.golds import lint
     from tracegen.prepare import read_problems
     from tracegen.verify import Judge
-    from tracegen.verify import check as judge_golds
 
-    recipe, _ = load_recipe(target, overrides)
+    recipe, folder = load_recipe(target, overrides)
     problems = read_problems(recipe)
-    rejected = []
-    with Judge(recipe.verifiers, workers=os.cpu_count() or 2) as judge:
-        for problem, verdicts in judge_golds(problems.values(), judge):
-            if not any(verdict.outcome == "right" for verdict in verdicts):
-                rejected.append({"id": problem.id, "answer": problem.answer, **asdict(verdicts[-1])})
+    named = {problem.verifier for problem in problems.values()}
+    with Judge(recipe.verifiers, workers=os.cpu_count() or 2, named=named, asked=folder / "asked") as judge:
+        found = list(lint(problems.values(), judge))
+        without = sum(problem.answer is None for problem in problems.values())
     if as_json:
-        print(json.dumps({"problems": len(problems), "rejected": rejected}))
+        print(json.dumps({"problems": len(problems), "rejected": [asdict(finding) for finding in found]}))
     else:
-        for row in rejected:
-            print(f"{row['id']}: {row['verifier']} says {row['outcome']} ({row['reason']}) of {row['answer']!r}")
-    if rejected:
-        raise UsageError(f"{len(rejected)} of {len(problems)} gold answers are rejected by their own verifier.")
+        for bad in found:
+            who = bad.verifier or "no verifier"
+            print(f"{bad.id}: {who} says {bad.outcome} ({bad.reason}) of {bad.answer!r}: {bad.why}.")
+    if found:
+        raise UsageError(f"{len(found)} of {len(problems)} gold answers are rejected by their own verifier.")
     if not as_json:
         print(f"{len(problems)} problems; every gold answer is accepted by its verifier.")
+        if without:
+            print(f"{without} of them have none, and are judged without.")
 
 
 @app.command()
@@ -239,16 +244,89 @@ def list_(
     shelves(shelf, as_json)
 
 
+Option = Annotated[
+    list[str] | None, typer.Option("--options", help="An option of the verifier, as in tolerance=1e-3; repeatable.")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that judge side by side.")]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one verdict; more is an error, not wrong.")]
+
+
 @app.command()
 def grade(
-    verifier: Annotated[str, typer.Option(help="math, exact or gym")] = "math",
-    workers: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 2,
+    verifier: Annotated[str, typer.Option(help="A verifier, or your own as file.py:function.")] = "math",
+    options: Option = None,
+    workers: Workers = os.cpu_count() or 2,
+    timeout: Timeout = 10.0,
 ) -> None:
-    """Judge JSON lines {"gold": ..., "pred": ...} from stdin; they come back with outcome, answer and reason."""
-    from tracegen.grade import grade as judge
+    """Judge JSON lines from stdin; they come back on stdout, in order, with outcome, answer, reason, place and seconds.
 
-    for found in judge(sys.stdin, verifier=verifier, workers=workers):
-        print(json.dumps(found, ensure_ascii=False), flush=True)
+    A line is {"gold": ..., "pred": ...}; for the verifier code {"program": ..., "tests": ..., "entry_point": ...}; for
+    stdio {"program": ..., "cases": [{"stdin": ..., "stdout": ...}], "compare": "whitespace" | "exact" | "float"}. A
+    line that cannot be read comes back as {"line": n, "error": ...} and stops nothing; exit status 1 only if none could.
+    """
+    from tracegen.grade import grade as judge
+    from tracegen.progress import Bar
+
+    outcomes: Counter[str] = Counter()
+    # Where the lines themselves run over the terminal, a bar would only be in their way.
+    with Bar("grade", None, "lines", quiet=sys.stdout.isatty()) as bar:
+        for found in judge(
+            sys.stdin, verifier=verifier, workers=workers, options=parsed_options(options), timeout=timeout
+        ):
+            print(json.dumps(found, ensure_ascii=False), flush=True)
+            outcomes[found.get("outcome", "unreadable")] += 1
+            bar.advance(note=", ".join(f"{count} {name}" for name, count in outcomes.most_common()))
+    if outcomes and outcomes["unreadable"] == outcomes.total():
+        raise TracegenError("not one line could be read; the output says why of each.")
+
+
+@app.command()
+def audit(
+    file: Annotated[str, typer.Argument(help="JSON lines with gold, pred and expected.")] = "verifier_math.jsonl",
+    verifier: Annotated[str, typer.Option(help="The verifier that is scored.")] = "math",
+    options: Option = None,
+    workers: Workers = os.cpu_count() or 2,
+    timeout: Timeout = 10.0,
+    min_accuracy: Annotated[float | None, typer.Option(min=0, max=1, help="Exit status 1 below this.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a verifier on labelled lines: accuracy, false positives and negatives, speed, and every disagreement.
+
+    A line is {"gold": ..., "pred": ..., "expected": true | false, "id": ..., "category": ...}; the last two may be left
+    out. Without a file, the labelled lines that come with tracegen.
+    """
+    from tracegen.audit import audit as score
+    from tracegen.audit import show
+
+    found = score(file, verifier=verifier, workers=workers, options=parsed_options(options), timeout=timeout)
+    if as_json:
+        print(json.dumps(found.as_dict(), ensure_ascii=False))
+    else:
+        show(found)
+    if min_accuracy is not None and found.accuracy.value < min_accuracy:
+        raise TracegenError(f"the accuracy is {found.accuracy.value:.4f}, below {min_accuracy}.")
+
+
+def parsed_options(given: list[str] | None) -> dict[str, Any]:
+    """`name=value` options; values are YAML, as in the overrides of a recipe."""
+    import yaml
+
+    found = {}
+    for option in given or ():
+        name, equals, text = option.partition("=")
+        try:
+            if not equals or not name:
+                raise ValueError
+            found[name] = yaml.safe_load(text)
+        except (ValueError, yaml.YAMLError):
+            raise UsageError(
+                f"{option!r} is not an option; write name=value, as in --options tolerance=1e-3."
+            ) from None
+        if isinstance(found[name], str):
+            # YAML 1.1 takes 1e-3, which has no point, for text.
+            with suppress(ValueError):
+                found[name] = float(text)
+    return found
 
 
 @app.command()

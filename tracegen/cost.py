@@ -1,5 +1,6 @@
 """What a run has used and may use: tokens, dollars, seconds, summed over all launches."""
 
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,23 +12,26 @@ from tracegen.records import BudgetReached
 
 @dataclass
 class Meter:
-    """Adds up ledger rows against the caps of a budget."""
+    """Adds up ledger rows against the caps of a budget; teachers and the models of verifiers share one."""
 
     budget: Budget
     prices: Mapping[str, Prices]
-    """By teacher; one without prices costs nothing in dollars."""
+    """By the `teacher` of a row; one without prices costs nothing in dollars."""
     tokens: int = 0
     """Prompt and completion tokens."""
     usd: float = 0.0
     seconds: float = 0.0
     """Of earlier launches; this one's count from when the meter was made."""
     started: float = field(default_factory=time.monotonic)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def add(self, row: Row) -> None:
         prompt, completion = row["prompt_tokens"] or 0, row["completion_tokens"] or 0
-        self.tokens += prompt + completion
-        if price := self.prices.get(row["teacher"]):
-            self.usd += (prompt * price.input + completion * price.output) / 1e6
+        price = self.prices.get(row["teacher"])
+        with self._lock:
+            self.tokens += prompt + completion
+            if price:
+                self.usd += (prompt * price.input + completion * price.output) / 1e6
 
     def add_earlier(self, rows: Iterable[Row]) -> None:
         """Rows of earlier launches. Their time is read off `seconds`, which restarts with each engine."""

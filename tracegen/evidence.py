@@ -15,11 +15,11 @@ from tracegen.cost import Meter
 from tracegen.format import split
 from tracegen.generate import parse
 from tracegen.ledger import best, read
+from tracegen.panel import decide
 from tracegen.recipe import Budget, Prices
-from tracegen.records import Problem, UsageError, Verdict
+from tracegen.records import Problem, UsageError
 from tracegen.redact import safe_recipe, without_secrets
-from tracegen.verdicts import gold_hash
-from tracegen.verify import decide
+from tracegen.verdicts import FILE, gold_hash, hearings
 
 TEXT = 200_000
 """Characters of the accepted trace: some 50,000 tokens, and a tenth of a page of two megabytes."""
@@ -39,17 +39,15 @@ class Seen(NamedTuple):
 
 def traces(run: Path, problems: Mapping[str, Problem]) -> Iterator[Seen]:
     """Every answer of the ledger with its deciding verdict."""
-    verdicts: dict[tuple[str, str | None], list[Verdict]] = defaultdict(list)
-    for row in json_lines(run / "verdicts" / "verdicts.jsonl"):
-        gold = row.pop("gold", None)
-        verdicts[row["key"], gold].append(Verdict(**row))
+    found = hearings(run / "verdicts" / FILE)
     golds = {name: gold_hash(problem) for name, problem in problems.items()}
     for row in best(run / "traces"):
         if row["error"] is not None:
             continue
         trace = parse(row)
         # Under another gold answer than the present one, a verdict is history.
-        verdict = decide(verdicts.get((trace.key, golds.get(trace.problem_id)), []))
+        hearing = found.get((trace.key, golds.get(trace.problem_id, "")))
+        verdict = decide(hearing.verdicts if hearing else [])
         outcome, reason = (verdict.outcome, verdict.reason) if verdict else ("not judged", "")
         yield Seen(trace.problem_id, trace.teacher, trace.tokens, trace.status, outcome, reason)
 

@@ -32,6 +32,8 @@ class Asker:
     reasoning: str
     sampling: Sampling
     seed: int
+    of: str = ""
+    """Asked are only the problems whose ids begin so: those of one benchmark, or all."""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -54,6 +56,8 @@ def plan(problems: Iterable[Problem], asker: Asker) -> Iterator[Request]:
     """Every request of this asker: `n` samples a problem, each with its own seed."""
     sampling = asker.sampling.model_dump(exclude_none=True, exclude={"n"})
     for problem in problems:
+        if not problem.id.startswith(asker.of):
+            continue
         messages = asker.prompt.messages(problem)
         for sample in range(asker.sampling.n):
             key = sample_key(model=asker.identity, messages=messages, sampling=sampling, seed=asker.seed, sample=sample)
@@ -129,3 +133,12 @@ def check_engine(who: str, engine: str, options: Options, sampling: Sampling) ->
             f"{who}: sampling.temperature is 0 and sampling.n is {sampling.n}, which gives the same answer each time; "
             "use n: 1 or a higher temperature."
         )
+
+
+def chosen(engine: str) -> str:
+    """The engine that a recipe's name means here: `auto` is resolved, so that provenance names what really ran."""
+    if engine != "auto":
+        return engine
+    from tracegen.engines.auto import choose
+
+    return choose()[0]

@@ -6,8 +6,8 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -18,13 +18,14 @@ from typing import Any
 from tracegen import __version__, prompts, registry, rundir
 from tracegen.cost import Meter
 from tracegen.curate import check_filters
-from tracegen.generate import Asker, check_engine
+from tracegen.generate import Asker, check_engine, chosen
+from tracegen.golds import lint
 from tracegen.ledger import read
 from tracegen.models import Model, local, resolve
 from tracegen.progress import say
 from tracegen.recipe import Options, Recipe, Sampling
-from tracegen.records import Problem, UsageError
-from tracegen.verify import Judge, check
+from tracegen.records import Problem, Unavailable, UsageError
+from tracegen.verify import Judge
 
 PACKAGES = (
     "vllm",
@@ -40,7 +41,7 @@ PACKAGES = (
     "ray",
 )
 GOLDS_SHOWN = 3
-"""Rejected golds that one message quotes."""
+"""Bad golds that one message names."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,19 @@ class Run:
     folder: Path
     recipe: Recipe
     problems: Mapping[str, Problem]
+    unchecked: dict[str, str] = field(default_factory=dict)
+    """Benchmarks of the recipe that could not be loaded, and why: neither asked nor decontaminated against."""
 
     @cached_property
     def judge(self) -> Judge:
         named = {problem.verifier for problem in (*self.problems.values(), *chain(*self.benchmarks.values()))}
-        return Judge(self.recipe.verifiers, workers=os.cpu_count() or 2, named=sorted(filter(None, named)))
+        return Judge(
+            self.recipe.verifiers,
+            workers=os.cpu_count() or 2,
+            named=sorted(filter(None, named)),
+            asked=self.folder / "asked",
+            seed=self.recipe.seed,
+        )
 
     @cached_property
     def prompt(self) -> prompts.Prompt:
@@ -70,25 +79,29 @@ class Run:
     @cached_property
     def benchmarks(self) -> dict[str, list[Problem]]:
         """The held-out problems that are asked, by benchmark."""
-        return self._read_benchmarks(self.recipe.evaluate.benchmarks)
+        return dict(self._read_benchmarks())
 
     @cached_property
     def whole_benchmarks(self) -> dict[str, list[Problem]]:
-        """The same benchmarks without a `limit`: what decontamination checks against."""
-        unlimited = {
-            name: {option: value for option, value in options.items() if option != "limit"}
-            for name, options in self.recipe.evaluate.benchmarks.items()
-        }
-        return self._read_benchmarks(unlimited)
+        """The same benchmarks without a `limit`: what decontamination checks against, for which statements are enough."""
+        return dict(self._read_benchmarks(whole=True))
 
-    def _read_benchmarks(self, benchmarks: Mapping[str, Options]) -> dict[str, list[Problem]]:
-        folder = self.recipe.benchmarks_dir
-        found = {}
-        for name, options in benchmarks.items():
-            found[name] = list(registry.bind("benchmark", name, options, benchmarks_dir=folder)())
-            if not found[name]:
+    def _read_benchmarks(self, *, whole: bool = False) -> Iterator[tuple[str, list[Problem]]]:
+        for name, entry in self.recipe.evaluate.benchmarks.items():
+            if name in self.unchecked:
+                continue
+            options = {option: value for option, value in entry.options.items() if not (whole and option == "limit")}
+            load = registry.bind(
+                "benchmark", entry.benchmark or name, options, benchmarks_dir=self.recipe.benchmarks_dir
+            )
+            try:
+                found = [replace(problem, tests=None) if whole else problem for problem in load()]
+            except Unavailable as error:
+                self.unchecked[name] = str(error)
+                continue
+            if not found:
                 raise UsageError(f"benchmark {name!r} has no problems.")
-        return found
+            yield name, found
 
     @cached_property
     def base(self) -> Model:
@@ -96,22 +109,37 @@ class Run:
         assert self.recipe.student is not None, "asked for by stages that have a student"
         return resolve(self.recipe.student.model, self.recipe.student.revision)
 
-    def roles(self) -> dict[str, Asker]:
-        """Who is evaluated: each teacher with its own prompt, the student before, and after where there is one."""
-        sampling = self.recipe.evaluate.sampling
-        found = {f"teacher:{name}": self._teacher(name, sampling) for name in self.recipe.teachers}
+    def examinees(self) -> list[Asker]:
+        """Who is evaluated, once a benchmark: each teacher, the student before, and after where there is one."""
+        found = [self._teacher(name, self.recipe.evaluate.sampling) for name in self.recipe.teachers]
         if self.recipe.student is not None:
-            found["before"] = self._student("before", self.base)
+            found.append(self._student("before", self.base))
             if (self.folder / "student" / "config.json").is_file():
-                found["after"] = self._student("after", local(self.folder / "student", f"{self.recipe.name} student"))
-        return found
+                found.append(self._student("after", local(self.folder / "student", f"{self.recipe.name} student")))
+        return [self._on(benchmark, asker) for asker in found for benchmark in self.benchmarks]
+
+    def _on(self, benchmark: str, asker: Asker) -> Asker:
+        """The asker as it answers one benchmark: with the benchmark's prompt, where it has one, and its sampling."""
+        evaluate = self.recipe.evaluate
+        entry = evaluate.benchmarks[benchmark]
+        own = entry.prompt or registry.about("benchmark", entry.benchmark or benchmark, "PROMPT")
+        return replace(
+            asker,
+            prompt=prompts.load(own) if own else asker.prompt,
+            sampling=evaluate.sampling_of(benchmark),
+            of=f"{benchmark}/",
+        )
 
     def meter(self) -> Meter:
         """What earlier launches have used of the budget."""
         prices = {name: teacher.prices for name, teacher in self.recipe.teachers.items() if teacher.prices}
-        meter = Meter(self.recipe.budget, prices | {f"teacher:{name}": price for name, price in prices.items()})
+        as_roles = {f"teacher:{name}": price for name, price in prices.items()}
+        meter = Meter(self.recipe.budget, prices | as_roles | self.judge.prices)
         for ledger in ("traces", "eval/traces"):
             meter.add_earlier(read(self.folder / ledger))
+        # Verifiers ask beside the teachers, so their time is no time of its own.
+        for row in chain.from_iterable(map(read, (self.folder / "asked").glob("*"))):
+            meter.add(row)
         return meter
 
     def close(self) -> None:
@@ -145,18 +173,10 @@ class Run:
 def prepare(recipe: Recipe, folder: Path) -> Run:
     """Check all that can be checked without a model, write down what this launch is, and read the problems."""
     check_filters(recipe.filters)
-    for name, options in recipe.evaluate.benchmarks.items():
-        registry.bind("benchmark", name, options)
     for name, teacher in recipe.teachers.items():
         prompts.load(teacher.prompt or recipe.prompt)
         check_engine(name, chosen(teacher.engine), teacher.options, teacher.sampling)
-    if recipe.student is not None and recipe.evaluate.benchmarks:
-        check_engine("evaluate", chosen(recipe.evaluate.engine), recipe.evaluate.options, recipe.evaluate.sampling)
-    if max(recipe.evaluate.k) > recipe.evaluate.sampling.n:
-        raise UsageError(
-            f"evaluate.k asks for pass@{max(recipe.evaluate.k)}, but evaluate.sampling.n is only "
-            f"{recipe.evaluate.sampling.n}; draw at least k samples of a problem."
-        )
+    _check_evaluate(recipe)
     if recipe.student is not None and recipe.student.trainer and find_spec("trl"):
         from sft.settings import check as check_trainer
 
@@ -164,9 +184,29 @@ def prepare(recipe: Recipe, folder: Path) -> Run:
     problems = read_problems(recipe)
     run = Run(folder, recipe, problems)
     _ = run.prompt, run.judge
+    for name, why in run.unchecked.items():
+        say(f"benchmark {name!r} is left unchecked: {why}")
     refuse_bad_golds(run)
     _write_down(run)
     return run
+
+
+def _check_evaluate(recipe: Recipe) -> None:
+    """Refuse a benchmark, prompt or sampling that cannot be."""
+    stage = recipe.evaluate
+    for name, entry in stage.benchmarks.items():
+        registry.bind("benchmark", entry.benchmark or name, entry.options)
+        if entry.prompt:
+            prompts.load(entry.prompt)
+        sampling = stage.sampling_of(name)
+        if recipe.student is not None:
+            check_engine(f"evaluate.benchmarks.{name}", chosen(stage.engine), stage.options, sampling)
+    most = max((stage.sampling_of(name).n for name in stage.benchmarks), default=stage.sampling.n)
+    if max(stage.k) > most:
+        raise UsageError(
+            f"evaluate.k asks for pass@{max(stage.k)}, but evaluate.sampling.n is only {most}; draw at least k samples "
+            "of a problem, or set n for one benchmark."
+        )
 
 
 def read_problems(recipe: Recipe) -> dict[str, Problem]:
@@ -185,27 +225,17 @@ def read_problems(recipe: Recipe) -> dict[str, Problem]:
 
 
 def refuse_bad_golds(run: Run) -> None:
-    """A gold that its own verifier rejects would make every answer wrong: stop, and name the problems."""
-    rejected = [
-        f"{problem.id} (answer {problem.answer!r}: {verdicts[-1].outcome}, {verdicts[-1].reason})"
-        for problem, verdicts in check(run.problems.values(), run.judge)
-        if not any(verdict.outcome == "right" for verdict in verdicts)
-    ]
-    if rejected:
-        more = f" and {len(rejected) - GOLDS_SHOWN} more" if len(rejected) > GOLDS_SHOWN else ""
-        raise UsageError(
-            f"the verifier rejects the gold answer of {', '.join(rejected[:GOLDS_SHOWN])}{more}; "
-            "mend the answers or name another verifier. `tracegen check` lists them all."
-        )
-
-
-def chosen(engine: str) -> str:
-    """The engine that a recipe's name means here: `auto` is resolved, so that provenance names what really ran."""
-    if engine != "auto":
-        return engine
-    from tracegen.engines.auto import choose
-
-    return choose()[0]
+    """A bad gold would make every right answer wrong: stop, and name the problems."""
+    if not (found := list(lint(run.problems.values(), run.judge))):
+        return
+    shown = "; ".join(
+        f"{bad.id} (answer {bad.answer!r}: {bad.outcome}, {bad.reason}): {bad.why}" for bad in found[:GOLDS_SHOWN]
+    )
+    more = f"; and of {len(found) - GOLDS_SHOWN} more" if len(found) > GOLDS_SHOWN else ""
+    raise UsageError(
+        f"the verifier rejects the gold answer of {shown}{more}. Mend the answers or name another verifier; "
+        "`tracegen check` lists them all."
+    )
 
 
 def environment(recipe: Recipe) -> dict[str, Any]:
@@ -230,7 +260,7 @@ def environment(recipe: Recipe) -> dict[str, Any]:
 def _write_down(run: Run) -> None:
     try:
         rundir.keep_recipe(run.folder, run.recipe.to_yaml())
-        found = environment(run.recipe)
+        found = environment(run.recipe) | ({"unchecked": run.unchecked} if run.unchecked else {})
         rundir.write_atomically(run.folder / "environment.json", json.dumps(found, indent=1) + "\n")
         rows = (json.dumps(asdict(problem), ensure_ascii=False) + "\n" for problem in run.problems.values())
         rundir.write_atomically(run.folder / "problems.jsonl", "".join(rows))
@@ -252,6 +282,7 @@ def plan_inputs(askers: Sequence[Asker]) -> list[dict[str, Any]]:
             "prompt": asker.prompt.as_dict(),
             "sampling": asker.sampling.model_dump(exclude_none=True),
             "seed": asker.seed,
+            **({"of": asker.of} if asker.of else {}),
         }
         for asker in askers
     ]

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tracegen.records import UsageError
+from tracegen.checked import checked
+from tracegen.records import Outcome, UsageError
 from tracegen.redact import without_secrets
 
 Options = dict[str, Any]
@@ -81,6 +82,36 @@ class Teacher(Strict):
     terms: Terms = Terms()
 
 
+class Verifier(BaseModel):
+    """When a verifier is heard; every other field is an option of it, or of the model that it asks (`Asked`)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    only: list[Outcome] | None = None
+    """Heard only where the verdict before it has one of these outcomes; [] is never, None wherever none has decided."""
+    second_opinion: float = Field(0.0, ge=0, le=1)
+    """The share of the judged traces on which it is heard as well, without deciding."""
+
+    @field_validator("only", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @property
+    def options(self) -> Options:
+        return dict(self.model_extra or {})
+
+
+class Asked(Strict):
+    """The model that a verifier asks, described as a teacher is."""
+
+    engine: str = "auto"
+    model: str
+    revision: str | None = None
+    sampling: Sampling = Sampling(temperature=0.0)
+    options: Options = {}
+    prices: Prices | None = None
+
+
 class Corpus(Strict):
     """How the corpus is published."""
 
@@ -113,10 +144,28 @@ class Student(Strict):
     trainer: Options = {}
 
 
+class Benchmark(BaseModel):
+    """How a benchmark is asked: its prompt, and any name of `sampling`; every other field is an option of it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    benchmark: str | None = None
+    """Its name on the shelf, where the recipe calls it by another: several tasks of `gym` have names of their own."""
+    prompt: str | None = None
+    """For whoever is asked. None: the benchmark's own, else the prompt of the one who is asked."""
+
+    @property
+    def sampling(self) -> Options:
+        return {name: value for name, value in (self.model_extra or {}).items() if name in Sampling.model_fields}
+
+    @property
+    def options(self) -> Options:
+        return {name: value for name, value in (self.model_extra or {}).items() if name not in Sampling.model_fields}
+
+
 class Evaluate(Strict):
     """Which held-out problems, how they are sampled, and by which engine."""
 
-    benchmarks: dict[str, Options] = {}
+    benchmarks: dict[str, Benchmark] = {}
     sampling: Sampling = Sampling(temperature=0.0)
     k: list[int] = [1]
     engine: str = "auto"
@@ -127,6 +176,11 @@ class Evaluate(Strict):
     @classmethod
     def _empty_means_no_options(cls, value: Any) -> Any:
         return _named_options(value)
+
+    def sampling_of(self, benchmark: str) -> Sampling:
+        """The sampling of one benchmark: the recipe's, with what the benchmark says of its own over it."""
+        own = self.benchmarks[benchmark].sampling
+        return checked(Sampling, self.sampling.model_dump() | own, f"evaluate.benchmarks.{benchmark}: ")
 
 
 class Budget(Strict):
@@ -145,7 +199,7 @@ class Recipe(Strict):
     problems: Problems
     prompt: str
     teachers: dict[str, Teacher] = Field(min_length=1)
-    verifiers: dict[str, Options] = {"math": {}}
+    verifiers: dict[str, Verifier] = {"math": Verifier()}
     filters: dict[str, Options] = {}
     corpus: Corpus = Corpus()
     student: Student | None = None
@@ -176,10 +230,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         _override(tree, override)
     _refuse_secrets(tree)
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        raise UsageError(f"{path}: {_sentence(error)}") from None
+    return checked(Recipe, tree, f"{path}: ")
 
 
 def _named_options(value: Any) -> Any:
@@ -222,36 +273,3 @@ def _leaves(tree: Any, path: str) -> Iterator[tuple[str, str, Any]]:
                 yield from _leaves(value, address)
             else:
                 yield address, str(key), value
-
-
-def _sentence(error: ValidationError) -> str:
-    """The first thing that is wrong, as one sentence."""
-    first = error.errors()[0]
-    location = list(first["loc"])
-    if first["type"] == "extra_forbidden":
-        where = ".".join(map(str, location[:-1])) or "the recipe"
-        return f"{where} has no field {location[-1]!r}; it takes {', '.join(_fields_at(location[:-1]))}."
-    where = ".".join(map(str, location))
-    if first["type"] == "missing":
-        return f"the field {where!r} is missing."
-    given = first.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) or given is None else ""
-    return f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}{shown}."
-
-
-def _fields_at(location: Sequence[str | int]) -> list[str]:
-    model: type[BaseModel] = Recipe
-    for name in location:
-        if str(name) not in model.model_fields:
-            continue
-        annotation = model.model_fields[str(name)].annotation
-        for candidate in (annotation, *_arguments(annotation)):
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                model = candidate
-    return list(model.model_fields)
-
-
-def _arguments(annotation: Any) -> Iterator[Any]:
-    for argument in getattr(annotation, "__args__", ()):
-        yield argument
-        yield from _arguments(argument)

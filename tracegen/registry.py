@@ -57,6 +57,11 @@ def summary(shelf: Shelf, name: str) -> str:
     return (inspect.getdoc(load(shelf, name)) or "").partition("\n")[0]
 
 
+def about(shelf: Shelf, name: str, what: str) -> Any:
+    """What the function's module says under a name of the house, such as a benchmark's PROMPT; None if nothing."""
+    return getattr(inspect.unwrap(load(shelf, name)), "__globals__", {}).get(what)
+
+
 def options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The options that a recipe may set: the keyword-only parameters that are not reserved."""
     parameters = inspect.signature(function).parameters.values()
@@ -80,14 +85,14 @@ def bind(shelf: Shelf, name: str, given: Mapping[str, Any] | None = None, **rese
 
 def _typed(who: str, function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The options in the types that the signature declares; a parameter without an annotation takes anything."""
-    hints = get_type_hints(function) if given else {}
+    hints = get_type_hints(function, include_extras=True) if given else {}
     checked = {}
     for name, value in given.items():
         adapter = TypeAdapter(hints.get(name, Any), config=ConfigDict(arbitrary_types_allowed=True))
         try:
             checked[name] = adapter.validate_python(value)
         except ValidationError as error:
-            said = error.errors()[0]["msg"]
+            said = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise UsageError(f"{who}: {name} is {value!r}; {said[0].lower()}{said[1:]}.") from None
     return checked
 

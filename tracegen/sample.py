@@ -7,21 +7,21 @@ One path serves the corpus and the evaluation: they differ in the folder.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain, groupby
 from pathlib import Path
-from queue import SimpleQueue
 
 from tracegen.cost import Meter
 from tracegen.generate import Asker, answers, parse, plan, require_reasoning
+from tracegen.judging import Judging, together, voting
 from tracegen.ledger import Ledger, Row, best
+from tracegen.panel import decide
 from tracegen.progress import Bar, say
-from tracegen.records import Problem, Request, Trace, TracegenError, Verdict
+from tracegen.records import Problem, Request, Trace, TracegenError
 from tracegen.verdicts import Verdicts
-from tracegen.verify import Judge, decide
+from tracegen.verify import Judge
 
 
 def sample(
@@ -37,21 +37,26 @@ def sample(
     with Ledger(folder / "traces") as ledger, closing(_verdicts(folder, judge, problems)) as verdicts:
         if ledger.repaired:
             say(f"{ledger.folder}: cut off {ledger.repaired} bytes of an unfinished line, left by a crash.")
-        judging = _Judging(judge, verdicts, problems)
+        judge.count(meter)
+        judging = Judging(judge, verdicts, problems)
         for trace in _planned(ledger.folder, problems, askers):
             judging.take(trace)
         judging.finish()
-        if not ask:
-            return
         for _, group in groupby(sorted(askers, key=lambda asker: asker.engine_key), key=lambda asker: asker.engine_key):
-            _ask(list(group), problems.values(), ledger, judging, meter)
+            if ask:
+                _ask(list(group), problems.values(), ledger, judging, meter)
+        judging.vote(_planned(ledger.folder, problems, askers))
 
 
-def judged(folder: Path, *, problems: Mapping[str, Problem], askers: Iterable[Asker], judge: Judge) -> Iterator[Trace]:
+def judged(
+    folder: Path, *, problems: Mapping[str, Problem], askers: Collection[Asker], judge: Judge
+) -> Iterator[Trace]:
     """The traces of these askers' plans with their deciding verdicts; the ledger may hold others, of earlier plans."""
     with closing(_verdicts(folder, judge, problems)) as verdicts:
+        groups = together(_planned(folder / "traces", problems, askers), voting(problems, judge))
         for trace in _planned(folder / "traces", problems, askers):
-            yield replace(trace, verdict=decide(verdicts.of(trace.key, problems[trace.problem_id])))
+            siblings = groups.get(trace.problem_id, ())
+            yield replace(trace, verdict=decide(verdicts.of(trace, problems[trace.problem_id], siblings)))
 
 
 def missing(folder: Path, *, problems: Mapping[str, Problem], askers: Iterable[Asker]) -> int:
@@ -65,7 +70,7 @@ def _verdicts(folder: Path, judge: Judge, problems: Mapping[str, Problem]) -> Ve
 
 
 def _ask(
-    askers: Sequence[Asker], problems: Iterable[Problem], ledger: Ledger, judging: "_Judging", meter: Meter | None
+    askers: Sequence[Asker], problems: Iterable[Problem], ledger: Ledger, judging: Judging, meter: Meter | None
 ) -> None:
     """One engine serves all `askers`: it is loaded only if some request lacks an answer."""
     by_name = {asker.name: asker for asker in askers}
@@ -168,43 +173,6 @@ class _Canary:
             require_reasoning(trace, self.asker)
             self.passed = True
         self.waiting = False
-
-
-class _Judging:
-    """Hands traces to the judge and writes verdicts down as they come back."""
-
-    def __init__(self, judge: Judge, verdicts: Verdicts, problems: Mapping[str, Problem]) -> None:
-        self.judge, self.verdicts, self.problems = judge, verdicts, problems
-        self.outcomes: Counter[str] = Counter()
-        self._pending: dict[Future[list[Verdict]], Problem] = {}
-        self._done: SimpleQueue[Future[list[Verdict]]] = SimpleQueue()
-
-    def take(self, trace: Trace) -> None:
-        problem = self.problems.get(trace.problem_id)
-        if problem is not None and not self.verdicts.of(trace.key, problem):
-            future = self.judge.submit(problem, trace)
-            self._pending[future] = problem
-            future.add_done_callback(self._done.put)
-
-    def collect(self) -> None:
-        """Write down the verdicts that are there, without waiting."""
-        while not self._done.empty():
-            self._store(self._done.get())
-
-    def finish(self) -> None:
-        """Wait for the verdicts that are due."""
-        while self._pending:
-            self._store(self._done.get())
-
-    def rate(self) -> str:
-        judged = self.outcomes["right"] + self.outcomes["wrong"]
-        return f"{self.outcomes['right'] / judged:.0%} right" if judged else "none judged yet"
-
-    def _store(self, future: "Future[list[Verdict]]") -> None:
-        verdicts = future.result()
-        self.verdicts.add(self._pending.pop(future), verdicts)
-        if (deciding := decide(verdicts)) is not None:
-            self.outcomes[deciding.outcome] += 1
 
 
 def _report_failures(failures: Counter[str], total: int) -> None:

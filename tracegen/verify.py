@@ -1,80 +1,86 @@
-"""The second half of sampling: every trace is put before its verifiers, in processes that can be killed.
+"""The second half of sampling: every trace is put before its verifiers.
 
-A `Judge` owns a pool of spawned workers. A verdict has a hard deadline that the parent keeps: it runs from the moment
-at which a warm worker takes the trace up, so neither the queue nor a slow import ever counts as a timeout. A worker
-that overstays or dies costs one `error` verdict (`timeout`, `crash`); the pool goes on.
-Order: a problem's own verifier decides alone; otherwise the recipe's run in order until one says right or wrong.
+A `Judge` hears verifiers in worker processes that it can kill (`workers`); who is heard, and when, is said in `panel`.
+A verifier that asks a model waits for the answer in a thread of this process, and holds up no other.
 `submit` never waits; what is submitted and not yet judged is held in memory, so callers keep a window (`in_order`).
+A judge may be used from many threads at once, and its futures from asyncio (`asyncio.wrap_future`).
 """
 
-import inspect
-import multiprocessing
-import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from multiprocessing import resource_tracker
+from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from pebble import ProcessExpired, ProcessPool
-
-from tracegen.records import Problem, Trace, TracegenError, UsageError, Verdict
+from tracegen import panel
+from tracegen.ask import Ask
+from tracegen.cost import Meter
+from tracegen.panel import Seat, decide
+from tracegen.recipe import Prices
+from tracegen.records import Problem, Trace, TracegenError, Verdict
 from tracegen.registry import bind
 from tracegen.verifiers import _worker
+from tracegen.workers import Heard, Workers
 
-IMPORT_GRACE = 60.0
-"""Seconds added to the deadline of a verifier that no worker was told to warm; importing torch takes about ten."""
-RESTARTS = 3
-"""Pools that may break one after the other without a single verdict before the judge gives up."""
+__all__ = ["Judge", "decide", "gold_trace", "in_order"]
+
 WINDOW = 256
 """Traces in flight where this module pulls them itself."""
+WAITING = 64
+"""Threads that wait for the answers of models; each has a few requests in flight."""
 
 Item = TypeVar("Item")
 
 
 @dataclass(slots=True, eq=False)
 class _Case:
-    """A trace before its verifiers: those still to be heard, and the verdicts so far."""
+    """A trace before its verifiers: those that may still be heard, and the verdicts so far."""
 
     problem: Problem
     trace: Trace
-    waiting: deque[str]
+    siblings: Sequence[Trace]
+    waiting: deque[Seat]
     future: Future[list[Verdict]] = field(default_factory=Future)
     verdicts: list[Verdict] = field(default_factory=list)
 
 
 class Judge:
-    """Verifiers in worker processes, started at the first `submit`; close it, or use it in a `with` block, which waits.
+    """Verifiers of a recipe, started at the first `submit`; close it, or use it in a `with` block, which waits.
 
     `verifiers`: names and options as in a recipe. `timeout`: seconds for one verdict. `named`: verifiers that problems
     name themselves, to be checked and warmed like the others. `memory`: GiB of private data that a worker may hold.
+    `asked`: the folder that keeps what models that verifiers ask have answered; `seed` is for their sampling.
     UsageError for an unknown verifier or option.
     """
 
     def __init__(
         self,
-        verifiers: Mapping[str, Mapping[str, Any]],
+        verifiers: Mapping[str, panel.Given],
         *,
         workers: int = 2,
         timeout: float = 10.0,
         named: Iterable[str | None] = (),
         memory: float | None = 4.0,
+        asked: Path | None = None,
+        seed: int = 1,
     ) -> None:
-        self._options = {name: dict(options or {}) for name, options in verifiers.items()}
-        self._order = tuple(self._options)
-        self._functions: dict[str, Callable[..., Any]] = {}
-        self._warmed = tuple(dict.fromkeys([*self._order, *(name for name in named if name)]))
-        for name in self._warmed:
-            self._function(name)
-        self._workers, self._timeout, self._memory = workers, timeout, memory
-        self._lock = threading.RLock()
+        self._order = panel.seats(verifiers)
+        self._seats = dict(self._order)
+        for name in named:
+            if name:
+                self._seat(name)
+        asking = {name: seat.asked for name, seat in self._seats.items() if seat.asked is not None}
+        self._asks = {name: Ask(name, model, folder=asked, seed=seed) for name, model in asking.items()}
+        options = {name: seat.options for name, seat in self._seats.items()}
+        self._workers = Workers(workers, options, [name for name in options if name not in asking], memory)
+        self._threads = ThreadPoolExecutor(WAITING, "waiting-for-answers")
+        self._timeout = timeout
+        self._lock = threading.Lock()
         self._open: set[_Case] = set()
-        self._pool: ProcessPool | None = None
-        self._broken = 0
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -88,140 +94,143 @@ class Judge:
         self.close()
 
     def close(self) -> None:
-        """Ends the workers at once; what is not judged yet is cancelled."""
+        """Ends the workers at once; what is not judged yet is cancelled. Answers that a model has begun are kept."""
         with self._lock:
-            pool, self._pool, self._closed = self._pool, None, True
+            self._closed = True
             abandoned, self._open = self._open, set()
         for case in abandoned:
             case.future.cancel()
-        if pool is not None:
-            pool.stop()
-            pool.join()
+        self._workers.close()
+        for ask in self._asks.values():
+            ask.close()
+        self._threads.shutdown(cancel_futures=True)
 
-    def submit(self, problem: Problem, trace: Trace) -> Future[list[Verdict]]:
+    def submit(
+        self, problem: Problem, trace: Trace, siblings: Sequence[Trace] = (), *, by_rule: bool = False
+    ) -> Future[list[Verdict]]:
         """The verdicts of a trace, in the order in which its verifiers ran; empty if it has none.
 
+        `siblings`: all traces of the problem, this one among them, where a verifier compares them (`compares`).
+        `by_rule`: nobody is heard who asks a model, compares traces, or gives a second opinion.
         A timeout, a crash and an exception of the verifier are `error` verdicts. The future raises only TracegenErrors
-        that no trace is to blame for (a missing extra, workers that cannot start). UsageError for an unknown verifier.
+        that no trace is to blame for (a missing extra, workers that cannot start, a budget that is used up).
+        UsageError for an unknown verifier.
         """
-        names = (problem.verifier,) if problem.verifier else self._order
-        for name in names:
-            _worker.conventional(name, self._function(name), problem.conventions)
-        case = _Case(problem, trace, deque(names))
-        if not names:
-            case.future.set_result([])
-            return case.future
+        seats = self._panel(problem)
+        self._check_conventions(seats, problem)
+        if by_rule:
+            seats = [seat for seat in seats if seat.by_rule and seat.only != ()]
+        case = _Case(problem, trace, siblings, deque(seats))
         with self._lock:
             if self._closed:
                 raise TracegenError("the judge is closed and takes no more traces.")
-            if self._pool is None:
-                self._start()
             self._open.add(case)
-            self._hear(case)
+        self._next(case)
         return case.future
 
+    @property
+    def prices(self) -> dict[str, Prices]:
+        """What the models of verifiers cost, by the name that stands in their rows as `teacher`."""
+        return {ask.name: ask.prices for ask in self._asks.values() if ask.prices}
+
+    def count(self, meter: Meter | None) -> None:
+        """What models are asked from now on counts in this meter, and its caps end the asking."""
+        for ask in self._asks.values():
+            ask.meter = meter
+
+    def compares(self, problem: Problem) -> bool:
+        """Whether a verifier of this problem compares its traces, and so needs them all."""
+        return any(seat.takes("siblings") for seat in self._panel(problem))
+
+    def needs_no_gold(self, problem: Problem) -> bool:
+        """Whether some verifier of this problem judges it without a gold answer."""
+        return problem.tests is not None or any(map(partial(_without_gold, problem), self._panel(problem)))
+
+    def left_to_others(self, problem: Problem, outcome: str) -> bool:
+        """Whether a verifier that is no rule is heard on what the rules call `unverifiable` or `error`."""
+        return any(not seat.by_rule and (seat.only is None or outcome in seat.only) for seat in self._panel(problem))
+
     def fingerprint(self, problems: Iterable[Problem] = ()) -> dict[str, Any]:
-        """Names in order, options and versions of the recipe's verifiers and those that `problems` name: JSON-able."""
+        """All that shapes the verdicts of the recipe's verifiers and of those that `problems` name: JSON-able."""
         names = dict.fromkeys([*self._order, *sorted({p.verifier for p in problems if p.verifier})])
+        return {name: self._shape(self._seat(name)) for name in names}
+
+    def _shape(self, seat: Seat) -> dict[str, Any]:
+        inputs = _worker.about(seat.function, "inputs")
         return {
-            name: {
-                "options": self._options.get(name, {}),
-                "version": _worker.version(self._function(name)),
-                "packages": _worker.packages(self._function(name)),
-            }
-            for name in names
+            "options": seat.options,
+            "version": _worker.version(seat.function),
+            "packages": _worker.packages(seat.function),
+            "only": seat.only,
+            "second_opinion": seat.second_opinion,
+            "asked": self._asks[seat.name].identity if seat.asked else None,
+            "inputs": inputs(**seat.options) if inputs else None,
         }
 
-    def _function(self, name: str) -> Callable[..., Any]:
-        if name not in self._functions:
-            self._functions[name] = bind("verifier", name, self._options.get(name))
-        return self._functions[name]
+    def _seat(self, name: str) -> Seat:
+        if name not in self._seats:
+            self._seats[name] = panel.seat(name)
+        return self._seats[name]
 
-    def _seconds(self, name: str, problem: Problem) -> float:
-        """The deadline of one verdict: the judge's, or what the verifier's own limits add up to if that is longer."""
-        function = self._functions[name]
-        if (declared := _worker.about(function, "deadline")) is None:
-            return self._timeout
-        return max(self._timeout, declared(problem, **{**self._options.get(name, {}), **problem.conventions}))
+    def _panel(self, problem: Problem) -> list[Seat]:
+        return panel.panel(problem, self._order, self._seat)
 
-    def _start(self) -> None:
-        self._pool = ProcessPool(
-            self._workers,
-            initializer=_worker.start,
-            initargs=(self._options, self._warmed, self._memory),
-            context=multiprocessing.get_context("spawn"),
-        )
-        # Its first start would unblock SIGINT behind our back.
-        resource_tracker.ensure_running()
-        # Ctrl-C belongs to the parent. A worker inherits the mask of the thread that starts it, and pebble's threads
-        # inherit this one's: so no worker, first or respawned, can be interrupted, not even while it still imports.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            _ = self._pool.active  # pebble starts lazily, at the first look
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    def _check_conventions(self, seats: Sequence[Seat], problem: Problem) -> None:
+        """UsageError for a convention that no verifier of this problem has, or with a value that it does not take."""
+        unknown = set(problem.conventions)
+        for seat in seats if problem.conventions else ():
+            unknown -= set(_worker.conventions_of(seat.function, problem.conventions))
+            _worker.conventional(seat.name, seat.function, problem.conventions)
+        if unknown and seats:
+            bind("verifier", seats[0].name, {**seats[0].options, **dict.fromkeys(unknown)})
 
-    def _hear(self, case: _Case) -> None:
-        """Hands the case to the pool, to be heard by its next verifier; the lock is held."""
-        name = case.waiting[0]
-        trace = case.trace if "trace" in inspect.signature(self._functions[name]).parameters else None
-        seconds = self._seconds(name, case.problem) + (0 if name in self._warmed else IMPORT_GRACE)
-        args = (name, case.problem, case.trace.response, trace, 2 * seconds + 5)
-        try:
-            pool = self._pool
-            task = pool.schedule(_worker.judge, args=args, timeout=seconds)  # type: ignore[union-attr]
-        except RuntimeError as error:  # an idle worker was killed, and with it pebble's pool
-            self._restart(pool, error)
+    def _next(self, case: _Case) -> None:
+        """Has the case heard by its next verifier, or closes it."""
+        if self._closed:
             return
-        task.add_done_callback(lambda task: self._heard(pool, case, name, task))
+        if (found := panel.next_seat(case.waiting, case.verdicts, case.trace.key)) is None:
+            self._finish(case, None)
+            return
+        seat, second_opinion = found
+        offered = {"trace": case.trace, "siblings": case.siblings}
+        given: dict[str, Any] = {name: value for name, value in offered.items() if seat.takes(name)}
+        if seat.name in self._asks:
+            given["ask"] = self._asks[seat.name].of(case.problem)
+            bound = _worker.conventional(seat.name, seat.function, case.problem.conventions)
+            heard = self._threads.submit(_worker.hear, lambda: bound, case.problem, case.trace.response, given)
+        else:
+            seconds = self._seconds(seat, case.problem)
+            heard = self._workers.hear(seat.name, case.problem, case.trace.response, given, seconds)
+        heard.add_done_callback(lambda done: self._heard(case, seat, second_opinion, done))
 
-    def _heard(self, pool: ProcessPool | None, case: _Case, name: str, task: "Future[Verdict | UsageError]") -> None:
-        with self._lock:
-            if case not in self._open or pool is not self._pool:
-                return
-            error = None if task.cancelled() else task.exception()
-            if isinstance(error, BrokenProcessPool):
-                self._restart(pool, error)
-                return
-            self._broken = 0
-            if task.cancelled() or error is not None:
-                verdict = _failed(error, self._seconds(name, case.problem))
-            elif isinstance(found := task.result(), TracegenError):
-                self._close(case, found)
-                return
-            else:
-                verdict = found
-            function = self._functions[name]
-            version = _worker.version(function)
-            given = {**self._options.get(name, {}), **case.problem.conventions}
-            key = case.trace.key
-            case.verdicts.append(replace(verdict, key=key, verifier=name, version=version, conventions=given))
-            case.waiting.popleft()
-            if case.waiting and verdict.outcome not in ("right", "wrong"):
-                self._hear(case)
-                return
-        self._close(case, None)
-
-    def _restart(self, pool: ProcessPool | None, error: BaseException) -> None:
-        """A new pool for all cases that are open; the lock is held. Gives up where workers never come to a verdict."""
-        self._broken += 1
-        self._pool = None
-        if pool is not None:
-            pool.stop()
-            threading.Thread(target=pool.join, daemon=True).start()
-        if self._broken > RESTARTS:
-            failure = TracegenError(
-                f"the verifiers' worker processes do not stay alive ({error}); run `tracegen doctor`."
+    def _heard(self, case: _Case, seat: Seat, second_opinion: bool, done: "Future[Heard]") -> None:
+        if done.cancelled():
+            return
+        if isinstance(found := done.result(), TracegenError):
+            self._finish(case, found)
+            return
+        case.verdicts.append(
+            replace(
+                found,
+                key=case.trace.key,
+                verifier=seat.name,
+                version=_worker.version(seat.function),
+                second_opinion=second_opinion,
+                conventions={**seat.options, **_worker.conventions_of(seat.function, case.problem.conventions)},
             )
-            for case in list(self._open):
-                self._close(case, failure)
-            return
-        self._start()
-        for case in list(self._open):
-            self._hear(case)
+        )
+        self._next(case)
 
-    def _close(self, case: _Case, error: TracegenError | None) -> None:
-        self._open.discard(case)
+    def _seconds(self, seat: Seat, problem: Problem) -> float:
+        """The deadline of one verdict: the judge's, or what the verifier's own limits add up to if that is longer."""
+        if (declared := _worker.about(seat.function, "deadline")) is None:
+            return self._timeout
+        own = _worker.conventions_of(seat.function, problem.conventions)
+        return max(self._timeout, declared(problem, **{**seat.options, **own}))
+
+    def _finish(self, case: _Case, error: TracegenError | None) -> None:
+        with self._lock:
+            self._open.discard(case)
         if not case.future.set_running_or_notify_cancel():
             return
         if error is None:
@@ -230,23 +239,10 @@ class Judge:
             case.future.set_exception(error)
 
 
-def decide(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """The verdict that counts: the first right or wrong, else the last; None if there is none."""
-    judged = (verdict for verdict in verdicts if verdict.outcome in ("right", "wrong"))
-    return next(judged, verdicts[-1] if verdicts else None)
-
-
-def check(problems: Iterable[Problem], judge: Judge) -> Iterator[tuple[Problem, list[Verdict]]]:
-    """Every problem with the verdicts on its own gold answer, in order; `no_gold` where it has none."""
-    return in_order((problem, _check(problem, judge)) for problem in problems)
-
-
-def _check(problem: Problem, judge: Judge) -> Future[list[Verdict]]:
-    if problem.answer is not None:
-        return judge.submit(problem, gold_trace(problem.id, problem.answer))
-    future: Future[list[Verdict]] = Future()
-    future.set_result([Verdict("unverifiable", None, "no_gold", key=problem.id)])
-    return future
+def _without_gold(problem: Problem, seat: Seat) -> bool:
+    judges = _worker.about(seat.function, "judges_without_gold")
+    own = _worker.conventions_of(seat.function, problem.conventions)
+    return bool(judges and judges(problem, **{**seat.options, **own}))
 
 
 def gold_trace(key: str, answer: str) -> Trace:
@@ -266,11 +262,3 @@ def in_order(
             yield item, future.result()
     for item, future in ahead:
         yield item, future.result()
-
-
-def _failed(error: BaseException | None, timeout: float) -> Verdict:
-    if isinstance(error, TimeoutError):
-        return Verdict("error", None, "timeout", seconds=timeout)
-    if error is None or isinstance(error, ProcessExpired):
-        return Verdict("error", None, "crash")
-    return Verdict("error", None, f"{type(error).__name__}: {error}"[:200])

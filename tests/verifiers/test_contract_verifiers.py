@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tracegen.golds import check
 from tracegen.records import Problem, Trace
 from tracegen.registry import load, names
-from tracegen.verify import Judge, check, decide, gold_trace
+from tracegen.verify import Judge, decide, gold_trace
 
 TIMEOUT = 2.0
 ENTRY = {"question": "?", "answer": "8", "metadata": {"source_dataset": "chain_sum"}}

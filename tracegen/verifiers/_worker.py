@@ -1,9 +1,12 @@
 """The far side of the judge: one verifier on one response in a process that may be killed, and always a Verdict.
 
-`start` runs once in every worker process before any deadline; `judge` runs once for each verdict.
-Verifiers travel as names and are bound here. A module may hold four things beside its function: `VERSION`,
-`PACKAGES` (distributions whose versions shape its verdicts), `warm()` (its heavy imports) and
-`deadline(problem, **options)` (seconds that it may take by its own limits, where the judge's are too short).
+`start` runs once in every worker process before any deadline; `judge` runs once for each verdict. A verifier that asks
+a model is the exception: it waits for answers and computes nothing, so the parent calls `hear` in a thread.
+Verifiers travel as names and are bound here. A module may hold six things beside its function: `VERSION`,
+`PACKAGES` (distributions whose versions shape its verdicts), `warm()` (its heavy imports),
+`deadline(problem, **options)` (seconds that it may take by its own limits, where the judge's are too short),
+`inputs(**options)` (what else shapes its verdicts, such as the text of a prompt; JSON-able), and
+`judges_without_gold(problem, **options)` (whether it can judge a problem that has no gold answer).
 """
 
 import hashlib
@@ -20,8 +23,8 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from tracegen.records import Problem, Trace, TracegenError, UsageError, Verdict
-from tracegen.registry import bind
+from tracegen.records import Problem, TracegenError, UsageError, Verdict
+from tracegen.registry import bind, options
 
 LONGEST_ANSWER = 2_000
 """Characters of an answer that a verdict keeps; verdicts are stored, one a line."""
@@ -30,47 +33,62 @@ _options: dict[str, Mapping[str, Any]] = {}
 _bound: dict[str, Callable[..., Any]] = {}
 
 
-def start(options: Mapping[str, Mapping[str, Any]], names: Iterable[str], memory: float | None) -> None:
-    """Prepares a worker process: caps its memory (GiB of private data) and warms the verifiers of `names`."""
+def start(recipe: Mapping[str, Mapping[str, Any]], names: Iterable[str], memory: float | None) -> None:
+    """Prepares a worker process: the recipe's options by verifier, a cap on memory (GiB), warm verifiers (`names`)."""
     # A hostile tower of powers must meet a MemoryError here, not the machine's OOM killer elsewhere.
     if memory is not None:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_DATA, (int(memory * 2**30), resource.getrlimit(resource.RLIMIT_DATA)[1]))
-    _options.update(options)
+    _options.update(recipe)
     for name in names:
         with suppress(TracegenError, ImportError):
             if warm := about(_find(name), "warm"):
                 warm()
 
 
-def judge(name: str, problem: Problem, response: str, trace: Trace | None, backstop: float) -> Verdict | UsageError:
-    """One verdict. An exception of the verifier is an `error` verdict; a mistake of the user comes back as a value."""
+def judge(
+    name: str, problem: Problem, response: str, given: Mapping[str, Any], backstop: float
+) -> Verdict | UsageError:
+    """One verdict in a worker process; `backstop` is the second at which it ends by itself."""
     # The parent owns the deadline. This alarm ends a worker whose parent was killed, even inside one long C call.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(ceil(backstop))
+    try:
+        found = hear(lambda: conventional(name, _find(name), problem.conventions), problem, response, given)
+    finally:
+        signal.alarm(0)
+    return UsageError(str(found)) if isinstance(found, TracegenError) else found
+
+
+def hear(
+    bound: Callable[[], Callable[..., Verdict]], problem: Problem, response: str, given: Mapping[str, Any]
+) -> Verdict | TracegenError:
+    """One verdict. An exception of the verifier is an `error` verdict; a mistake of the user comes back as a value."""
     started = time.perf_counter()
     try:
-        function = conventional(name, _find(name), problem.conventions)
-        verdict = function(problem, response, **({} if trace is None else {"trace": trace}))
+        verdict = bound()(problem, response, **given)
         if not isinstance(verdict, Verdict):
             raise TypeError(f"the verifier returned {type(verdict).__name__}, not a Verdict")
     except TracegenError as error:
-        return UsageError(str(error))
+        return error
     except MemoryError:
         verdict = Verdict("error", None, "memory")
     except Exception as error:  # noqa: BLE001
         verdict = Verdict("error", None, f"{type(error).__name__}: {error}"[:200])
-    finally:
-        signal.alarm(0)
     answer = verdict.answer if verdict.answer is None else str(verdict.answer)[:LONGEST_ANSWER]
     return replace(verdict, answer=answer, seconds=time.perf_counter() - started)
 
 
 def conventional(name: str, function: Callable[..., Any], conventions: Mapping[str, Any]) -> Callable[..., Any]:
-    """The verifier with a problem's own conventions over the recipe's options; UsageError for one that it has not."""
-    if not conventions:
+    """The verifier with a problem's own conventions, those that it has, over the recipe's options."""
+    if not (own := conventions_of(function, conventions)):
         return function
-    return bind("verifier", name, {**getattr(function, "keywords", {}), **conventions})
+    return bind("verifier", name, {**getattr(function, "keywords", {}), **own})
+
+
+def conventions_of(function: Callable[..., Any], conventions: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a problem's conventions that this verifier has an option for."""
+    return {name: conventions[name] for name in conventions if name in options(function)} if conventions else {}
 
 
 def about(function: Callable[..., Any], name: str) -> Any:

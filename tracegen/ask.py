@@ -1,0 +1,137 @@
+"""A verifier's line to a model: prompts go to an engine, and what it answers is on disk before the verifier sees it.
+
+Each verifier that asks has a ledger of its own, `<folder>/<verifier>/`, written and resumed like that of a teacher:
+what was asked once is never asked again, by any launch. The engine runs in a thread of its own and starts with the
+first question, so a model that runs on this machine is loaded beside the teacher's.
+Limits: answers of earlier launches are held in memory.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from tracegen.cost import Meter
+from tracegen.generate import Asker, answers, check_engine, chosen
+from tracegen.ledger import Ledger, Row, best, sample_key
+from tracegen.models import resolve
+from tracegen.prompts import Prompt
+from tracegen.recipe import Asked
+from tracegen.records import BudgetReached, Completion, Message, Problem, Request, TracegenError, UsageError
+
+NOTHING_YET = 0.05
+"""Seconds for which the engine's thread sleeps where nothing is asked and nothing in flight."""
+
+
+class Ask:
+    """Puts prompts to the model that `asked` names, each answered once; `close` ends the engine."""
+
+    def __init__(self, verifier: str, asked: Asked, *, folder: Path | None, seed: int) -> None:
+        self.name = f"verifier:{verifier}"
+        self.prices = asked.prices
+        engine = chosen(asked.engine)
+        check_engine(f"verifier {verifier!r}", engine, asked.options, asked.sampling)
+        model, unused = resolve(asked.model, asked.revision), Prompt("", "", None, (), "")
+        self._asker = Asker(self.name, model, engine, asked.options, unused, "none", asked.sampling, seed)
+        if folder is None:
+            raise UsageError(f"verifier {verifier!r} asks a model, and its answers need a folder: Judge(asked=...).")
+        self._folder = folder / re.sub(r"[^A-Za-z0-9_.-]", "_", verifier)
+        self._sampling = asked.sampling.model_dump(exclude_none=True, exclude={"n"})
+        self._waiting: SimpleQueue[Request] = SimpleQueue()
+        self._answers: dict[str, Future[Completion]] = {}
+        self._in_flight = 0
+        self._thread = ThreadPoolExecutor(1, "asking")
+        self._running: Future[None] | None = None
+        self._lock = threading.Lock()
+        self._ended: TracegenError | None = None
+        """Why no more questions are taken."""
+        self.meter: Meter | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What its answers depend on beside the prompt."""
+        sampling = {name: value for name, value in self._sampling.items() if name != "max_tokens"}
+        return {"model": self._asker.identity, "sampling": sampling, "seed": self._asker.seed}
+
+    def of(self, problem: Problem) -> Callable[..., list[Completion]]:
+        """`ask(messages, repeats=1)` for the rows of this problem: as many answers, none twice."""
+
+        def ask(messages: Sequence[Message], repeats: int = 1) -> list[Completion]:
+            futures = [self._put(problem.id, tuple(messages), sample) for sample in range(repeats)]
+            return [future.result() for future in futures]
+
+        return ask
+
+    def close(self) -> None:
+        """Takes no more questions, waits for the answers in flight (they are paid for), and ends the engine."""
+        self._ended = self._ended or TracegenError("the judge was closed before its model had answered.")
+        self._thread.shutdown()
+        self._give_up(None)
+
+    def _put(self, problem_id: str, messages: tuple[Message, ...], sample: int) -> Future[Completion]:
+        asker = self._asker
+        key = sample_key(
+            model=asker.identity, messages=messages, sampling=self._sampling, seed=asker.seed, sample=sample
+        )
+        with self._lock:
+            if self._ended:
+                raise self._ended
+            if self._running is None:
+                self._recall()
+                self._running = self._thread.submit(self._run)
+                self._running.add_done_callback(lambda running: self._give_up(running.exception()))
+            if key not in self._answers:
+                self._answers[key] = Future()
+                seeded = self._sampling | {"seed": int(key[:7], 16)}
+                self._waiting.put(Request(key, problem_id, asker.name, sample, messages, seeded))
+            return self._answers[key]
+
+    def _recall(self) -> None:
+        """What earlier launches were answered; a failure, or an answer cut off at fewer tokens, is asked again."""
+        with Ledger(self._folder) as ledger:
+            for row in best(self._folder):
+                if ledger.has(row["key"], self._sampling["max_tokens"]):
+                    self._answers[row["key"]] = Future()
+                    self._answers[row["key"]].set_result(_completion(row))
+
+    def _run(self) -> None:
+        with Ledger(self._folder) as ledger:
+            # One row at a time: whoever waits for it must not wait for the next one as well.
+            for row in ledger.commit(self._paid(answers(self._questions(), self._asker)), wait=lambda: True):
+                self._in_flight -= 1
+                self._answers[row["key"]].set_result(_completion(row))
+
+    def _questions(self) -> Iterator[Request | None]:
+        while not self._ended:
+            try:
+                request = self._waiting.get(timeout=0 if self._in_flight else NOTHING_YET)
+            except Empty:
+                yield None
+                continue
+            if self.meter and (cap := self.meter.reached()):
+                self._answers[request.key].set_exception(BudgetReached(f"stopped by the budget: {cap}."))
+                continue
+            self._in_flight += 1
+            yield request
+
+    def _paid(self, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            if self.meter:
+                self.meter.add(row)
+            yield row
+
+    def _give_up(self, error: BaseException | None) -> None:
+        """The engine is gone: nobody may wait for ever."""
+        with self._lock:
+            if error is not None:
+                self._ended = error if isinstance(error, TracegenError) else TracegenError(f"{self.name}: {error}")
+            unanswered = [future for future in self._answers.values() if not future.done()]
+        for future in unanswered:
+            future.set_exception(self._ended or TracegenError(f"{self.name} stopped without an answer."))
+
+
+def _completion(row: Row) -> Completion:
+    return Completion(**{name: row[name] for name in Completion.__slots__})

@@ -1,0 +1,116 @@
+"""What is wrong with problems, said before anything is sampled: a bad gold answer makes every right one wrong.
+
+`lint` puts each gold answer before its own verifiers, those that work by rule: no model is asked. A finding is one
+sentence on one problem: the gold is missing or unusable, its verifier rejects it, or the same problem stands there
+twice with answers that differ. Problems without a gold answer are fine where a verifier judges without one.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from tracegen.panel import decide
+from tracegen.records import Problem, Verdict
+from tracegen.verify import Judge, gold_trace, in_order
+
+SHOWN = 80
+"""Characters of an answer that a sentence quotes."""
+FIGURE = re.compile(
+    r"\\includegraphics|\[asy\]|\\begin\{(?:tikzpicture|asy|figure)|!\[|<img"
+    r"|\b(?:see|as in) (?:the )?(?:figure|diagram|graph)\b",
+    re.IGNORECASE,
+)
+PROOF = re.compile(
+    r"^\W*(?:proof|prove|solution)\b|\\begin\{proof\}|\bQ\.?E\.?D\b|\\(?:blacksquare|qed)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem that cannot be used as it is."""
+
+    id: str
+    answer: str | None
+    outcome: str
+    reason: str
+    verifier: str
+    why: str
+    """What is wrong, as a clause: `it is empty`."""
+
+
+def lint(problems: Iterable[Problem], judge: Judge) -> Iterator[Finding]:
+    """Every finding, one a problem at most: first the golds by themselves, then those that contradict another."""
+    problems = list(problems)
+    found: set[str] = set()
+    for problem, verdicts in check(problems, judge):
+        verdict = decide(verdicts)
+        if why := _why(problem, verdict, judge):
+            said = verdict or Verdict("unverifiable", None, "no_verifier")
+            found.add(problem.id)
+            yield Finding(problem.id, problem.answer, said.outcome, said.reason, said.verifier, why)
+    sound = (problem for problem in problems if problem.answer is not None and problem.id not in found)
+    for (first, second), verdicts in in_order(_twins(sound, judge)):
+        said = decide(verdicts) or Verdict("wrong")
+        if said.outcome == "wrong":
+            why = f"{first.id} asks the same, and its answer is {_shown(first.answer)}: one of the two is wrong"
+            yield Finding(second.id, second.answer, "wrong", "contradicts", said.verifier, why)
+
+
+def check(problems: Iterable[Problem], judge: Judge) -> Iterator[tuple[Problem, list[Verdict]]]:
+    """Every problem with what its rules say of its own gold answer, in order; `no_gold` where it has none."""
+    return in_order((problem, _heard(problem, problem.answer, judge)) for problem in problems)
+
+
+def _heard(problem: Problem, answer: str | None, judge: Judge) -> Future[list[Verdict]]:
+    if answer is not None:
+        return judge.submit(problem, gold_trace(problem.id, answer), by_rule=True)
+    future: Future[list[Verdict]] = Future()
+    future.set_result([Verdict("unverifiable", None, "no_gold", key=problem.id)])
+    return future
+
+
+def _why(problem: Problem, verdict: Verdict | None, judge: Judge) -> str:
+    """What is wrong with the problem's gold; empty where nothing is."""
+    if verdict is not None and verdict.outcome == "right":
+        return ""
+    if problem.answer is None:
+        return "" if judge.needs_no_gold(problem) else "there is none, and no verifier here judges without one"
+    if verdict is None:
+        return "" if judge.left_to_others(problem, "unverifiable") else "there is no verifier to judge by it"
+    if verdict.outcome != "wrong":
+        return "" if judge.left_to_others(problem, verdict.outcome) else _unusable(problem.answer)
+    read = "" if verdict.answer in (None, problem.answer) else f", and reads it as {_shown(verdict.answer)}"
+    return f"its own verifier calls it wrong{read}"
+
+
+def _unusable(answer: str) -> str:
+    """Why no rule can use this gold, as far as its text shows."""
+    if not answer.strip():
+        return "it is empty"
+    if FIGURE.search(answer):
+        return "it is a figure"
+    if PROOF.search(answer):
+        return "it is a proof, not an answer"
+    bare = re.sub(r"\\.", "", answer)
+    if bare.count("{") != bare.count("}") or answer.count(r"\left") != answer.count(r"\right") or bare.count("$") % 2:
+        return "its LaTeX is broken: braces, \\left and \\right, or dollar signs do not pair up"
+    return "its own verifier cannot use it"
+
+
+def _twins(
+    problems: Iterable[Problem], judge: Judge
+) -> Iterator[tuple[tuple[Problem, Problem], Future[list[Verdict]]]]:
+    """Pairs of problems that ask the same and whose answers differ as text, with the second answer before the first."""
+    first: dict[str, Problem] = {}
+    for problem in problems:
+        asked = " ".join(problem.statement.split()).casefold()
+        key = json.dumps([asked, problem.verifier, problem.tests, problem.extra.get("choices")], default=str)
+        earlier = first.setdefault(key, problem)
+        if earlier.answer != problem.answer:
+            yield (earlier, problem), _heard(earlier, problem.answer, judge)
+
+
+def _shown(answer: str | None) -> str:
+    return repr(answer if answer is None or len(answer) <= SHOWN else f"{answer[:SHOWN]}…")

@@ -1,0 +1,96 @@
+"""Traces go to the judge as they come, and verdicts are written down as they come back.
+
+Problems whose verifiers compare traces with each other (a vote) wait until all of their traces are there: `vote` hears
+them together. Where a trace joined since, or one was continued, the whole problem is heard again.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import cached_property
+from queue import SimpleQueue
+
+from tracegen.panel import decide
+from tracegen.records import BudgetReached, Problem, Trace, Verdict
+from tracegen.verdicts import Verdicts
+from tracegen.verify import WINDOW, Judge
+
+Case = tuple[Trace, Problem, Sequence[Trace]]
+
+
+class Judging:
+    """One judge, the log of its verdicts, and what is on its way from the one to the other."""
+
+    def __init__(self, judge: Judge, verdicts: Verdicts, problems: Mapping[str, Problem]) -> None:
+        self.judge, self.verdicts, self.problems = judge, verdicts, problems
+        self.outcomes: Counter[str] = Counter()
+        self._pending: dict[Future[list[Verdict]], Case] = {}
+        self._done: SimpleQueue[Future[list[Verdict]]] = SimpleQueue()
+        self._stopped: BudgetReached | None = None
+
+    def take(self, trace: Trace) -> None:
+        """A trace, to be judged if it is not, and unless its problem waits for the vote."""
+        if trace.problem_id in self.problems and trace.problem_id not in self._voting:
+            self._submit(trace, ())
+
+    def vote(self, traces: Iterable[Trace]) -> None:
+        """The traces of problems that waited for all of them; waits for the verdicts."""
+        for siblings in together(traces, self._voting).values():
+            for trace in siblings:
+                self._submit(trace, siblings)
+                while len(self._pending) >= WINDOW:
+                    self._store(self._done.get())
+        self.finish()
+
+    def collect(self) -> None:
+        """Write down the verdicts that are there, without waiting."""
+        while not self._done.empty():
+            self._store(self._done.get())
+
+    def finish(self) -> None:
+        """Wait for the verdicts that are due. BudgetReached where a verifier asks a model and may not any more."""
+        while self._pending:
+            self._store(self._done.get())
+        if self._stopped:
+            raise self._stopped
+
+    def rate(self) -> str:
+        judged = self.outcomes["right"] + self.outcomes["wrong"]
+        return f"{self.outcomes['right'] / judged:.0%} right" if judged else "none judged yet"
+
+    @cached_property
+    def _voting(self) -> frozenset[str]:
+        return voting(self.problems, self.judge)
+
+    def _submit(self, trace: Trace, siblings: Sequence[Trace]) -> None:
+        problem = self.problems[trace.problem_id]
+        if self.verdicts.due(trace, problem, siblings):
+            future = self.judge.submit(problem, trace, siblings)
+            self._pending[future] = trace, problem, siblings
+            future.add_done_callback(self._done.put)
+
+    def _store(self, future: Future[list[Verdict]]) -> None:
+        trace, problem, siblings = self._pending.pop(future)
+        try:
+            verdicts = future.result()
+        except BudgetReached as error:
+            # What the teachers have in flight is paid for, so it is collected before the run stops.
+            self._stopped = error
+            return
+        self.verdicts.add(trace, problem, verdicts, siblings)
+        if (deciding := decide(verdicts)) is not None:
+            self.outcomes[deciding.outcome] += 1
+
+
+def voting(problems: Mapping[str, Problem], judge: Judge) -> frozenset[str]:
+    """The problems whose verifiers compare traces."""
+    return frozenset(name for name, problem in problems.items() if judge.compares(problem))
+
+
+def together(traces: Iterable[Trace], names: frozenset[str]) -> dict[str, list[Trace]]:
+    """All traces of each of these problems."""
+    groups: dict[str, list[Trace]] = {}
+    for trace in traces if names else ():
+        if trace.problem_id in names:
+            groups.setdefault(trace.problem_id, []).append(trace)
+    return groups
