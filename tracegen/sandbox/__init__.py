@@ -4,34 +4,48 @@
 program may use stands in `Limits`, how it ended in `Ended`. docs/sandbox.md says what the walls do not keep out.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
-from tracegen.records import UsageError
-from tracegen.sandbox import once
+from tracegen.records import TracegenError, UsageError
+from tracegen.sandbox import bubblewrap, walls
 from tracegen.sandbox.guest import Guest
 from tracegen.sandbox.inside.job import Job
 from tracegen.sandbox.limits import Ended, GuestEnded, Limits, Status
+from tracegen.sandbox.once import Alone, Plain
+from tracegen.sandbox.server import Failing, ForkServer
 
 __all__ = ["Ended", "Guest", "GuestEnded", "Limits", "Sandbox", "Status"]
 
 ATTEMPTS = 3
 """Starts of one program before a machine that fails is believed to be failing."""
+UNSAFE = "without walls, programs run only where `unsafe: true` says so"
 
 
 class Sandbox:
     """Runs Python programs behind walls; a context manager. One object for each process and thread that uses it.
 
-    `unsafe`: plain processes with limits, no walls. `packages`: folders that programs can import from.
+    `unsafe`: plain processes with limits and no walls. `packages`: folders that programs can import from.
+    UsageError where there is no isolation, with what is missing and how to get it.
     """
 
+    walls: Mapping[str, bool]
+    """The walls by name, and whether a program of ours ran into them."""
+
     def __init__(self, *, unsafe: bool = False, packages: Sequence[Path] = ()) -> None:
+        self._way: Plain | Alone | ForkServer = Plain(packages)
+        self.walls = MappingProxyType({})
         if not unsafe:
-            raise UsageError("there is no isolation yet; say unsafe: true to run programs without walls.")
-        self.walls: Mapping[str, bool] = {}
+            self._build(packages)
+
+    @property
+    def way(self) -> str:
+        """How programs are started, in words."""
+        return self._way.name
 
     @property
     def secure(self) -> bool:
@@ -46,20 +60,53 @@ class Sandbox:
 
     def close(self) -> None:
         """Ends what is left of it."""
+        self._way.close()
 
     def run(self, source: str, *, stdin: bytes = b"", limits: Limits = Limits()) -> Ended:  # noqa: B008
         """Runs a whole program to its end; tried again where the machine failed, not the program."""
         for _ in range(ATTEMPTS):
-            ended = self._launch(source, stdin, limits, channel=False).wait()
+            try:
+                ended = self._launch(source, stdin, limits, channel=False).wait()
+            except Failing as error:
+                ended = Ended("infrastructure", None, b"", b"", 0.0, str(error))
             if ended.status != "infrastructure":
                 break
         return ended
 
     def start(self, source: str, *, limits: Limits = Limits()) -> Guest:  # noqa: B008
-        """Starts a program that talks with us: it reads frames on descriptor 3 and writes them on 4."""
-        return self._launch(source, b"", limits, channel=True)
+        """Starts a program that talks with us: it reads frames on descriptor 3 and writes them on 4.
+
+        GuestEnded (infrastructure) if the machine cannot start one.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._launch(source, b"", limits, channel=True)
+            except Failing as error:
+                if attempt == ATTEMPTS:
+                    raise GuestEnded(Ended("infrastructure", None, b"", b"", 0.0, str(error))) from error
+        raise AssertionError("every attempt returns or raises")
 
     def _launch(self, source: str, stdin: bytes, limits: Limits, *, channel: bool) -> Guest:
         given = asdict(limits)
         job = Job(source, channel, **{name: given[name] for name in ("seconds", "memory", "processes", "disk")})
-        return once.start(job, limits, stdin=stdin)
+        return self._way.start(job, limits, stdin=stdin)
+
+    def _build(self, packages: Sequence[Path]) -> None:
+        """Takes the first way that stands up to a look: forked programs, else an interpreter for each."""
+        if not sys.platform.startswith("linux"):
+            raise UsageError(f"the sandbox needs Linux, and this is {sys.platform}; {UNSAFE}.")
+        if (bwrap := bubblewrap.found()) is None:
+            raise UsageError(
+                "the sandbox needs bubblewrap, which is not installed; get it with `pip install 'tracegen[code]'` or "
+                f"from the system (Debian: apt install bubblewrap); {UNSAFE}."
+            )
+        said = []
+        for way in (ForkServer(bwrap, packages), Alone(bwrap, packages)):
+            self._way = way
+            try:
+                self.walls = MappingProxyType(walls.look(lambda source, limits: self.run(source, limits=limits)))
+                return
+            except TracegenError as error:
+                said.append(f"{way.name}: {error}")
+                way.close()
+        raise UsageError(f"bubblewrap cannot isolate programs on this machine ({'; '.join(said)}); {UNSAFE}.")

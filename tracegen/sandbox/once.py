@@ -1,55 +1,89 @@
-"""Starts a program in an interpreter of its own; `command` is what stands before it, such as bubblewrap."""
+"""An interpreter started for one program alone: behind bubblewrap where nothing can be forked, or as a plain process.
 
+The plain process has limits and a clock and no walls: it sees and does whatever its user can.
+"""
+
+import json
 import os
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tracegen.sandbox import bubblewrap
+from tracegen.sandbox.bubblewrap import ENVIRONMENT, INSIDE
 from tracegen.sandbox.guest import Guest
 from tracegen.sandbox.inside import job as jobs
 from tracegen.sandbox.limits import Limits
 from tracegen.sandbox.wires import Wires
 
-INSIDE = Path(__file__).parent / "inside"
-# A fixed hash seed, because a program whose output hangs on the order of a set should not be right every other time.
-ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+REST = 1.0
+"""Seconds in which a supervisor leaves by itself, once it has reported or sees us gone."""
 
 
-def interpreter(module: str, above: str, *arguments: str) -> list[str]:
-    """The command that runs a module of `inside`, whose parent folder is seen at `above`."""
-    boot = f"import sys; sys.path.append(sys.argv.pop(1)); from inside.{module} import main; main()"
-    flags = ["-s", "-P", "-X", "utf8", "-c", boot]
-    return [os.path.realpath(sys.executable), *flags, above, *arguments]
+class Plain:
+    """Plain processes."""
+
+    name = "plain processes, without walls"
+
+    def __init__(self, packages: Sequence[Path]) -> None:
+        self._config = {"walls": False, "packages": [str(package.resolve()) for package in packages], "readable": []}
+
+    def close(self) -> None:
+        """Nothing stays between two programs."""
+
+    def start(self, job: jobs.Job, limits: Limits, *, stdin: bytes) -> Guest:
+        """The program, started."""
+        wires = Wires.laid(job.channel)
+        process = self._spawn(job, wires)
+        wires.hand_over()
+        guest = Guest(wires, limits, self._killer(process, wires), lambda: _finish(process), stdin=stdin)
+        with suppress(OSError):  # it is gone, and the guest will say so
+            jobs.send(wires.status, job)
+        return guest
+
+    def _spawn(self, job: jobs.Job, wires: Wires) -> "subprocess.Popen[bytes]":
+        files = [str(file) for file in wires.theirs]
+        return subprocess.Popen(
+            [*self._before(job), *bubblewrap.interpreter("once", json.dumps(self._config), *files)],
+            pass_fds=wires.theirs,
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _before(self, job: jobs.Job) -> list[str]:
+        return []
+
+    def _killer(self, process: "subprocess.Popen[bytes]", wires: Wires) -> Callable[[], None]:
+        # The supervisor takes our silence for an order, and reaches those that have left its group.
+        return lambda: wires.status.shutdown(socket.SHUT_RDWR)
 
 
-def start(job: jobs.Job, limits: Limits, *, stdin: bytes, command: Sequence[str] = (), above: str = "") -> Guest:
-    """The program, started."""
-    wires = Wires.laid(job.channel)
-    call = [*command, *interpreter("once", above or str(INSIDE.parent), *map(str, wires.theirs))]
-    process = subprocess.Popen(
-        call,
-        pass_fds=wires.theirs,
-        env=ENVIRONMENT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    wires.hand_over()
+class Alone(Plain):
+    """bubblewrap and a fresh interpreter for every program: the same walls, at some twenty times the price."""
 
-    def finish() -> None:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(1.0)  # the supervisor leaves by itself once it has reported or sees us gone
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    name = "bubblewrap and an interpreter for every program"
 
-    # The supervisor takes the silence for an order: it kills what it has started, which may have left its group.
-    guest = Guest(wires, limits, lambda: wires.status.shutdown(socket.SHUT_RDWR), finish, stdin=stdin)
-    with suppress(OSError):
-        jobs.send(wires.status, job)
-    return guest
+    def __init__(self, bwrap: str, packages: Sequence[Path]) -> None:
+        super().__init__(packages)
+        self._bwrap, self._paths = bwrap, bubblewrap.readable(packages)
+        self._config |= {"walls": True, "readable": [*self._paths, "/proc", "/dev"]}
+
+    def _before(self, job: jobs.Job) -> list[str]:
+        return bubblewrap.command(self._bwrap, self._paths, disk=job.disk)
+
+    def _killer(self, process: "subprocess.Popen[bytes]", wires: Wires) -> Callable[[], None]:
+        return process.kill
+
+
+def _finish(process: "subprocess.Popen[bytes]") -> None:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(REST)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

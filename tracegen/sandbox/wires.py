@@ -29,6 +29,8 @@ class Wires:
         ours, theirs = socket.socketpair()
         (stdin_r, stdin), (stdout, stdout_w), (stderr, stderr_w) = os.pipe(), os.pipe(), os.pipe()
         (down_r, writer), (reader, up_w) = (os.pipe(), os.pipe()) if channel else ((None, None), (None, None))
+        for end in (stdin_r, stdout_w, stderr_w):
+            os.fchmod(end, 0o666)  # so that a program of another uid can open /dev/stdin by its name
         ends = [theirs.detach(), stdin_r, stdout_w, stderr_w]
         return cls(ours, stdin, stdout, stderr, writer, reader, [*ends, *(e for e in (down_r, up_w) if e is not None)])
 
@@ -37,6 +39,14 @@ class Wires:
         for end in self.theirs:
             os.close(end)
         self.theirs = ()
+
+    def close(self) -> None:
+        """Closes every end that is still ours, where no program came to hold the others."""
+        self.hand_over()
+        self.status.close()
+        for end in (self.stdin, self.stdout, self.stderr, self.writer, self.reader):
+            if end is not None:
+                os.close(end)
 
 
 @dataclass(slots=True)
