@@ -207,6 +207,17 @@ def test_with_an_empty_or_broken_corpus(hub: FakeHub, corpus: Path) -> None:
     assert hub.requests == []
 
 
+def test_a_corpus_that_was_not_checked_against_a_benchmark_of_its_recipe(hub: FakeHub, corpus: Path) -> None:
+    funnel = json.loads((corpus / "funnel.json").read_text())
+    (corpus / "funnel.json").write_text(json.dumps(funnel | {"unchecked": ["gpqa_diamond", "aime25"]}))
+    fails(corpus, REPO, UsageError, "not checked against gpqa_diamond, aime25", "remove it from evaluate.benchmarks")
+    assert hub.requests == []
+    (corpus / "funnel.json").write_text("[]")
+    fails(corpus, REPO, UsageError, "funnel.json is damaged", "run `tracegen curate` again")
+    (corpus / "funnel.json").write_text(json.dumps(funnel | {"unchecked": []}))
+    publish(corpus, REPO)
+
+
 def test_importing_the_module_does_not_import_the_client() -> None:
     code = "import sys, tracegen.publish; print(sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -117,3 +117,46 @@ def test_table_fits_a_terminal_and_holds_every_figure() -> None:
     for score in rows:
         assert all(part in text for part in (*shown(score), score.metric))
     assert [row.role for row in ordered(rows)][:3] == ["teacher", "before", "after"]
+
+
+def vote(answer: str | None, right: bool | None = False) -> Sample:
+    return Sample(right=right, last_number=None, truncated=False, tokens=1, vote=answer)
+
+
+RIGHT = vote("right", True)
+
+
+def test_the_majority_is_right_where_the_right_answer_has_the_most_votes() -> None:
+    results = {"a": [RIGHT, RIGHT, vote("7"), vote("8")], "b": [RIGHT, vote("7"), vote("7"), vote("")]}
+    rows = by_metric(scores("b", "after", "m", results, [1, 4]))
+    assert list(rows) == ["pass@1", "pass@4", "maj@4", "truncated"]
+    assert rows["maj@4"].value == 0.5
+    assert (rows["maj@4"].problems, rows["maj@4"].samples) == (2, 8)
+    assert 0 < rows["maj@4"].low < 0.5 < rows["maj@4"].high < 1
+
+
+def test_a_majority_of_two_of_four_is_over_all_pairs() -> None:
+    # Of six pairs, one is both right, four are one right and one wrong (a tie), one is both wrong.
+    rows = by_metric(scores("b", "after", "m", {"a": [RIGHT, RIGHT, vote("7"), vote("8")]}, [2]))
+    assert rows["maj@2"].value == pytest.approx(1 / 6 + 4 / 6 / 2)
+    silent = by_metric(scores("b", "after", "m", {"a": [RIGHT, RIGHT, vote(""), vote("")]}, [2]))
+    assert silent["maj@2"].value == pytest.approx(5 / 6)
+
+
+def test_no_majority_where_answers_cannot_be_counted() -> None:
+    programs = {"a": [vote(None, True), vote(None)], "b": [RIGHT, RIGHT]}
+    rows = by_metric(scores("b", "after", "m", programs, [2]))
+    assert rows["maj@2"].problems == 1
+    assert "maj@2" not in by_metric(scores("b", "after", "m", {"a": programs["a"]}, [2]))
+
+
+def test_what_is_not_judged_widens_the_interval_of_the_majority() -> None:
+    known = {f"p{i}": [RIGHT if i % 2 else vote("7")] * 3 for i in range(20)}
+    unknown = {"u": [RIGHT, vote("7"), vote("", None)]}
+    rows = by_metric(scores("b", "after", "m", known | unknown, [3]))["maj@3"]
+    half = by_metric(scores("b", "after", "m", known, [3]))["maj@3"]
+    assert rows.value == half.value == 0.5
+    assert rows.problems == 20
+    wrong = by_metric(scores("b", "after", "m", known | {"u": [vote("7")] * 3}, [3]))["maj@3"]
+    right = by_metric(scores("b", "after", "m", known | {"u": [RIGHT] * 3}, [3]))["maj@3"]
+    assert (rows.low, rows.high) == (wrong.low, right.high)

@@ -1,15 +1,17 @@
 """Estimators against published values, their bounds, their coverage; the last number of a text."""
 
+import time
+from collections import Counter
 from itertools import combinations
 from random import Random
 from statistics import fmean
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tracegen.records import UsageError
-from tracegen.stats import difference, last_number, last_number_right, mean, pass_at_k, ratio
+from tracegen.stats import difference, last_number, last_number_right, majority_at_k, mean, pass_at_k, ratio
 
 shares = st.lists(st.floats(0, 1), min_size=1, max_size=60)
 
@@ -171,3 +173,37 @@ def test_last_number_right_compares_values() -> None:
     assert not last_number_right("nothing", "3")
     assert not last_number_right("3", "no number")
     assert not last_number_right("9" * 5000, "9"), "beyond what an int may hold"
+
+
+def by_hand(right: int, others: list[int], silent: int, k: int) -> float:
+    """Every draw of k samples, one after the other."""
+    votes = ["right"] * right + [str(n) for n, size in enumerate(others) for _ in range(size)] + [""] * silent
+    won = []
+    for drawn in combinations(votes, k):
+        counts = Counter(vote for vote in drawn if vote)
+        leaders = [vote for vote, count in counts.items() if count == max(counts.values())]
+        won.append(1 / len(leaders) if "right" in leaders else 0)
+    return sum(won) / len(won)
+
+
+@given(st.integers(0, 4), st.lists(st.integers(1, 3), max_size=4), st.integers(0, 2), st.integers(1, 6))
+def test_majority_at_k_is_the_mean_over_all_draws(right: int, others: list[int], silent: int, k: int) -> None:
+    assume(right + sum(others) + silent >= k)
+    assert majority_at_k(right, others, silent, k) == pytest.approx(by_hand(right, others, silent, k))
+
+
+def test_majority_of_one_is_the_share_of_right_samples() -> None:
+    assert majority_at_k(3, [2, 1], 2, 1) == pytest.approx(3 / 8)
+    assert majority_at_k(0, [2], 1, 3) == 0
+    assert majority_at_k(2, [], 1, 3) == 1
+    with pytest.raises(UsageError, match="maj@4 needs 4 samples of a problem and there are 3"):
+        majority_at_k(1, [1], 1, 4)
+    with pytest.raises(ValueError, match="cannot be"):
+        majority_at_k(1, [-1], 1, 1)
+
+
+def test_majority_of_many_samples_is_quick() -> None:
+    started = time.process_time()
+    found = majority_at_k(60, [30, 20, 10] + [1] * 40, 96, 64)
+    assert 0.9 < found <= 1
+    assert time.process_time() - started < 5
