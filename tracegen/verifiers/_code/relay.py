@@ -1,0 +1,196 @@
+"""Two guests of the sandbox, one with the program and one with the tests, and the frames that go between them.
+
+The guests take turns: the tests ask, the program answers, and the frames pass through unread. Only a frame of the
+tests' that is marked as the report ends it. How a guest ends by itself is judged here: a program that is gone while it
+was asked has failed; time, memory and output are outcomes of their own; what the machine is to blame for is tried
+again.
+"""
+
+import importlib.util
+import marshal
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from tracegen.records import Outcome
+from tracegen.sandbox import Ended, GuestEnded, Limits, Sandbox
+from tracegen.verifiers._code.peer import told
+from tracegen.verifiers._code.suite import Suite
+from tracegen.verifiers._code.wire import WireError, decode, encode
+
+ATTEMPTS = 3
+"""Conversations that the machine may break off before that is the verdict."""
+OUTPUT = 16 * 2**20
+"""Bytes that a program may print, and that one of its answers may take."""
+PATIENCE = 3.0
+"""Seconds by the clock for each CPU second that a program has, where the machine is busy or the program sleeps."""
+
+_LAUNCH = """\
+import marshal, sys, types
+for name, code in {modules!r}:
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(marshal.loads(code), module.__dict__)
+module.main()
+"""
+_kept = threading.local()
+
+
+class Finding(NamedTuple):
+    """What came of it; the fields of a Verdict."""
+
+    outcome: Outcome
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one program may use: CPU seconds and MiB."""
+
+    seconds: float
+    memory: int
+
+    @property
+    def wall(self) -> float:
+        return PATIENCE * self.seconds + 5
+
+    def limits(self, *, tests: bool = False) -> Limits:
+        """The sandbox's limits; tests wait for the program, and may be long."""
+        wall = self.wall + 10 if tests else self.wall
+        memory = max(self.memory, 2048) if tests else self.memory
+        return Limits(seconds=self.seconds, wall=wall, memory=memory, output=OUTPUT)
+
+
+def sandbox(unsafe: bool, packages: Sequence[str] = ()) -> Sandbox:
+    """This thread's sandbox, started once; UsageError without isolation, unless `unsafe`."""
+    boxes: dict[Any, Sandbox] = _kept.__dict__.setdefault("boxes", {})
+    key = (unsafe, *packages)
+    if key not in boxes:
+        boxes[key] = Sandbox(unsafe=unsafe, packages=[Path(folder) for folder in packages])
+    return boxes[key]
+
+
+def judge(box: Sandbox, suite: Suite, prompt: str, program: str, bounds: Bounds) -> Finding:
+    """Runs the suite against the program."""
+
+    def once() -> Finding:
+        with _Line(box, "guest_program", bounds.limits(), _program_ended) as theirs:
+            theirs.send(encode(("load", prompt, program, suite.entry_point)))
+            with _Line(box, "guest_tests", bounds.limits(tests=True), _tests_ended) as ours:
+                ours.send(encode(suite._asdict()))
+                if failure := _loaded(theirs.receive()):
+                    return failure
+                while not (frame := ours.receive()).startswith(b"R"):
+                    theirs.send(frame[1:])
+                    ours.send(theirs.receive())
+                return Finding(*decode(frame[1:]))
+
+    return persistent(once)
+
+
+def checked(box: Sandbox, checker: str, stdin: str, expected: str, actual: str, bounds: Bounds) -> Finding:
+    """Lets a checker's source compare an output, in a guest that never saw the program."""
+
+    def once() -> Finding:
+        with _Line(box, "guest_checker", bounds.limits(tests=True), _tests_ended) as guest:
+            guest.send(encode((checker, stdin, expected, actual)))
+            return Finding(*decode(guest.receive()))
+
+    return persistent(once)
+
+
+def persistent(once: Callable[[], Finding]) -> Finding:
+    """What `once` finds, tried again where the machine failed."""
+    finding = Finding("error", "infrastructure")
+    for _ in range(ATTEMPTS):
+        try:
+            finding = once()
+        except _Over as over:
+            finding = over.finding
+        if finding.reason != "infrastructure":
+            break
+    return finding
+
+
+def limit(ended: Ended) -> Finding | None:
+    """The finding where a limit or the machine ended it; None where it ended by itself."""
+    if ended.status in ("timeout", "memory", "output", "infrastructure"):
+        return Finding("error", ended.status, ended.detail)
+    return None
+
+
+class _Over(Exception):
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding)
+        self.finding = finding
+
+
+class _Line:
+    """A guest on the line; when it is gone, `ended` says what to find, unless a limit or the machine ended it."""
+
+    def __init__(self, box: Sandbox, guest: str, limits: Limits, ended: Callable[[Ended], Finding]) -> None:
+        self._guest, self._finding = box.start(_harness(guest), limits=limits), ended
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._guest.end()
+
+    def send(self, frame: bytes) -> None:
+        try:
+            self._guest.send(frame)
+        except GuestEnded as gone:
+            raise _Over(limit(gone.ended) or self._finding(gone.ended)) from None
+
+    def receive(self) -> bytes:
+        try:
+            return self._guest.receive()
+        except GuestEnded as gone:
+            raise _Over(limit(gone.ended) or self._finding(gone.ended)) from None
+
+
+def _program_ended(ended: Ended) -> Finding:
+    how = f"exit code {ended.code}" if ended.status == "exited" else f"signal {ended.code}"
+    return Finding("wrong", "exception", f"the program ended while it was asked ({how})")
+
+
+def _tests_ended(ended: Ended) -> Finding:
+    return Finding("unverifiable", "bad_tests", f"the tests ended their own process ({ended.status} {ended.code})")
+
+
+def _loaded(frame: bytes) -> Finding | None:
+    """What kept the program from loading; its frame is its own word, and counts only against it."""
+    try:
+        answer = decode(frame)
+    except WireError as error:
+        return Finding("wrong", "exception", str(error))
+    match answer:
+        case ("value", None):
+            return None
+        case ("value", str() as syntax):
+            return Finding("wrong", "syntax_error", syntax[:200])
+        case ("raised", MemoryError(), _):
+            return Finding("error", "memory")
+        case ("raised", Exception() as raised, int() as line):
+            return Finding("wrong", "exception", f"{told(raised)} (line {line} of the program)")
+    return Finding("wrong", "exception", "the program answered out of turn")
+
+
+@cache
+def _harness(guest: str) -> str:
+    """The source of a guest: its modules, compiled here once, because compiling them there would take milliseconds."""
+    package = __name__.rpartition(".")[0]
+    names = [f"{package}.{module}" for module in ("wire", "peer", guest)]
+    return _LAUNCH.format(modules=[(name, marshal.dumps(_compiled(name))) for name in names])
+
+
+def _compiled(name: str) -> Any:
+    spec = importlib.util.find_spec(name)
+    assert spec is not None, "a module of this package"
+    assert spec.origin is not None, "a module with a file"
+    return compile(Path(spec.origin).read_text(encoding="utf-8"), f"<{name}>", "exec", dont_inherit=True)

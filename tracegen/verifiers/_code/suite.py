@@ -1,0 +1,137 @@
+"""Tests as data sets hold them become one source to run and a list of the program's names that it needs.
+
+Forms: assert statements (one text or a list of them, imports among them), the source of `check(candidate)` as HumanEval
+has it, and `{"input", "output"}` cases of a function, arguments as JSON one a line, as LiveCodeBench has them.
+A name that the tests use and nobody else has is the program's, but for builtins and standard modules: those are always
+the tests' own. Where the tests need no other name, the builtin that they call innermost is meant (`sum(1, 2) == 3`).
+"""
+
+import ast
+import builtins
+import json
+import symtable
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+_OF_CASES = """\
+def listed(value):
+    return [listed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+def check(candidate):
+    for number, (arguments, expected) in enumerate({cases!r}, start=1):
+        assert listed(candidate(*arguments)) == expected, f"case {{number}}"
+"""
+
+
+class BadTests(ValueError):
+    """Tests that cannot be run, whatever the program."""
+
+
+class Suite(NamedTuple):
+    """What the guest that runs the tests is told."""
+
+    source: str
+    names: list[str]
+    """Names of the program's."""
+    modules: list[str]
+    """Standard modules that the tests use and leave to the program to import: they get their own."""
+    entry_point: str | None
+    check: bool
+    """Whether the source only defines `check`, and the guest is to call it with the entry point."""
+    asserts: list[tuple[int, int]]
+    """First and last line of every assert statement."""
+
+
+def read(tests: Any, entry_point: str | None) -> Suite | None:
+    """The suite; None where there are no tests. BadTests for what is no known form, or does not compile."""
+    if tests is None or (isinstance(tests, str | Sequence | Mapping) and not tests):
+        return None
+    if isinstance(tests, str):
+        return _suite(tests, entry_point)
+    if isinstance(tests, Sequence) and all(isinstance(test, str) for test in tests):
+        return _suite("\n".join(tests), entry_point)
+    if isinstance(tests, Sequence) and all(isinstance(test, Mapping) for test in tests):
+        cases = [_case(test) for test in tests]
+        return _suite(_OF_CASES.format(cases=cases), entry_point)
+    raise BadTests("tests are assert statements, the source of check(candidate), or cases with input and output")
+
+
+@lru_cache(maxsize=256)
+def _suite(source: str, entry_point: str | None) -> Suite | None:
+    if not source.strip():
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+            table = symtable.symtable(source, "<tests>", "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise BadTests(f"the tests do not compile: {type(error).__name__}: {error}"[:200]) from None
+    check = _defines_check(tree)
+    if check and not entry_point:
+        raise BadTests("check(candidate) needs an entry_point, the name of the function that it checks")
+    wanted = dict.fromkeys(_free(table))
+    if entry_point and (check or "candidate" in wanted):
+        wanted = dict.fromkeys([*(name for name in wanted if name != "candidate"), entry_point])
+    modules = [name for name in wanted if name in sys.stdlib_module_names and _only_a_module(tree, name)]
+    names = [name for name in wanted if name not in modules and (name == entry_point or not hasattr(builtins, name))]
+    asserts = [(node.lineno, node.end_lineno or node.lineno) for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    return Suite(source, names or _first_called(tree), modules, entry_point, check, asserts)
+
+
+def _case(test: Mapping[str, Any]) -> tuple[list[Any], Any]:
+    if not {"input", "output"} <= set(test):
+        raise BadTests("a case of a function needs 'input' and 'output'")
+    given, expected = test["input"], test["output"]
+    try:
+        arguments = (
+            [json.loads(line) for line in given.splitlines() if line.strip()] if isinstance(given, str) else given
+        )
+        return list(arguments), json.loads(expected) if isinstance(expected, str) else expected
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadTests(f"a case is not JSON: {error}") from None
+
+
+def _defines_check(tree: ast.Module) -> bool:
+    """Whether a function `check` waits to be called with the entry point."""
+    defined = any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body)
+    called = any(
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _name(node.value.func) == "check"
+        for node in tree.body
+    )
+    return defined and not called
+
+
+def _free(table: symtable.SymbolTable) -> Iterator[str]:
+    """Names that are read somewhere and bound nowhere in the tests."""
+    own = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    for scope in _scopes(table):
+        for symbol in scope.get_symbols():
+            loose = symbol.is_global() or scope.get_type() == "module"
+            if loose and symbol.is_referenced() and symbol.get_name() not in own:
+                yield symbol.get_name()
+
+
+def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    yield table
+    for child in table.get_children():
+        yield from _scopes(child)
+
+
+def _only_a_module(tree: ast.Module, name: str) -> bool:
+    """Whether the tests look at nothing but attributes of the name, as one does with a module."""
+    uses = sum(_name(node) == name for node in ast.walk(tree))
+    return uses == sum(isinstance(node, ast.Attribute) and _name(node.value) == name for node in ast.walk(tree))
+
+
+def _first_called(tree: ast.Module) -> list[str]:
+    """The innermost builtin that the first assertion calls."""
+    called = [_name(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [name for name in called if name and hasattr(builtins, name)][-1:]
+
+
+def _name(node: ast.AST) -> str | None:
+    return node.id if isinstance(node, ast.Name) else None
