@@ -36,7 +36,7 @@ def test_rows_keep_their_order_and_bad_lines_stop_nothing() -> None:
     seconds = rows[0].pop("seconds")
     assert rows[0] == {
         **json.loads(lines[0]),
-        **{"outcome": "right", "answer": "42", "reason": "equal", "verifier": "math"},
+        **{"outcome": "right", "answer": "42", "reason": "equal", "place": "box", "verifier": "math"},
     }
     assert 0 < seconds < 10
     assert [row["reason"] for row in rows if "reason" in row] == ["equal", "different", "no_gold", "no_answer"]

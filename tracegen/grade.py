@@ -23,7 +23,7 @@ def grade(
     options: Mapping[str, Any] | None = None,
     timeout: float = 10.0,
 ) -> Iterator[dict[str, Any]]:
-    """The rows with `outcome`, `answer`, `reason`, `verifier`, `seconds`; UsageError for a bad verifier or option."""
+    """The rows with `outcome`, `answer`, `reason`, `place` ...; UsageError for a bad verifier or option."""
     with Judge({verifier: options or {}}, workers=workers, timeout=timeout) as judge:
         for row, verdicts in in_order(_submitted(judge, lines)):
             yield row | _findings(decide(verdicts))
@@ -71,4 +71,4 @@ def _case(number: int, row: Mapping[str, Any]) -> tuple[Problem, Trace]:
 def _findings(verdict: Verdict | None) -> dict[str, Any]:
     if verdict is None:
         return {}
-    return {name: getattr(verdict, name) for name in ("outcome", "answer", "reason", "verifier", "seconds")}
+    return {name: getattr(verdict, name) for name in ("outcome", "answer", "reason", "place", "verifier", "seconds")}
