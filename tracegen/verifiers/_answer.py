@@ -74,9 +74,13 @@ _CLAUSE_END = re.compile(
     r"[.;!。！](?=\s|$|\*)|[.。](?=$)|,?\s+(?:because|since|which|where|so that|so|as it|as the|weil|denn|da|car|porque|puisque|потому)\b"
     r"|\*\*|,\s+(?:that is|i\.e\.)|,?\s+not\b"
 )
-_VERB = re.compile(r"(?:^|\s)(?:is|are|equals|was|ist|lautet|beträgt|est|vaut|es|é|è|is equal to|equal to|by|=|at|be)\s*:?\s+(?!equal)")
+_VERB = re.compile(
+    r"(?:^|\s)(?:is|are|equals|was|ist|lautet|beträgt|est|vaut|es|é|è|is equal to|equal to|by|=|at|be)\s*:?\s+(?!equal)"
+)
 PROSE = re.compile(r"(?<![\\A-Za-z])(?!sqrt|arc|sinh|cosh|tanh|Matrix|Rational|Interval|FiniteSet|Union)[^\W\d_]{3,}")
-_FOREIGN = re.compile(r"[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0400-\u052f\u1e00-\u1eff\u0590-\u08ff\u0900-\u0dff\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_FOREIGN = re.compile(
+    r"[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0400-\u052f\u1e00-\u1eff\u0590-\u08ff\u0900-\u0dff\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+)
 """Letters that mathematics is not written in: neither plain Latin nor Greek."""
 _UNITS = re.compile(r"[A-Za-z /^²³·-]{0,40}\.?\s*")
 _CODE = re.compile(r"__|[a-z]{3}\(|\w\.\w+\(|\(\)|\w\(['\"]|\b(?:import|lambda|eval|exec)\b")
@@ -205,7 +209,9 @@ def _announced(text: str) -> Found | None:
 
 
 def _bold(text: str) -> Found | None:
-    spans = [m for m in _BOLD.finditer(text) if not m.group(1).rstrip().endswith((":", "?")) and "Step" not in m.group(1)]
+    spans = [
+        m for m in _BOLD.finditer(text) if not m.group(1).rstrip().endswith((":", "?")) and "Step" not in m.group(1)
+    ]
     return _clause(text, *spans[-1].span(1), "bold") if spans else None
 
 
@@ -216,7 +222,11 @@ def _bare(text: str) -> Found | None:
     if not text_ or "\\boxed" in text_ or len(text_) > BARE or "\n\n" in text_:
         return None
     spans = [*_MATH.finditer(text)]
-    if len(spans) == 1 and not text[spans[0].end() :].strip(" .\n") and re.fullmatch(r"[\w\s:,'-]*", text[: spans[0].start()]):
+    if (
+        len(spans) == 1
+        and not text[spans[0].end() :].strip(" .\n")
+        and re.fullmatch(r"[\w\s:,'-]*", text[: spans[0].start()])
+    ):
         index = next(i for i, group in enumerate(spans[0].groups(), 1) if group is not None)
         return Found(spans[0].group(index).strip(), "whole", *spans[0].span(index))
     values = [*_VALUE.finditer(text)]

@@ -23,11 +23,18 @@ PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy", "mpmath")
 LIMIT = 2_000
 """Characters of an answer that are read; the longest gold answers of competition sets stay under a few hundred."""
 _LETTER = re.compile(
-    r"(?:(?:option|choice|answer)\s+)?\(?\s*([A-Za-z])\s*\)?\s*(?:[.):]\s*.*|\s(?:is|because)\b.*)?", re.IGNORECASE | re.DOTALL
+    r"(?:(?:option|choice|answer)\s+)?\(?\s*([A-Za-z])\s*\)?\s*(?:[.):]\s*.*|\s(?:is|because)\b.*)?",
+    re.IGNORECASE | re.DOTALL,
 )
-_FIGURE = re.compile(r"\[asy\]|\\includegraphics|\\begin\{(?:tikz|asy|figure)|!\[[^\]]*\]\(|<img\b|^see (?:the )?(?:figure|graph|diagram)", re.IGNORECASE)
+_FIGURE = re.compile(
+    r"\[asy\]|\\includegraphics|\\begin\{(?:tikz|asy|figure)|!\[[^\]]*\]\(|<img\b|^see (?:the )?(?:figure|graph|diagram)",
+    re.IGNORECASE,
+)
 _HEDGED = re.compile(r"\b(?:not|no|never|or|isn|neither|but|cannot|can|unsure|maybe|n t)\b")
-_PROOF = re.compile(r"^\W*(?:proof|see (?:the )?(?:proof|solution|explanation)|proven?|q\.?e\.?d\.?|证明|略|доказательство)\b[.:\s]?", re.IGNORECASE)
+_PROOF = re.compile(
+    r"^\W*(?:proof|see (?:the )?(?:proof|solution|explanation)|proven?|q\.?e\.?d\.?|证明|略|доказательство)\b[.:\s]?",
+    re.IGNORECASE,
+)
 
 
 def math(
@@ -80,11 +87,15 @@ def unusable(gold: str) -> str | None:
         return "figure"
     if _PROOF.search(gold):
         return "proof"
-    if not re.search(r"[^\W_]|\\(?:emptyset|varnothing|infty)|∅|∞", re.sub(r"\\(?:text|boxed|mathrm|mbox)\b|[{}]", "", gold)):
+    if not re.search(
+        r"[^\W_]|\\(?:emptyset|varnothing|infty)|∅|∞", re.sub(r"\\(?:text|boxed|mathrm|mbox)\b|[{}]", "", gold)
+    ):
         return "no_gold"
     bare = re.sub(r"\\[{}\\]", "", gold)
     pairs = (("{", "}"), (r"\\left\b", r"\\right\b"), (r"\\begin\b", r"\\end\b"))
-    if any(len(re.findall(opening, bare)) != len(re.findall(closing, bare)) for opening, closing in pairs) or re.search(r"\\(?:frac|sqrt|boxed)\s*$", bare):
+    if any(len(re.findall(opening, bare)) != len(re.findall(closing, bare)) for opening, closing in pairs) or re.search(
+        r"\\(?:frac|sqrt|boxed)\s*$", bare
+    ):
         return "broken_gold"
     return None if len(gold) <= LIMIT else "too_long"
 
@@ -158,4 +169,6 @@ def _letter(gold: str) -> str | None:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox|bf|rm)\s*\{([^{}]*)\}", r"\1", text).strip(" {}\\").strip()
+    return (
+        re.sub(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox|bf|rm)\s*\{([^{}]*)\}", r"\1", text).strip(" {}\\").strip()
+    )

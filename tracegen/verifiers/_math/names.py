@@ -1,8 +1,11 @@
 """What names mean: functions, constants, Greek letters, relations, and the words that part or join answers."""
 
+_PLAIN = (
+    "sin cos tan cot sec csc sinh cosh tanh coth exp ln log lg sqrt cbrt arcsin arccos arctan arccot arcsec arccsc gcd"
+    " lcm max min floor ceil"
+)
 FUNCTIONS = {
-    **{name: name for name in "sin cos tan cot sec csc sinh cosh tanh coth exp ln log lg sqrt cbrt".split()},
-    **{name: name for name in "arcsin arccos arctan arccot arcsec arccsc gcd lcm max min floor ceil".split()},
+    **{name: name for name in _PLAIN.split()},
     **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "arctg": "arctan", "tg": "tan", "ctg": "cot"},
     **{"ceiling": "ceil", "Abs": "abs", "abs": "abs", "factorial": "factorial", "binomial": "binom", "root": "root"},
     **{"sgn": "sign", "sign": "sign", "det": "det", "Rational": "ratio_of", "arsinh": "asinh", "arcosh": "acosh"},
@@ -15,10 +18,11 @@ BRACKETED = {"abs", "factorial", "binom", "root", "ratio_of", "power", "gcd", "l
 
 CONSTANTS = {"pi": "pi", "infty": "inf", "infinity": "inf", "Infinity": "inf", "oo": "inf", "inf": "inf"}
 
-GREEK = set(
+_GREEK = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho varrho sigma tau"
-    " upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
-) | {"ell", "hbar", "aleph"}
+    " upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar aleph"
+)
+GREEK = frozenset(_GREEK.split())
 
 ALIASES = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varrho": "rho"}
 

@@ -17,6 +17,14 @@ class Unparsable(Exception):
     """The text is not an answer that this parser reads."""
 
 
+class Undefined(Exception):
+    """No value here: division by zero, a root of a negative number, infinity where a number is wanted."""
+
+
+class TooLarge(Exception):
+    """Beyond a limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Num:
     value: Fraction

@@ -1,6 +1,6 @@
 """An answer's text as the trees that it can mean: nearly always one, several where digits and commas are ambiguous.
 
-    "1,234" -> 1234 or the list 1, 234        "1,22" -> 1.22 or the list 1, 22        "no solution" -> text
+"1,234" -> 1234 or the list 1, 234        "1,22" -> 1.22 or the list 1, 22        "no solution" -> text
 """
 
 import re
@@ -22,7 +22,9 @@ _DECIMAL_COMMA = re.compile(r"(?<![\d.,(\[{\w])(\d+),(\d+)(?![\d.,)\]}])")
 _EUROPEAN = re.compile(r"(?<![\d.,(\[{])\d{1,3}(?:\.\d{3})+(?:,\d+)?(?![\d.,])")
 _SCIENTIFIC = re.compile(r"(?<![A-Za-z\d.])(\d+(?:\.\d+)?)[eE]([+-]?\d{1,6})(?![\dA-Za-z])")
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_SCALED = re.compile(r"(?<=\d)\s*(?:\\text\{)?\s*(" + "|".join(_SCALES) + r")s?\b\s*\}?(?!\s*(?:th|of a))", re.IGNORECASE)
+_SCALED = re.compile(
+    r"(?<=\d)\s*(?:\\text\{)?\s*(" + "|".join(_SCALES) + r")s?\b\s*\}?(?!\s*(?:th|of a))", re.IGNORECASE
+)
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _MACRO = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}|\\[A-Za-z]+")
 _TEXT = re.compile(r"\\(?:text|textbf|textrm|textit|mbox|mathrm|mathbf|textnormal)\s*\{[^{}]*\}")
@@ -34,10 +36,29 @@ _SYNONYMS = {
     **dict.fromkeys(("dne", "does not exist", "doesn t exist", "limit does not exist"), "does not exist"),
 }
 _ALL_REALS = {"all real numbers", "all reals", "all real x", "any real number", "every real number", "real numbers"}
-_COUNT = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen twenty"
-).split()
+_COUNT = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
 
 
 @lru_cache(maxsize=4096)
@@ -118,4 +139,7 @@ def wordy(text: str, share: float = 1.0) -> bool:
 def _mathematical(word: str) -> bool:
     if word in FUNCTIONS or word in CONSTANTS or word in GREEK or word.casefold() in JOINS:
         return True
-    return word.isascii() and (word.isupper() and len(word) <= 3 or (len(word) == 2 and word.casefold() not in ("no", "is", "it", "if", "to", "of")))
+    return word.isascii() and (
+        (word.isupper() and len(word) <= 3)
+        or (len(word) == 2 and word.casefold() not in ("no", "is", "it", "if", "to", "of"))
+    )

@@ -1,4 +1,4 @@
-"""Sets of real numbers: intervals, unions, differences and inequalities in one variable, as sorted disjoint intervals."""
+"""Sets of real numbers: intervals, unions, differences, inequalities in one variable, as sorted disjoint intervals."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -6,8 +6,8 @@ from math import inf
 from typing import Any, NamedTuple
 
 from tracegen.verifiers._math.names import FLIPPED, ORDER
-from tracegen.verifiers._math.nodes import Node, Op, Sym, has, symbols
-from tracegen.verifiers._math.numeric import Point, TooLarge, Undefined
+from tracegen.verifiers._math.nodes import Node, Op, Sym, TooLarge, Undefined, has, symbols
+from tracegen.verifiers._math.numeric import Point
 
 
 class Interval(NamedTuple):
@@ -149,8 +149,10 @@ def _half(left: Node, sign: str, right: Node, name: Node, point: Point) -> Regio
         again = _minus(values[2], values[1], point)
         if slope == 0 or abs(point.inexact(_minus(again, slope, point))) > abs(point.inexact(slope)) * 1e-20:
             return None
-        root = -values[0] / slope if isinstance(values[0], Fraction) and isinstance(slope, Fraction) else (
-            -point.inexact(values[0]) / point.inexact(slope)
+        root = (
+            -values[0] / slope
+            if isinstance(values[0], Fraction) and isinstance(slope, Fraction)
+            else (-point.inexact(values[0]) / point.inexact(slope))
         )
         if slope < 0 and sign != "!=":
             sign = FLIPPED[sign]

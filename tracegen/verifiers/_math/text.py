@@ -43,10 +43,15 @@ _GROUPED = re.compile(r"(?<=\d)(?:\{,\}|,\s?\\!\s?|\\!\s?|\\[,; ]|_(?=\d{3}(?:_|
 _SPACED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d])")
 _MIXED = re.compile(r"(?<![\d./^_{,])(?<![\d./^_{,] )(\d+)(?:\s+|\s+and\s+|-)(\d+)\s*/\s*(\d+)(?![\d/^])")
 _REPEATING = re.compile(r"(?<![\d.])(\d+)\.(\d*)(?:\\(?:overline|dot|bar|overbar)\s*\{(\d+)\}|\((\d+)\)(?!\s*[\d^]))")
-_IN_BASE = re.compile(r"(?<=[0-9A-Fa-f])\s*[(,]?\s*(?:\\text\s*\{)?\s*(?:in|with|to)?\s*\(?base[ -]+([A-Za-z]+|\d+)\s*\)?\s*\}?\s*\)?$", re.IGNORECASE)
+_IN_BASE = re.compile(
+    r"(?<=[0-9A-Fa-f])\s*[(,]?\s*(?:\\text\s*\{)?\s*(?:in|with|to)?\s*\(?base[ -]+([A-Za-z]+|\d+)\s*\)?\s*\}?\s*\)?$",
+    re.IGNORECASE,
+)
 _TO = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) to (\d+(?:\.\d+)?)(?![\w.])")
 _GLUED = re.compile(r"(?<=[\d)}\]])(or|and)(?=[A-Z(\d\\])")
-_TURNED = re.compile(r"\\begin\{(?:align|equation|gather|split|aligned|cases)\*?\}|\\end\{(?:align|equation|gather|split|aligned)\*?\}")
+_TURNED = re.compile(
+    r"\\begin\{(?:align|equation|gather|split|aligned|cases)\*?\}|\\end\{(?:align|equation|gather|split|aligned)\*?\}"
+)
 _ENVIRONMENT = re.compile(r"\\begin\{|&")
 _HTML = {"&lt;": "<", "&gt;": ">", "&le;": r"\le ", "&ge;": r"\ge ", "&amp;": "&", "&nbsp;": " ", "&minus;": "-"}
 
@@ -121,7 +126,9 @@ def nesting(text: str) -> int:
 
 def words(text: str) -> str:
     """The text in lower case without macros, punctuation and articles: how words are compared."""
-    text = re.sub(r"\\(?:text|textbf|textrm|textit|mbox|mathrm|mathbf|operatorname|textnormal)\s*\{([^{}]*)\}", r"\1", text)
+    text = re.sub(
+        r"\\(?:text|textbf|textrm|textit|mbox|mathrm|mathbf|operatorname|textnormal)\s*\{([^{}]*)\}", r"\1", text
+    )
     text = re.sub(r"[{}$\\~\"'`*()\[\].,;:!?]", " ", text).casefold()
     text = re.sub(r"(?<=[^\W\d_])-(?=[^\W\d_])", " ", text)
     return " ".join(word for word in text.split() if word not in ("the", "a", "an"))

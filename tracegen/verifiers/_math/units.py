@@ -19,7 +19,7 @@ class Unit(NamedTuple):
 
 _NAMES: dict[str, tuple[str, str]] = {}
 """Spelling -> (factor, base unit)."""
-for _base, _factor, _spellings in (
+for _named, _factor, _spellings in (
     ("m", "1", "m meter metre"),
     ("m", "1/1000", "mm millimeter millimetre"),
     ("m", "1/100", "cm centimeter centimetre"),
@@ -73,16 +73,26 @@ for _base, _factor, _spellings in (
     ("unit", "1", "unit"),
 ):
     for _spelling in _spellings.split():
-        _NAMES[_spelling] = (_factor, _base)
+        _NAMES[_spelling] = (_factor, _named)
 
-_SHORT = {"mph": "miles per hour", "kph": "km per hour", "kmh": "km per hour", "sqft": "square ft", "pound sterling": "gbp"}
+_SHORT = {
+    "mph": "miles per hour",
+    "kph": "km per hour",
+    "kmh": "km per hour",
+    "sqft": "square ft",
+    "pound sterling": "gbp",
+}
 _WORD = re.compile(r"[^\W\d_]+|\^-?\d+|/")
 _FILLER = {"of", "the", "us", "total", "each"}
 
 
 def is_unit(word: str) -> bool:
     """Whether this word alone is a unit that the table knows."""
-    return word in _SHORT or word in ("m", "g", "s", "h", "L", "l", "N", "J", "W", "V", "A", "K") or (len(word) > 1 and _base(word) is not None)
+    return (
+        word in _SHORT
+        or word in ("m", "g", "s", "h", "L", "l", "N", "J", "W", "V", "A", "K")
+        or (len(word) > 1 and _base(word) is not None)
+    )
 
 
 @cache
