@@ -44,9 +44,8 @@ def code(
     if isinstance(found, str):
         return Verdict("wrong", None, found)
     box = relay.sandbox(unsafe, packages)
-    whole = assembled(prompt, found.text, language)
-    finding = relay.judge(box, suite, "" if whole else prompt, whole or found.text, relay.Bounds(seconds, memory))
-    outcome, reason, detail = finding
+    first, program = assembled(prompt, found.text, language, problem.entry_point)
+    outcome, reason, detail = relay.judge(box, suite, first, program, relay.Bounds(seconds, memory))
     return Verdict(outcome, found.text, reason, place=found.place, span=found.span, detail=detail)
 
 

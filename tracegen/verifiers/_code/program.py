@@ -50,7 +50,7 @@ LANGUAGES = {
     "python": Language(
         frozenset({"python", "py", "python3", "py3", "{python}", "{.python}"}),
         python_parses,
-        r"^(?:async\s+def|def|class)\s+NAME\b|^NAME\s*(?::[^=\n]*)?=",
+        r"^[ \t]*(?:async\s+def|def|class)\s+NAME\b|^NAME\s*(?::[^=\n]*)?=",
     )
 }
 
@@ -62,9 +62,7 @@ def find(response: str, language: Language, names: Collection[str] = (), prompt:
         return "truncated"
     if blocks:
         found = _chosen(blocks, response, language, names)
-    elif not response.strip() or (
-        len(response) <= LIMIT and not (language.parses(response) or assembled(prompt, response, language))
-    ):
+    elif len(response) <= LIMIT and not language.parses("\n".join(assembled(prompt, response, language, None))):
         return "no_answer"
     else:
         found = (0, len(response))
@@ -80,12 +78,26 @@ def _indented(response: str, start: int) -> bool:
     return start > 0 and fence[:1] in (" ", "\t")
 
 
-def assembled(prompt: str, program: str, language: Language) -> str:
-    """Prompt and program as one text where the program only continues the prompt; else empty."""
-    if not prompt or language.parses(program):
-        return ""
-    joined = (f"{prompt.rstrip()}\n{program.strip(chr(10))}", f"{prompt.rstrip()}\n    {program.strip()}")
-    return next((text for text in joined if language.parses(text)), "")
+def assembled(prompt: str, program: str, language: Language, entry_point: str | None) -> tuple[str, str]:
+    """What is run first and what then: the prompt and a program of its own, or one text where it only continues it."""
+    if not prompt:
+        return "", program
+    if language.parses(program) and (entry_point is None or _defines(language, [entry_point], program)):
+        return runnable(prompt, language), program
+    indented, lost = f"{prompt.rstrip()}\n{program.strip(chr(10))}", f"{prompt.rstrip()}\n    {program.strip()}"
+    for text in (indented, lost) if program[:1].isspace() else (lost, indented):
+        if language.parses(text):
+            return "", text
+    return runnable(prompt, language), program
+
+
+def runnable(prompt: str, language: Language) -> str:
+    """A prompt that may end in a bare signature, as something to run; empty if nothing can be made of it."""
+    return next((text for text in (prompt, f"{prompt.rstrip()} ...") if language.parses(text)), "")
+
+
+def _defines(language: Language, names: Collection[str], text: str) -> bool:
+    return any(re.search(language.defines.replace("NAME", re.escape(name)), text, re.MULTILINE) for name in names)
 
 
 def _chosen(
@@ -94,8 +106,7 @@ def _chosen(
     tagged = [block for block in blocks if block[0] in language.fences]
     candidates = tagged or [block for block in blocks if not block[0]] or blocks
     spans = [(start, end) for _, start, end in candidates]
-    patterns = [re.compile(language.defines.replace("NAME", re.escape(name)), re.MULTILINE) for name in names]
-    defining = [span for span in spans if any(pattern.search(response[span[0] : span[1]]) for pattern in patterns)]
+    defining = [(start, end) for start, end in spans if _defines(language, names, response[start:end])]
     return (defining or spans)[-1]
 
 
