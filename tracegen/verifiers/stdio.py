@@ -37,7 +37,7 @@ def stdio(
 ) -> Verdict:
     """Every case prints what it should. `compare`: whitespace, exact, float (within `tolerance`), or the source of
     `check(stdin, expected, actual)`; `every_case` runs the others after a failure too; `seconds`, `memory` a case."""
-    _known(compare)
+    known(compare)
     try:
         cases = read(problem.tests)
     except BadTests as error:
@@ -79,7 +79,8 @@ def warm() -> None:
     relay.sandbox(False).run("print(1)", limits=Bounds(5.0, 256).limits())
 
 
-def _known(compare: str) -> None:
+def known(compare: str) -> None:
+    """UsageError for a comparison that there is not."""
     if compare not in COMPARISONS and "def check" not in compare:
         raise UsageError(
             f"verifier 'stdio': compare is {compare[:60]!r}; it is {', '.join(COMPARISONS)}, or the source of a "
