@@ -3,8 +3,8 @@
     python scripts/bench_math.py FOLDER [--pairs 2000] [--equal 0.2] [--blocks 5] [--workers 2] [--json]
 
 FOLDER holds `math500/test.jsonl`. Ours runs through the judge, its workers warm; math-verify parses and verifies in
-this process, warm too. Every pair is new to both, so no cache helps; at most `--equal` of them are byte-equal, boxes and
-dollars apart. The two take turns, block by block; the figure to read is the ratio.
+this process, warm too. Every pair is new to both, so no cache helps; at most `--equal` of them repeat the gold, boxes
+and dollars apart. The two take turns, block by block; the figure to read is the ratio.
 """
 
 import argparse
