@@ -16,7 +16,7 @@ import pytest
 
 from tracegen.golds import check
 from tracegen.records import Problem, Trace, TracegenError, UsageError, Verdict
-from tracegen.verifiers import math
+from tracegen.verifiers import exact, math
 from tracegen.verify import Judge, decide, gold_trace, in_order
 
 TIMEOUT = 1.0
@@ -270,7 +270,7 @@ def test_the_fingerprint_names_what_invalidates_verdicts(tmp_path: Path) -> None
     assert json.loads(json.dumps(plain)) == plain
     assert plain != Judge({"exact": {"ignore_case": False}}).fingerprint()
     assert "math-verify" in Judge({"math": {}}).fingerprint()["math"]["packages"]
-    assert Judge({}).fingerprint([Problem("p", "", verifier="exact")])["exact"]["version"] == "1"
+    assert Judge({}).fingerprint([Problem("p", "", verifier="exact")])["exact"]["version"] == exact.VERSION
     versions = []
     for body in ("1", "2"):
         (file := tmp_path / "mine.py").write_text(f"def x(problem, response):\n    return {body}\n")

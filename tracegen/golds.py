@@ -6,7 +6,6 @@ twice with answers that differ. Problems without a gold answer are fine where a 
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -17,14 +16,17 @@ from tracegen.verify import Judge, gold_trace, in_order
 
 SHOWN = 80
 """Characters of an answer that a sentence quotes."""
-FIGURE = re.compile(
-    r"\\includegraphics|\[asy\]|\\begin\{(?:tikzpicture|asy|figure)|!\[|<img"
-    r"|\b(?:see|as in) (?:the )?(?:figure|diagram|graph)\b",
-    re.IGNORECASE,
-)
-PROOF = re.compile(
-    r"^\W*(?:proof|prove|solution)\b|\\begin\{proof\}|\bQ\.?E\.?D\b|\\(?:blacksquare|qed)\b", re.IGNORECASE
-)
+UNUSABLE = {
+    "no_gold": "there is no answer in it",
+    "figure": "it is a figure",
+    "proof": "it is a proof, not an answer",
+    "broken_gold": "its LaTeX is broken: braces, \\left and \\right, or \\begin and \\end do not pair up",
+    "bad_gold": "its verifier cannot read it",
+    "bad_schema": "its schema is none",
+    "too_long": "it is too long for an answer",
+    "timeout": "its verifier does not come to an end with it",
+}
+"""What a verifier's reason says of the gold, as a clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +78,15 @@ def _why(problem: Problem, verdict: Verdict | None, judge: Judge) -> str:
     if verdict is not None and verdict.outcome == "right":
         return ""
     if problem.answer is None:
-        return "" if judge.needs_no_gold(problem) else "there is none, and no verifier here judges without one"
+        return "" if judge.has_other_rule(problem) else "there is none, and no verifier here judges without one"
     if verdict is None:
         return "" if judge.left_to_others(problem, "unverifiable") else "there is no verifier to judge by it"
-    if verdict.outcome != "wrong":
-        return "" if judge.left_to_others(problem, verdict.outcome) else _unusable(problem.answer)
-    read = "" if verdict.answer in (None, problem.answer) else f", and reads it as {_shown(verdict.answer)}"
-    return f"its own verifier calls it wrong{read}"
-
-
-def _unusable(answer: str) -> str:
-    """Why no rule can use this gold, as far as its text shows."""
-    if not answer.strip():
-        return "it is empty"
-    if FIGURE.search(answer):
-        return "it is a figure"
-    if PROOF.search(answer):
-        return "it is a proof, not an answer"
-    bare = re.sub(r"\\.", "", answer)
-    if bare.count("{") != bare.count("}") or answer.count(r"\left") != answer.count(r"\right") or bare.count("$") % 2:
-        return "its LaTeX is broken: braces, \\left and \\right, or dollar signs do not pair up"
-    return "its own verifier cannot use it"
+    if verdict.outcome == "wrong":
+        read = "" if verdict.answer in (None, problem.answer) else f", and reads it as {_shown(verdict.answer)}"
+        return "" if judge.has_other_rule(problem) else f"its own verifier calls it wrong{read}"
+    if judge.left_to_others(problem, verdict.outcome):
+        return ""
+    return UNUSABLE.get(verdict.reason, "its own verifier cannot use it")
 
 
 def _twins(

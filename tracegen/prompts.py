@@ -1,6 +1,6 @@
 """Prompts are files: `prompts/<name>.yaml` with `description`, `system`, `shots` and `user`, all Jinja but the first.
 
-Templates see `problem`. An undefined name is an error, never an empty string.
+Templates see `problem`; that of a judge also sees `response`, `gold`, `gold_first` and `mark`. An undefined name is an error, never an empty string.
 """
 
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ class Prompt:
     """(user, assistant) turns that stand before the problem."""
     user: str
 
-    def messages(self, problem: Problem) -> tuple[Message, ...]:
-        """The chat messages for one problem."""
+    def messages(self, problem: Problem, **given: Any) -> tuple[Message, ...]:
+        """The chat messages for one problem; `given` is what the template sees beside it, such as a response."""
         turns = [{"role": "system", "content": self.system}] if self.system else []
         for user, assistant in self.shots:
             turns += [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
         try:
-            return (*turns, {"role": "user", "content": self._template.render(problem=problem)})
+            return (*turns, {"role": "user", "content": self._template.render(problem=problem, **given)})
         except TemplateError as error:
             raise UsageError(f"prompt {self.name!r}: {error}.") from None
 

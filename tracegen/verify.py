@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -142,9 +141,9 @@ class Judge:
         """Whether a verifier of this problem compares its traces, and so needs them all."""
         return any(seat.takes("siblings") for seat in self._panel(problem))
 
-    def needs_no_gold(self, problem: Problem) -> bool:
-        """Whether some verifier of this problem judges it without a gold answer."""
-        return problem.tests is not None or any(map(partial(_without_gold, problem), self._panel(problem)))
+    def has_other_rule(self, problem: Problem) -> bool:
+        """Whether some verifier judges this problem by something else than an answer: tests, a scorer, a pattern."""
+        return problem.tests is not None or any(not _gold_is_answer(problem, seat) for seat in self._panel(problem))
 
     def left_to_others(self, problem: Problem, outcome: str) -> bool:
         """Whether a verifier that is no rule is heard on what the rules call `unverifiable` or `error`."""
@@ -239,10 +238,11 @@ class Judge:
             case.future.set_exception(error)
 
 
-def _without_gold(problem: Problem, seat: Seat) -> bool:
-    judges = _worker.about(seat.function, "judges_without_gold")
+def _gold_is_answer(problem: Problem, seat: Seat) -> bool:
+    if (said := _worker.about(seat.function, "gold_is_answer")) is None:
+        return True
     own = _worker.conventions_of(seat.function, problem.conventions)
-    return bool(judges and judges(problem, **{**seat.options, **own}))
+    return bool(said(problem, **{**seat.options, **own}))
 
 
 def gold_trace(key: str, answer: str) -> Trace:

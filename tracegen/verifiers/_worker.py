@@ -6,7 +6,8 @@ Verifiers travel as names and are bound here. A module may hold six things besid
 `PACKAGES` (distributions whose versions shape its verdicts), `warm()` (its heavy imports),
 `deadline(problem, **options)` (seconds that it may take by its own limits, where the judge's are too short),
 `inputs(**options)` (what else shapes its verdicts, such as the text of a prompt; JSON-able), and
-`judges_without_gold(problem, **options)` (whether it can judge a problem that has no gold answer).
+`gold_is_answer(problem, **options)` (False where the problem is judged by something else than an answer that equals its
+gold: a scorer, a pattern, a vote; such a gold need not pass as an answer, and may be missing).
 """
 
 import hashlib
