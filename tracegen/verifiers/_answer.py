@@ -1,13 +1,35 @@
 """Where the final answer of a response stands: the one place that every text verifier asks.
 
 The order is fixed: the last box or answer tag (whichever comes last), the last announcement (`The answer is 42.`,
-`#### 42`, `答案是 42`), the last **bold** span, a response that is nothing but short math, and the value at the end of a
-concluding sentence. The first of them that is present wins, even where it is empty.
+`#### 42`, `答案是 42`), the last **bold** span, a response that is nothing but short math, and the value at the end of
+a concluding sentence. The first of them that is present wins, even where it is empty.
 Only the response counts; what stands inside `<think>` never reaches this module.
 """
 
 import re
 from typing import NamedTuple
+
+from tracegen.verifiers._cues import (
+    ANNOUNCED,
+    APPROXIMATES,
+    BOLD,
+    CLAUSE_END,
+    CODE,
+    CONCLUDES,
+    END_OF_SENTENCE,
+    FOREIGN,
+    JOINS,
+    MATH,
+    POLITE,
+    PROSE,
+    REFUSES,
+    RELATION,
+    TAGS,
+    TURN,
+    UNITS,
+    VALUE,
+    VERB,
+)
 
 BARE = 200
 """Characters up to which a whole response may itself be the answer; the longest gold answer of MATH-500 has 53."""
@@ -31,74 +53,13 @@ class Found(NamedTuple):
 
 _TOKEN = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)\s*\{|\\.|[{}]", re.DOTALL)
 _BARE_BOX = re.compile(r"\\boxed\s+([^\s{]\S*)")
-_TAGS = (("<answer>", "</answer>"), ("<final_answer>", "</final_answer>"), ("<|begin_of_box|>", "<|end_of_box|>"))
-_JOINS = re.compile(r"\b(?:and|or|und|oder|et|ou|y|o|e)\b|[,;&和或与及]|(?<!\w)(?:и|или)(?!\w)")
-_CLOSER = re.compile(r"[\s$)\]\\}.]*")
-_APPROXIMATES = re.compile(
-    r"\\approx|\\simeq|\\doteq|[≈≃]|~|\b(?:approx|about|roughly|numerically|circa|rounded|decimal|ungefähr|etwa|environ"
-    r"|aproximadamente|circa)|(?:约|約|примерно|приблизительно)",
-    re.IGNORECASE,
-)
-_END_OF_SENTENCE = re.compile(r"[.!?。][$)\]\"*]*\s+(?=[A-Z])|\n\s*\n|。")
-_TURN = re.compile(r"<\|(?:im_start|im_end|eot_id|endoftext|end|user|start_header_id)\|?>|</s>|<｜end")
-_POLITE = re.compile(r"\s*I hope (?:it|this) is correct\.?\s*$|\s*I hope this helps[.!]?\s*$", re.IGNORECASE)
-
-_ANNOUNCED = re.compile(
-    r"(?:####|"
-    r"\b(?:final[ \t]+)?(?:answer|result|solution|option|choice)s?\b[*_]{0,2}\"?(?:[ \t]+(?:to|for|of)\b[^\n:=]{0,80}?)?[ \t]*"
-    r"(?::|=|\b(?:is|are|equals|would be|must be|will be|comes out to)\b:?)|"
-    r"^[#* \t]*(?:final[ \t]+)?answer[*: \t]*\n|"
-    r"\b(?:Antwort|Lösung|Ergebnis|Endergebnis)\b[^\n.:]{0,40}?(?::|\bist\b|\blautet\b|\bbeträgt\b)|"
-    r"\b(?:réponse|résultat|solution)\b[^\n.:]{0,40}?(?::|\best\b|\bvaut\b)|"
-    r"\b(?:respuesta|resultado|solución|resposta|solução|risposta|risultato|soluzione)\b[^\n.:]{0,40}?(?::|\bes\b|\bé\b|è)|"
-    r"(?:ответ|результат|решение)[^\n.:]{0,40}?(?::|—|-|\bравен\b|\bравно\b|\bравна\b|\bэто\b)|"
-    r"(?:答案|答え|正解|答|结果|結果)(?:[^\n。:：]{0,12}?(?:是|为|為|は))?[ \t]*[:：]?|"
-    r"(?:정답|답)(?:은|:|는)|(?:الجواب|الإجابة|الناتج)[^\n:0-9٠-٩]{0,20}?(?::|هو|هي)|उत्तर(?:[ \t]*है|[ \t]*[:：])?"
-    r")[*_]{0,2}[ \t]*\n?[ \t]*([^\n]+)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_BOLD = re.compile(r"(?<![*\w])\*\*(?!\s)([^*\n]{1,200}?)(?<!\s)\*\*(?![*\w])")
-_MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
-_CONCLUDES = re.compile(
-    r"\b(?:therefore|thus|hence|so|finally|solution|answer|find|get|obtain|have|also|donc|alors|ainsi|luego|portanto"
-    r"|quindi|dunque|somit|daher|folglich|insgesamt|also|total)\b|por lo tanto|así que|en total|итого|значит|поэтому"
-    r"|следовательно|所以|因此|故|综上|于是|共|したがって|よって|따라서|그러므로|إذن|لذلك|अतः|इसलिए|⇒|=>|\\implies|\\Rightarrow",
-    re.IGNORECASE,
-)
-_REFUSES = re.compile(
-    r"\b(?:cannot|can't|can not|unable|don't know|do not know|not sure|not possible to|sorry|insufficient|no idea"
-    r"|not enough information|unclear|give up|either|maybe|perhaps|might|could be|not provided)\b",
-    re.IGNORECASE,
-)
-_CLAUSE_END = re.compile(
-    r"[.;!。！](?=\s|$|\*)|[.。](?=$)|,?\s+(?:because|since|which|where|so that|so|as it|as the|weil|denn|da|car|porque|puisque|потому)\b"
-    r"|\*\*|,\s+(?:that is|i\.e\.)|,?\s+not\b"
-)
-_VERB = re.compile(
-    r"(?:^|\s)(?:is|are|equals|was|ist|lautet|beträgt|est|vaut|es|é|è|is equal to|equal to|by|=|at|be)\s*:?\s+(?!equal)"
-)
-PROSE = re.compile(r"(?<![\\A-Za-z])(?!sqrt|arc|sinh|cosh|tanh|Matrix|Rational|Interval|FiniteSet|Union)[^\W\d_]{3,}")
-_FOREIGN = re.compile(
-    r"[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0400-\u052f\u1e00-\u1eff\u0590-\u08ff\u0900-\u0dff\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-)
-"""Letters that mathematics is not written in: neither plain Latin nor Greek."""
-_UNITS = re.compile(r"[A-Za-z /^²³·-]{0,40}\.?\s*")
-_CODE = re.compile(r"__|[a-z]{3}\(|\w\.\w+\(|\(\)|\w\(['\"]|\b(?:import|lambda|eval|exec)\b")
-_RELATION = re.compile(
-    r"(?<![\w.)])[A-Za-z](?:\([A-Za-z]\)|_\w)?\s*(?:<=|>=|!=|[<>≤≥≠])\s*[-−+]?[\w.√/^*()]+(?=\s|[.,;]|$)"
-)
-_VALUE = re.compile(
-    r"\([^()\n]{1,60},[^()\n]{1,60}\)|\[[^\[\]\n]{1,40},[^\[\]\n]{1,40}\]|"
-    r"(?<![\w.])[-−+]?\s?(?:\\?\$|[€£¥])?(?:\d+(?:[,. \u202f]\d{3})+(?![\d])(?:[.,]\d+)?|\d+(?:[.,]\d+)?)(?:\s*/\s*\d+)?"
-    r"(?:\s*(?:\\?%|percent\b|°))?"
-)
 
 
 def find(response: str) -> Found | None:
     """The final answer of a response and its place; None where there is none."""
     cut = max(0, len(response) - LONGEST)
     text = response[cut:]
-    if turn := _TURN.search(text):
+    if turn := TURN.search(text):
         text = text[: turn.start()]
     found = _marked(text) or _announced(text) or _bold(text) or _bare(text) or _last_line(text)
     return found and found._replace(start=found.start + cut, end=found.end + cut)
@@ -131,7 +92,7 @@ def _tag(text: str) -> Found | None:
         return None
     lower = text.lower()
     last = None
-    for opening, closing in _TAGS:
+    for opening, closing in TAGS:
         end = lower.rfind(closing)
         start = lower.rfind(opening, 0, max(end, 0))
         if start >= 0 and (last is None or end > last[1]):
@@ -171,14 +132,14 @@ def _between(text: str, end: int, start: int) -> str:
 
 
 def _walks_back(between: str) -> bool:
-    return len(between) <= APART and "\n\n" not in between and _APPROXIMATES.search(between) is not None
+    return len(between) <= APART and "\n\n" not in between and APPROXIMATES.search(between) is not None
 
 
 def _belongs(between: str) -> bool:
-    """Whether the box before belongs to the same list: nothing, `and`, `or` or a comma stands between, no new thought."""
-    if len(between) > APART or "\n" in between.strip() or _END_OF_SENTENCE.search(between):
+    """Whether the box before is of the same list: `and`, `or`, a comma or nothing stands between, no new thought."""
+    if len(between) > APART or "\n" in between.strip() or END_OF_SENTENCE.search(between):
         return False
-    return not between.strip(" $\\()[]") or _JOINS.search(between) is not None
+    return not between.strip(" $\\()[]") or JOINS.search(between) is not None
 
 
 def _boxes(text: str) -> list[tuple[int, int]]:
@@ -198,8 +159,8 @@ def _boxes(text: str) -> list[tuple[int, int]]:
 
 
 def _announced(text: str) -> Found | None:
-    text = _POLITE.sub("", text)
-    if not (announced := [*_ANNOUNCED.finditer(text)]):
+    text = POLITE.sub("", text)
+    if not (announced := [*ANNOUNCED.finditer(text)]):
         return None
     for match in reversed(announced):
         start, end = match.span(1)
@@ -210,7 +171,7 @@ def _announced(text: str) -> Found | None:
 
 def _bold(text: str) -> Found | None:
     spans = [
-        m for m in _BOLD.finditer(text) if not m.group(1).rstrip().endswith((":", "?")) and "Step" not in m.group(1)
+        m for m in BOLD.finditer(text) if not m.group(1).rstrip().endswith((":", "?")) and "Step" not in m.group(1)
     ]
     return _clause(text, *spans[-1].span(1), "bold") if spans else None
 
@@ -221,7 +182,7 @@ def _bare(text: str) -> Found | None:
     # A box that was opened and never closed is an answer that was cut off.
     if not text_ or "\\boxed" in text_ or len(text_) > BARE or "\n\n" in text_:
         return None
-    spans = [*_MATH.finditer(text)]
+    spans = [*MATH.finditer(text)]
     if (
         len(spans) == 1
         and not text[spans[0].end() :].strip(" .\n")
@@ -229,11 +190,11 @@ def _bare(text: str) -> Found | None:
     ):
         index = next(i for i, group in enumerate(spans[0].groups(), 1) if group is not None)
         return Found(spans[0].group(index).strip(), "whole", *spans[0].span(index))
-    values = [*_VALUE.finditer(text)]
-    if len(values) == 1 and _FOREIGN.search(text_):
+    values = [*VALUE.finditer(text)]
+    if len(values) == 1 and FOREIGN.search(text_):
         return Found(values[0].group().strip(), "whole", *values[0].span())
     prose = len(PROSE.findall(_mathematics(text_)))
-    if values and values[0].start() == start and prose <= 4 and _UNITS.fullmatch(text[values[0].end() :]):
+    if values and values[0].start() == start and prose <= 4 and UNITS.fullmatch(text[values[0].end() :]):
         return Found(text_, "whole", start, start + len(text_))
     if (prose <= 1 and not re.match(r"[^\W\d_]{3,}\s*:", text_)) or (prose <= 3 and not values):
         return Found(text_, "whole", start, start + len(text_))
@@ -242,59 +203,61 @@ def _bare(text: str) -> Found | None:
 
 def _last_line(text: str) -> Found | None:
     """The value at the end of a last sentence that concludes, or of a response that is one short sentence."""
-    body = _POLITE.sub("", text).rstrip()
+    body = POLITE.sub("", text).rstrip()
     if "\\boxed" in body[-400:] and not _boxes(body[-400:]):
         return None
     start = body.rfind("\n") + 1
-    for end in _END_OF_SENTENCE.finditer(body, start):
+    for end in END_OF_SENTENCE.finditer(body, start):
         if body[end.end() :].strip():
             start = end.end()
     line = body[start:]
     short = len(body.strip()) <= BARE and start == len(body) - len(body.lstrip())
-    spans = [*_MATH.finditer(line)]
-    stated = bool(spans) and _VERB.search(line[: spans[-1].start()] + " ") and not line[spans[-1].end() :].strip(" .")
-    if not (short or stated or _CONCLUDES.search(line)) or _REFUSES.search(line) or len(line) > 2_000:
+    spans = [*MATH.finditer(line)]
+    stated = bool(spans) and VERB.search(line[: spans[-1].start()] + " ") and not line[spans[-1].end() :].strip(" .")
+    if not (short or stated or CONCLUDES.search(line)) or REFUSES.search(line) or len(line) > 2_000:
         return None
     if spans:
-        if short or stated or _CONCLUDES.search(line):
+        if short or stated or CONCLUDES.search(line):
             index = next(i for i, group in enumerate(spans[-1].groups(), 1) if group is not None)
             if not PROSE.search(_mathematics(spans[-1].group(index))):
                 at, to = (start + edge for edge in spans[-1].span(index))
                 return Found(body[at:to].strip(), "last_line", at, to)
         return None
-    values = [*_VALUE.finditer(line)]
-    if not (_CONCLUDES.search(line) or _VERB.search(line) or len(values) == 1) or _CODE.search(line):
+    values = [*VALUE.finditer(line)]
+    if not (CONCLUDES.search(line) or VERB.search(line) or len(values) == 1) or CODE.search(line):
         return None
-    if relation := _RELATION.search(line):
+    if relation := RELATION.search(line):
         return Found(relation.group(), "last_line", start + relation.start(), start + relation.end())
     return _clause(body, start, len(body), "last_line", strict=True)
 
 
 def _clause(text: str, start: int, end: int, place: str, strict: bool = False) -> Found | None:
-    """The answer in a clause: all of it if it is mathematics or a few words, else what stands after the verb, or last."""
+    """The answer in a clause: all of it if it is mathematics or few words, else what stands after the verb, or last."""
     clause = text[start:end]
     while (opening := re.match(r"[\s*_#:\"]+", clause)) and opening.end() < len(clause):
         start += opening.end()
         clause = text[start:end]
-    if not strict and (stop := next((m for m in _CLAUSE_END.finditer(clause) if m.start() > 0), None)):
+    if not strict and (stop := next((m for m in CLAUSE_END.finditer(clause) if m.start() > 0), None)):
         clause = clause[: stop.start()]
-    values = [*_VALUE.finditer(clause)]
-    if len(values) == 1 and _FOREIGN.search(clause):
+    values = [*VALUE.finditer(clause)]
+    if len(values) == 1 and FOREIGN.search(clause):
         start, clause = start + values[0].start(), values[0].group()
-    if strict or len(PROSE.findall(_mathematics(_MATH.sub(" ", clause)))) > 1:
-        if verb := [*_VERB.finditer(clause)]:
+    if strict or len(PROSE.findall(_mathematics(MATH.sub(" ", clause)))) > 1:
+        if verb := [*VERB.finditer(clause)]:
             start += verb[-1].end()
             clause = clause[verb[-1].end() :]
-        if len(PROSE.findall(_mathematics(_MATH.sub(" ", clause)))) > 1 or (strict and not verb):
-            if spans := [*_MATH.finditer(clause)]:
+        if len(PROSE.findall(_mathematics(MATH.sub(" ", clause)))) > 1 or (strict and not verb):
+            if spans := [*MATH.finditer(clause)]:
                 start, clause = start + spans[-1].start(), spans[-1].group()
-            elif values := [*_VALUE.finditer(clause)]:
+            elif values := [*VALUE.finditer(clause)]:
                 start, clause = start + values[-1].start(), values[-1].group()
             elif strict:
                 return None
     if strict and not clause.strip():
         return None
-    return Found(clause.strip().strip('"'), place, start, start + len(clause))
+    start += len(clause) - len(clause.lstrip(' "'))
+    text_ = clause.strip(' "').rstrip(".").rstrip(' "') if not clause.rstrip().endswith("...") else clause.strip()
+    return Found(text_, place, start, start + len(text_))
 
 
 def _mathematics(text: str) -> str:

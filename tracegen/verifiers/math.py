@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from tracegen.records import Problem, Trace, Verdict
 from tracegen.verifiers import _answer
+from tracegen.verifiers._cues import PROSE
 from tracegen.verifiers._math import compare, peer
 from tracegen.verifiers._math.compare import Conventions
 from tracegen.verifiers._math.read import read, wordy
@@ -27,7 +28,8 @@ _LETTER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _FIGURE = re.compile(
-    r"\[asy\]|\\includegraphics|\\begin\{(?:tikz|asy|figure)|!\[[^\]]*\]\(|<img\b|^see (?:the )?(?:figure|graph|diagram)",
+    r"\[asy\]|\\includegraphics|\\begin\{(?:tikz|asy|figure)|!\[[^\]]*\]\(|<img\b"
+    r"|^see (?:the )?(?:figure|graph|diagram)",
     re.IGNORECASE,
 )
 _HEDGED = re.compile(r"\b(?:not|no|never|or|isn|neither|but|cannot|can|unsure|maybe|n t)\b")
@@ -51,7 +53,7 @@ def math(
 ) -> Verdict:
     """The last boxed (else the announced) answer equals the gold answer as a number, as words or as an expression."""
     conventions = Conventions(tolerance, percent, units, form, order, case)
-    gold, several = _gold(problem.answer or "")
+    gold = _gold(problem.answer or "")
     found = _answer.find(response)
     shown: dict[str, Any] = {}
     if found:
@@ -70,7 +72,7 @@ def math(
         return Verdict("wrong", reason="no_answer", **shown)
     if len(found.text) > LIMIT:
         return Verdict("wrong", reason="too_long", **shown)
-    reason = _judged(gold, several, found, conventions)
+    reason = _judged(gold, found, conventions)
     return Verdict("right" if reason == "equal" else "wrong", reason=reason, **shown)
 
 
@@ -106,33 +108,33 @@ def warm() -> None:
     peer.warm()
 
 
-def _gold(text: str) -> tuple[str, str | None]:
-    """The gold answer without its dress, and all its boxes; a worked solution as gold gives the answer that it marks."""
+def _gold(text: str) -> str:
+    """The gold answer without its dress; a worked solution as gold gives the answer that it marks, all its boxes."""
     if "####" in text:  # GSM8K closes its solutions so.
         text = text.rsplit("####", 1)[1]
     unescaped = re.sub(r"\\\\(?=boxed)", lambda _: "\\", text)
-    dressed = "\\boxed" in unescaped or "<answer>" in unescaped or len(_answer.PROSE.findall(unescaped)) > 1
+    dressed = "\\boxed" in unescaped or "<answer>" in unescaped or len(PROSE.findall(unescaped)) > 1
     found = _answer.find(unescaped) if dressed else None
     if found is not None and found.place not in ("box", "tag", "sentence"):
         found = None
     if found is None or not found.text.strip():
-        return unescaped, None
-    return found.several or found.text, None
+        return unescaped
+    return found.several or found.text
 
 
 def _says(response: str, gold: str) -> bool:
     """Whether a short response is the gold's words, or one sentence around them (`It falls on a Tuesday.`)."""
-    if len(response) > _answer.BARE or not wordy(cleaned := clean(gold), 0.5):
+    if len(response) > _answer.BARE or "\\boxed" in response or not wordy(cleaned := clean(gold), 0.5):
         return False
     said, wanted = words(clean(response)), words(cleaned)
-    if said == wanted:
+    if said == wanted and not any(character.isdigit() for character in wanted):
         return True
     if not wordy(cleaned) or len(wanted) < 3 or "\n" in response.strip() or _HEDGED.search(said.replace(wanted, "")):
         return False
     return f" {wanted} " in f" {said} "
 
 
-def _judged(gold: str, several: str | None, found: _answer.Found, conventions: Conventions) -> str:
+def _judged(gold: str, found: _answer.Found, conventions: Conventions) -> str:
     reason = _equal(gold, found.text, conventions)
     if reason != "equal" and found.several is not None and _many(gold):
         return _equal(gold, found.several, conventions)
@@ -155,7 +157,7 @@ def _equal(gold: str, answer: str, conventions: Conventions) -> str:
     same = compare.equal(gold, answer, conventions)
     if same is None and conventions.form == "value" and not (wordy(left, 0.5) or wordy(right, 0.5)):
         same = peer.equal(gold, answer)
-    if same is None and words(left) == words(right) and words(left):
+    if same is None and wordy(left, 0.5) and words(left) == words(right):
         same = True
     if same is None:
         return "unparsable" if not read(answer) else "different"

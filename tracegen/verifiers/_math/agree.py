@@ -1,7 +1,7 @@
 """Are two trees one number, or one expression? Computed at points, to forty digits, exactly where both are rational.
 
 An exact gold wants an exact value; a decimal of ten significant digits or more stands for the exact value that rounds
-to it, and nothing shorter does. In an expression with variables, coefficients of five digits or more are rounded ones.
+to it, and nothing shorter does. In a gold with variables, coefficients of five digits or more are rounded ones.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tracegen.verifiers._math.numeric import Point
 AGREES = Fraction(1, 10**22)
 """Relative difference of two numbers of forty digits that are the same number."""
 TEN_DIGITS = Fraction(1, 2 * 10**9)
-ROUNDED_DIGITS, ROUNDED = 5, Fraction(1, 10**5)
+ROUNDED_DIGITS = 5
 POSITIVE, MIXED = (1, 2, 0, 11, 12), (3, 4, 5)
 """Seeds of the points: variables are positive at the first ones, of either sign at the others."""
 ENOUGH = 3
@@ -99,8 +99,9 @@ def _agree(gold: Node, answer: Node, left: Any, right: Any, allowed: Fraction, s
 def _allowed(gold: Node, answer: Node, variables: bool, asked: Fraction) -> Fraction:
     """The relative difference that is none, by how both sides are written."""
     written, given = decimals(gold), decimals(answer)
-    if variables and any(number.digits >= ROUNDED_DIGITS for number in written):
-        return max(asked, ROUNDED)
+    if variables and not given and any(number.digits >= ROUNDED_DIGITS for number in written):
+        # Half a unit in the last place of the coarsest coefficient, and a little for their sum.
+        return max(asked, *(Fraction(6, 10 ** (number.places + 1)) / abs(number.value) for number in written))
     if (written or given) and all(number.digits >= 10 for number in (*written, *given)):
         return max(asked, TEN_DIGITS)
     return max(asked, AGREES)

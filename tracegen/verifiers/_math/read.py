@@ -36,29 +36,11 @@ _SYNONYMS = {
     **dict.fromkeys(("dne", "does not exist", "doesn t exist", "limit does not exist"), "does not exist"),
 }
 _ALL_REALS = {"all real numbers", "all reals", "all real x", "any real number", "every real number", "real numbers"}
-_COUNT = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-]
+_COUNTED = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen twenty"
+)
+_COUNT = _COUNTED.split()
 
 
 @lru_cache(maxsize=4096)

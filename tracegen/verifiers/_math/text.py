@@ -79,7 +79,7 @@ def clean(text: str) -> str:
             text = text.replace(entity, character)
     if text.startswith("**"):
         text = text.strip("*")
-    text = _GROUPED.sub("", text)
+    text = _GROUPED.sub(_ungrouped, text)
     text = _SIZE.sub(" ", _SPACING.sub(" ", _DELIMITER.sub("", text)))
     text = _TURNED.sub(" ", text)
     text = _GLUED.sub(r" \1 ", text)
@@ -100,6 +100,13 @@ def stripped(text: str) -> str:
         if text.endswith((".", ",", ";", ":")) and not text.endswith("..."):
             text = text[:-1]
     return text
+
+
+def _ungrouped(found: "re.Match[str]") -> str:
+    """Nothing for a thousands mark; inside brackets a comma parts a pair, whatever space follows it."""
+    before = found.string[: found.start()]
+    inside = before.count("(") + before.count("[") > before.count(")") + before.count("]")
+    return ", " if inside and found.group().startswith(",") else ""
 
 
 def _fraction(found: "re.Match[str]") -> str:
