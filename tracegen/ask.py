@@ -57,11 +57,11 @@ class Ask:
         return {"model": self._asker.identity, "sampling": sampling, "seed": self._asker.seed}
 
     def of(self, problem: Problem) -> Callable[..., list[Completion]]:
-        """`ask(messages, repeats=1)` for the rows of this problem: as many answers, none twice."""
+        """`ask(*prompts, repeats=1)` for this problem: the answers to each prompt, all asked at once."""
 
-        def ask(messages: Sequence[Message], repeats: int = 1) -> list[Completion]:
-            futures = [self._put(problem.id, tuple(messages), sample) for sample in range(repeats)]
-            return [future.result() for future in futures]
+        def ask(*prompts: Sequence[Message], repeats: int = 1) -> list[Completion]:
+            asked = [self._put(problem.id, tuple(prompt), n) for prompt in prompts for n in range(repeats)]
+            return [future.result() for future in asked]
 
         return ask
 

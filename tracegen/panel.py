@@ -70,6 +70,11 @@ def seat(name: str, given: Given = None) -> Seat:
         asked = checked(Asked, of_model, f"verifier {name!r}: ")
         if asked.sampling.n > 1:
             raise UsageError(f"verifier {name!r}: sampling.n stays 1; how often it asks is an option of its own.")
+        if asked.sampling.temperature == 0 and options.get("repeats", 1) != 1:
+            raise UsageError(
+                f"verifier {name!r}: at temperature 0 every one of its `repeats` gives the same answer; "
+                "set sampling.temperature above 0, or repeats: 1."
+            )
     only = None if entry.only is None else tuple(entry.only)
     return Seat(name, options, registry.bind("verifier", name, options), only, entry.second_opinion, asked)
 

@@ -1,7 +1,7 @@
 """A model's verdict: is the final answer of the response the gold answer?
 
-Rule: LLM-as-a-judge with a reference (Zheng et al. 2023, arXiv:2306.05685). The rubric is a prompt file; its answer must
-end in one line, `VERDICT <mark>: RIGHT`, `WRONG` or `UNSURE`. The mark is a hash of all that is judged, and also stands
+Rule: LLM-as-a-judge with a reference (Zheng et al. 2023, arXiv:2306.05685). The rubric is a prompt file; its answer
+must end in one line, `VERDICT <mark>: RIGHT`, `WRONG` or `UNSURE`. The mark is a hash of all that is judged, and also stands
 around each text: a response that holds a verdict line of its own, or that closes the quotation, cannot know it. The
 question is put with the gold before the response and (`swap`) behind it, `repeats` times each, because judges lean on
 the order; what does not agree (`agreement`: unanimous, or majority) is `unverifiable`.
@@ -61,13 +61,13 @@ def judge(
         return Verdict("wrong", reason="no_answer")
     mark = hashlib.sha256(repr((problem.statement, gold, response)).encode("utf-8", "replace")).hexdigest()[:10]
     shown = response.strip()[-LONGEST:]
-    votes: Counter[str] = Counter()
-    for gold_first in (True, False) if swap and gold else (True,):
-        rubric = prompts.load(prompt).messages(problem, response=shown, gold=gold, gold_first=gold_first, mark=mark)
-        for completion in ask(rubric, repeats):
-            if completion.error is not None:
-                return Verdict("error", reason="unanswered", detail=completion.error[:300])
-            votes[_vote(completion, mark)] += 1
+    rubric = prompts.load(prompt)
+    orders = (True, False) if swap and gold else (True,)
+    asked = [rubric.messages(problem, response=shown, gold=gold, gold_first=order, mark=mark) for order in orders]
+    completions = ask(*asked, repeats=repeats)
+    if failed := [completion.error for completion in completions if completion.error is not None]:
+        return Verdict("error", reason="unanswered", detail=failed[0][:300])
+    votes = Counter(_vote(completion, mark) for completion in completions)
     detail = ", ".join(f"{count} {vote}" for vote, count in votes.most_common())
     (first, count), total = votes.most_common(1)[0], votes.total()
     said: dict[str, Any] = {"share": count / total, "detail": detail}
