@@ -6,7 +6,6 @@ program may use stands in `Limits`, how it ended in `Ended`. docs/sandbox.md say
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -14,7 +13,6 @@ from typing import Self
 from tracegen.records import TracegenError, UsageError
 from tracegen.sandbox import bubblewrap, walls
 from tracegen.sandbox.guest import Guest
-from tracegen.sandbox.inside.job import Job
 from tracegen.sandbox.limits import Ended, GuestEnded, Limits, Status
 from tracegen.sandbox.once import Alone, Plain
 from tracegen.sandbox.server import Failing, ForkServer
@@ -87,9 +85,7 @@ class Sandbox:
         raise AssertionError("every attempt returns or raises")
 
     def _launch(self, source: str, stdin: bytes, limits: Limits, *, channel: bool) -> Guest:
-        given = asdict(limits)
-        job = Job(source, channel, **{name: given[name] for name in ("seconds", "memory", "processes", "disk")})
-        return self._way.start(job, limits, stdin=stdin)
+        return self._way.start(source, limits, stdin=stdin, channel=channel)
 
     def _build(self, packages: Sequence[Path]) -> None:
         """Takes the first way that stands up to a look: forked programs, else an interpreter for each."""

@@ -80,9 +80,9 @@ def command(program: str, paths: Sequence[str], *, disk: int | None = None) -> l
     for folder in dict.fromkeys(folders):
         if not folder.is_symlink():
             call += ["--perms", "0755", "--dir", str(folder)]
-    for path in paths:
-        linked = os.path.islink(path) and os.path.isdir(path)
-        call += ["--symlink", os.readlink(path), path] if linked else ["--ro-bind", path, path]
+    for bound in paths:
+        linked = os.path.islink(bound) and os.path.isdir(bound)
+        call += ["--symlink", os.readlink(bound), bound] if linked else ["--ro-bind", bound, bound]
     call += ["--proc", "/proc", "--perms", "0755", "--dir", "/dev", "--symlink", "/proc/self/fd", "/dev/fd"]
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         call += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]

@@ -25,6 +25,11 @@ class Limits:
     disk: int = 64
     """MiB in /tmp, and again in /dev/shm."""
 
+    @property
+    def inside(self) -> dict[str, float]:
+        """Those that are kept on the far side of the walls, JSON-able."""
+        return {name: getattr(self, name) for name in ("seconds", "memory", "processes", "disk")}
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:

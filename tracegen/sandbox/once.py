@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from tracegen.sandbox import bubblewrap
-from tracegen.sandbox.bubblewrap import ENVIRONMENT, INSIDE
 from tracegen.sandbox.guest import Guest
 from tracegen.sandbox.inside import job as jobs
 from tracegen.sandbox.limits import Limits
@@ -34,29 +33,29 @@ class Plain:
     def close(self) -> None:
         """Nothing stays between two programs."""
 
-    def start(self, job: jobs.Job, limits: Limits, *, stdin: bytes) -> Guest:
+    def start(self, source: str, limits: Limits, *, stdin: bytes, channel: bool) -> Guest:
         """The program, started."""
-        wires = Wires.laid(job.channel)
-        process = self._spawn(job, wires)
+        wires = Wires.laid(channel)
+        process = self._spawn(limits, wires)
         wires.hand_over()
         guest = Guest(wires, limits, self._killer(process, wires), lambda: _finish(process), stdin=stdin)
         with suppress(OSError):  # it is gone, and the guest will say so
-            jobs.send(wires.status, job)
+            jobs.send(wires.status, source)
         return guest
 
-    def _spawn(self, job: jobs.Job, wires: Wires) -> "subprocess.Popen[bytes]":
-        files = [str(file) for file in wires.theirs]
+    def _spawn(self, limits: Limits, wires: Wires) -> "subprocess.Popen[bytes]":
+        arguments = [json.dumps(self._config), json.dumps(limits.inside), *map(str, wires.theirs)]
         return subprocess.Popen(
-            [*self._before(job), *bubblewrap.interpreter("once", json.dumps(self._config), *files)],
+            [*self._before(limits), *bubblewrap.interpreter("once", *arguments)],
             pass_fds=wires.theirs,
-            env=ENVIRONMENT,
+            env=bubblewrap.ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
 
-    def _before(self, job: jobs.Job) -> list[str]:
+    def _before(self, limits: Limits) -> list[str]:
         return []
 
     def _killer(self, process: "subprocess.Popen[bytes]", wires: Wires) -> Callable[[], None]:
@@ -74,8 +73,8 @@ class Alone(Plain):
         self._bwrap, self._paths = bwrap, bubblewrap.readable(packages)
         self._config |= {"walls": True, "readable": [*self._paths, "/proc", "/dev"]}
 
-    def _before(self, job: jobs.Job) -> list[str]:
-        return bubblewrap.command(self._bwrap, self._paths, disk=job.disk)
+    def _before(self, limits: Limits) -> list[str]:
+        return bubblewrap.command(self._bwrap, self._paths, disk=limits.disk)
 
     def _killer(self, process: "subprocess.Popen[bytes]", wires: Wires) -> Callable[[], None]:
         return process.kill

@@ -40,10 +40,10 @@ class ForkServer:
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, job: jobs.Job, limits: Limits, *, stdin: bytes) -> Guest:
+    def start(self, source: str, limits: Limits, *, stdin: bytes, channel: bool) -> Guest:
         """The program, forked; Failing if that was not possible, and the server is gone then."""
         try:
-            return self._fork(job, limits, stdin)
+            return self._fork(source, limits, stdin, channel)
         except (OSError, EOFError) as error:
             said = self._log() or str(error)
             self.close()
@@ -58,18 +58,18 @@ class ForkServer:
             self._process.wait()
         self._control = self._process = None
 
-    def _fork(self, job: jobs.Job, limits: Limits, stdin: bytes) -> Guest:
+    def _fork(self, source: str, limits: Limits, stdin: bytes, channel: bool) -> Guest:
         if self._control is None:
             self._control = self._launched()
-        wires = Wires.laid(job.channel)
+        wires = Wires.laid(channel)
         try:
-            socket.send_fds(self._control, [b"!"], wires.theirs)
+            socket.send_fds(self._control, [json.dumps(limits.inside).encode()], wires.theirs)
             wires.hand_over()
             wires.status.settimeout(PATIENCE)
             said, files, _, _ = socket.recv_fds(wires.status, 1, 1)
             if not said:
                 raise EOFError("no answer")
-            jobs.send(wires.status, job)
+            jobs.send(wires.status, source)
         except (OSError, EOFError):
             wires.close()
             raise
@@ -91,7 +91,7 @@ class ForkServer:
         }
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         control.settimeout(PATIENCE)
-        self._said = tempfile.TemporaryFile()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115
         with theirs:
             self._process = subprocess.Popen(
                 [

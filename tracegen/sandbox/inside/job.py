@@ -1,9 +1,9 @@
-"""A job as it crosses the walls: one frame of JSON in, one frame of JSON out, over a stream socket."""
+"""What crosses the walls: the limits of a job; its source, and the report on its end, as frames of JSON."""
 
 import json
 import socket
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 LENGTH = struct.Struct(">I")
@@ -11,11 +11,8 @@ LENGTH = struct.Struct(">I")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A program and what it may use; the fields of `Limits`, without its module."""
+    """What a program may use: those fields of `Limits` that are kept inside."""
 
-    source: str
-    channel: bool
-    """Whether it gets the two descriptors 3 and 4."""
     seconds: float
     memory: int
     processes: int
@@ -24,7 +21,7 @@ class Job:
 
 def send(sock: socket.socket, value: Any) -> None:
     """One value, as JSON behind its length."""
-    payload = json.dumps(asdict(value) if isinstance(value, Job) else value).encode()
+    payload = json.dumps(value).encode()
     sock.sendall(LENGTH.pack(len(payload)) + payload)
 
 

@@ -38,7 +38,7 @@ def _leave_root(first_id: int) -> None:
         os._exit(0)
     ours.recv(1)
     for ids in ("uid_map", "gid_map"):
-        Path(f"/proc/{pid}/{ids}").write_text(f"0 {first_id} {IDS}")
+        kernel.tell(f"/proc/{pid}/{ids}", f"0 {first_id} {IDS}")
     file = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY)
     ours.send(b"!")
     os.waitpid(pid, 0)
@@ -56,12 +56,12 @@ def map_ids(pid: int, own: int | None) -> None:
     """Gives the namespaces of `pid` their ids; `own` is the program's in the outer namespace, where it gets one."""
     inner = f"{INNER} 0 1" if own is None else f"0 0 1\n{INNER} {own} 1"
     for ids in ("uid_map", "gid_map"):
-        Path(f"/proc/{pid}/{ids}").write_text(inner)
+        kernel.tell(f"/proc/{pid}/{ids}", inner)
 
 
 def furnish(job: Job) -> None:
     """In the first process of a program's namespaces: what it finds there, all of it new."""
-    Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    kernel.tell("/proc/sys/user/max_user_namespaces", "0")
     kernel.mount("proc", "/proc", "subset=pid", flags=kernel.NOSUID | kernel.NODEV | kernel.NOEXEC)
     for folder in ("/tmp", "/dev/shm"):
         kernel.mount("tmpfs", folder, f"size={job.disk}m,nr_inodes={INODES},mode=1777")

@@ -6,7 +6,7 @@ import socket
 import sys
 
 from . import job as jobs
-from . import landlock, namespaces, seccomp
+from . import kernel, landlock, namespaces, seccomp
 from .program import run
 from .rlimits import limit
 from .supervisor import TICK, supervise
@@ -16,24 +16,24 @@ LISTENING = 0.1
 
 
 def main() -> None:
-    """Serves the one job, whose descriptors' numbers are in the arguments, and becomes its program."""
-    config, (status, *files) = json.loads(sys.argv[1]), map(int, sys.argv[2:])
+    """Runs a program; the arguments are the configuration, the limits, and the numbers of its descriptors."""
+    config, job = json.loads(sys.argv[1]), jobs.Job(**json.loads(sys.argv[2]))
+    status, *files = map(int, sys.argv[3:])
     walls = config["walls"]
     os.environ.clear()
     sys.path.extend(config["packages"])
-    connection = socket.socket(fileno=status)
-    if (received := jobs.receive(connection)) is None:
-        return
-    job = jobs.Job(**received)
-    if walls:
-        os.chdir("/tmp")
+    if sys.platform.startswith("linux"):
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # a program of the same uid could read and trace us otherwise
 
     def confine() -> None:
         limit(job, alone=walls)
         if walls:
+            os.chdir("/tmp")
             namespaces.become_nobody(own_id=False)
             landlock.restrict(config["readable"])
             seccomp.apply(seccomp.assembled())
 
-    supervise(connection, job, files, confine, tick=TICK if walls else LISTENING)
-    run(job.source)
+    with socket.socket(fileno=status) as connection:
+        source = supervise(connection, job, files, confine, tick=TICK if walls else LISTENING)
+    run(source)

@@ -5,7 +5,7 @@ namespaces the supervisor is their first process, which nobody inside can signal
 """
 
 import contextlib
-import ctypes
+import fcntl
 import os
 import resource
 import select
@@ -14,60 +14,52 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from .job import Job, send
+from .job import Job, receive, send
 from .tree import held, sockets, usage
 
 TICK = 0.02
 """Seconds between two looks. A process fills about 1 GiB in a second, so a limit is overrun by some 20 MiB."""
-PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
+CONFINED = b"+"
 
 
 def supervise(
     status: socket.socket, job: Job, files: Sequence[int], confine: Callable[[], None], *, tick: float = TICK
-) -> None:
-    """Returns in the program's process, confined and with its files in place; the supervisor itself leaves by exit.
+) -> str:
+    """Returns the source in the program's process, its files in place and confined; the supervisor leaves by exit.
 
-    `files` are stdin, stdout, stderr and the two ends of the channel, where there is one.
+    `files` are stdin, stdout, stderr and the two ends of the channel, where there is one. The supervisor does as little
+    as it can: every page of the interpreter that a forked process touches is copied.
     """
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
-    prctl(PR_SET_DUMPABLE, 0)  # a program of the same uid could read and trace it otherwise
     ready, setup = os.pipe()
     try:
         pid = os.fork()
     except OSError as error:
         _report(status, "infrastructure", None, f"fork: {error}")
     if pid == 0:
+        if (source := receive(status)) is None:
+            os._exit(1)
         status.detach()
-        os.close(ready)
         setup = _place(files, setup)
         problem = ""
         try:
             confine()
         except OSError as error:
-            problem = f"{error} (confining the program)"
-        os.write(setup, problem.encode())
+            problem = str(error)
+        os.write(setup, problem.encode() or CONFINED)
         os.close(setup)
         if problem:
             os._exit(1)
-        return
+        return str(source)
     for file in (setup, *files):
         os.close(file)
-    if problem := os.read(ready, 1000).decode():
-        _report(status, "infrastructure", None, problem)
+    if (said := os.read(ready, 1000)) != CONFINED:
+        _report(status, "infrastructure", None, f"before the program began: {said.decode() or 'its process ended'}")
     os.close(ready)
     _watch(pid, job, status, tick)
 
 
-def prctl(option: int, value: int) -> None:
-    """Linux's prctl; elsewhere there is nothing to set."""
-    if hasattr(libc := ctypes.CDLL(None), "prctl"):
-        libc.prctl(option, value, 0, 0, 0)
-
-
 def _place(files: Sequence[int], setup: int) -> int:
     """Puts `files` at 0, 1, 2 ... and `setup` behind them, and closes all else; says where `setup` is now."""
-    import fcntl
-
     moved = [fcntl.fcntl(file, fcntl.F_DUPFD, 64) for file in (*files, setup)]
     for place, file in enumerate(moved):
         os.dup2(file, place, inheritable=True)
