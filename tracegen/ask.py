@@ -112,7 +112,9 @@ class Ask:
                 yield None
                 continue
             if self.meter and (cap := self.meter.reached()):
-                self._answers[request.key].set_exception(BudgetReached(f"stopped by the budget: {cap}."))
+                with self._lock:
+                    refused = self._answers.pop(request.key)
+                refused.set_exception(BudgetReached(f"stopped by the budget: {cap}; raise it to go on."))
                 continue
             self._in_flight += 1
             yield request
