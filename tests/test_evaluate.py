@@ -85,6 +85,17 @@ def test_a_benchmark_has_repeats_of_its_own_and_figures_at_the_k_that_they_reach
     assert set(asked) == {"gsm8k/gsm8k-test-0", "sums/s0", "sums/s1"}
 
 
+def test_a_recipe_changes_the_conventions_of_a_benchmark(call: CALL, tmp_path: Path) -> None:
+    loose = {"benchmark": "jsonl", "path": "sums.jsonl", "limit": 1, "conventions": {"tolerance": 0.05}}
+    benchmarks = {"loose": loose, "sums": {"benchmark": "jsonl", "path": "sums.jsonl", "limit": 1}}
+    with (tmp_path / "r.jsonl").open("a") as file:
+        file.write(lines(recorded("loose", "s0", ["\\boxed{51}"])))
+    assert call("evaluate", benchmarks=benchmarks, k=[1])[0] == 0
+    verdicts = [json.loads(line) for line in Path("run/eval/verdicts/verdicts.jsonl").read_text().splitlines()]
+    assert {row["outcome"]: row["conventions"] for row in verdicts} == {"right": {"tolerance": 0.05}, "wrong": {}}
+    assert (figures()["loose", "pass@1"]["value"], figures()["sums", "pass@1"]["value"]) == (1, 0)
+
+
 def test_a_benchmark_is_asked_with_its_own_prompt_or_the_recipes_for_it(call: CALL, tmp_path: Path) -> None:
     (tmp_path / "humaneval").mkdir()
     row = {"task_id": "HumanEval/0", "prompt": "def f():\n", "canonical_solution": "    return 1\n"}
@@ -142,6 +153,10 @@ MISTAKES = {
     "an unknown option": ({"benchmarks": {"gsm8k": {"m": 4}}}, "benchmark 'gsm8k' has no option 'm'; it takes limit"),
     "a bad repeat": ({"benchmarks": {"gsm8k": {"n": 0}}}, "evaluate.benchmarks.gsm8k: n: input should be greater"),
     "an unknown prompt": ({"benchmarks": {"gsm8k": {"prompt": "x"}}}, "there is no prompt 'x'"),
+    "a convention that the verifier has not": (
+        {"benchmarks": {"gsm8k": {"conventions": {"compare": "float"}}}},
+        "evaluate.benchmarks.gsm8k.conventions: verifier 'math' has no option 'compare'; it takes tolerance",
+    ),
     "k beyond every n": ({"k": [8]}, "evaluate.k asks for pass@8"),
 }
 

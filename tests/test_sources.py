@@ -139,6 +139,7 @@ def test_gsm8k_answers_stand_behind_the_mark_without_commas(write: Write, tmp_pa
         statement="A pen costs 2. What do 3 cost?",
         answer="6",
         verifier="math",
+        conventions={"percent": "ignore"},
         source="openai/gsm8k",
         domain="math",
         licence="mit",

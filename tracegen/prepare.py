@@ -6,8 +6,8 @@
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tracegen import __version__, prompts, registry, rundir
+from tracegen import __version__, held_out, prompts, registry, rundir
 from tracegen.cost import Meter
 from tracegen.curate import check_filters
 from tracegen.generate import Asker, check_engine, chosen
@@ -24,7 +24,7 @@ from tracegen.ledger import read
 from tracegen.models import Model, local, resolve
 from tracegen.progress import say
 from tracegen.recipe import Options, Recipe, Sampling
-from tracegen.records import Problem, Unavailable, UsageError
+from tracegen.records import Problem, UsageError
 from tracegen.verify import Judge
 
 PACKAGES = (
@@ -79,29 +79,12 @@ class Run:
     @cached_property
     def benchmarks(self) -> dict[str, list[Problem]]:
         """The held-out problems that are asked, by benchmark."""
-        return dict(self._read_benchmarks())
+        return held_out.load(self.recipe, self.unchecked)
 
     @cached_property
     def whole_benchmarks(self) -> dict[str, list[Problem]]:
-        """The same benchmarks without a `limit`: what decontamination checks against, for which statements are enough."""
-        return dict(self._read_benchmarks(whole=True))
-
-    def _read_benchmarks(self, *, whole: bool = False) -> Iterator[tuple[str, list[Problem]]]:
-        for name, entry in self.recipe.evaluate.benchmarks.items():
-            if name in self.unchecked:
-                continue
-            options = {option: value for option, value in entry.options.items() if not (whole and option == "limit")}
-            load = registry.bind(
-                "benchmark", entry.benchmark or name, options, benchmarks_dir=self.recipe.benchmarks_dir
-            )
-            try:
-                found = [replace(problem, tests=None) if whole else problem for problem in load()]
-            except Unavailable as error:
-                self.unchecked[name] = str(error)
-                continue
-            if not found:
-                raise UsageError(f"benchmark {name!r} has no problems.")
-            yield name, found
+        """The same benchmarks without a `limit` and without tests: what decontamination checks against."""
+        return held_out.load(self.recipe, self.unchecked, whole=True)
 
     @cached_property
     def base(self) -> Model:
@@ -116,19 +99,7 @@ class Run:
             found.append(self._student("before", self.base))
             if (self.folder / "student" / "config.json").is_file():
                 found.append(self._student("after", local(self.folder / "student", f"{self.recipe.name} student")))
-        return [self._on(benchmark, asker) for asker in found for benchmark in self.benchmarks]
-
-    def _on(self, benchmark: str, asker: Asker) -> Asker:
-        """The asker as it answers one benchmark: with the benchmark's prompt, where it has one, and its sampling."""
-        evaluate = self.recipe.evaluate
-        entry = evaluate.benchmarks[benchmark]
-        own = entry.prompt or registry.about("benchmark", entry.benchmark or benchmark, "PROMPT")
-        return replace(
-            asker,
-            prompt=prompts.load(own) if own else asker.prompt,
-            sampling=evaluate.sampling_of(benchmark),
-            of=f"{benchmark}/",
-        )
+        return [held_out.on(benchmark, asker, self.recipe) for asker in found for benchmark in self.benchmarks]
 
     def meter(self) -> Meter:
         """What earlier launches have used of the budget."""
@@ -176,7 +147,7 @@ def prepare(recipe: Recipe, folder: Path) -> Run:
     for name, teacher in recipe.teachers.items():
         prompts.load(teacher.prompt or recipe.prompt)
         check_engine(name, chosen(teacher.engine), teacher.options, teacher.sampling)
-    _check_evaluate(recipe)
+    held_out.check(recipe)
     if recipe.student is not None and recipe.student.trainer and find_spec("trl"):
         from sft.settings import check as check_trainer
 
@@ -184,29 +155,12 @@ def prepare(recipe: Recipe, folder: Path) -> Run:
     problems = read_problems(recipe)
     run = Run(folder, recipe, problems)
     _ = run.prompt, run.judge
+    held_out.check_conventions(run.benchmarks, list(recipe.verifiers))
     for name, why in run.unchecked.items():
         say(f"benchmark {name!r} is left unchecked: {why}")
     refuse_bad_golds(run)
     _write_down(run)
     return run
-
-
-def _check_evaluate(recipe: Recipe) -> None:
-    """Refuse a benchmark, prompt or sampling that cannot be."""
-    stage = recipe.evaluate
-    for name, entry in stage.benchmarks.items():
-        registry.bind("benchmark", entry.benchmark or name, entry.options)
-        if entry.prompt:
-            prompts.load(entry.prompt)
-        sampling = stage.sampling_of(name)
-        if recipe.student is not None:
-            check_engine(f"evaluate.benchmarks.{name}", chosen(stage.engine), stage.options, sampling)
-    most = max((stage.sampling_of(name).n for name in stage.benchmarks), default=stage.sampling.n)
-    if max(stage.k) > most:
-        raise UsageError(
-            f"evaluate.k asks for pass@{max(stage.k)}, but evaluate.sampling.n is only {most}; draw at least k samples "
-            "of a problem, or set n for one benchmark."
-        )
 
 
 def read_problems(recipe: Recipe) -> dict[str, Problem]:

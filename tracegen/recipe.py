@@ -145,13 +145,15 @@ class Student(Strict):
 
 
 class Benchmark(BaseModel):
-    """How a benchmark is asked: its prompt, and any name of `sampling`; every other field is an option of it."""
+    """How a benchmark is asked and judged; any name of `sampling` is its own, every other field is an option of it."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     benchmark: str | None = None
     """Its name on the shelf, where the recipe calls it by another: several tasks of `gym` have names of their own."""
     prompt: str | None = None
     """For whoever is asked. None: the benchmark's own, else the prompt of the one who is asked."""
+    conventions: Options = {}
+    """Options of its verifier, over those that it declares itself."""
 
     @property
     def sampling(self) -> Options:

@@ -146,7 +146,10 @@ def folder_hint(file: str) -> str:
 
 
 def gsm8k(split: str, benchmarks_dir: str | None) -> Iterator[Problem]:
-    """GSM8K (Cobbe et al. 2021, arXiv:2110.14168): the answer stands after `####`, with commas between thousands."""
+    """GSM8K (Cobbe et al. 2021, arXiv:2110.14168): the answer stands after `####`, with commas between thousands.
+
+    Convention: the golds are bare numbers, of percentages too, so a per cent sign does not count.
+    """
     rows = benchmark(f"gsm8k/{split}*.jsonl", "openai/gsm8k", "main", split, benchmarks_dir)
     for number, (where, row) in enumerate(rows):
         _, mark, answer = require(row, "answer", where).rpartition("####")
@@ -157,6 +160,7 @@ def gsm8k(split: str, benchmarks_dir: str | None) -> Iterator[Problem]:
             statement=require(row, "question", where),
             answer=answer.strip().replace(",", ""),
             verifier="math",
+            conventions={"percent": "ignore"},
             source="openai/gsm8k",
             domain="math",
             licence="mit",

@@ -45,6 +45,10 @@ def sample(
         for _, group in groupby(sorted(askers, key=lambda asker: asker.engine_key), key=lambda asker: asker.engine_key):
             if ask:
                 _ask(list(group), problems.values(), ledger, judging, meter)
+        # One answer serves every problem that asks the same, in another benchmark for instance.
+        for trace in _planned(ledger.folder, problems, askers) if ask else ():
+            judging.take(trace)
+        judging.finish()
         judging.vote(_planned(ledger.folder, problems, askers))
 
 

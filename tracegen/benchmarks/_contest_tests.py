@@ -79,10 +79,11 @@ def _problem(key: str, statement: str, starter: str, judged: dict[str, Any], ext
 
 
 def _judged(inputs: Sequence[str], outputs: Sequence[str], function: str | None, where: str) -> dict[str, Any]:
-    """Verifier and tests: programs that read stdin, or the method `function` of the class `Solution`."""
+    """Verifier, conventions and tests: programs that read stdin, or the method `function` of the class `Solution`."""
     if not inputs or len(inputs) != len(outputs):
         raise UsageError(f"{where} has {len(inputs)} inputs and {len(outputs)} outputs; each test needs both.")
-    kind = {"verifier": "code", "entry_point": function} if function else {"verifier": "stdio"}
+    by_value = {"compare": "float", "tolerance": 0.0}
+    kind = {"verifier": "code", "entry_point": function} if function else {"verifier": "stdio", "conventions": by_value}
     names = ("input", "output") if function else ("stdin", "stdout")
     return {**kind, "tests": [dict(zip(names, pair, strict=True)) for pair in zip(inputs, outputs, strict=True)]}
 

@@ -1,4 +1,7 @@
-"""GSM8K's test split (Cobbe et al. 2021, arXiv:2110.14168): 1,319 grade-school word problems, MIT."""
+"""GSM8K's test split (Cobbe et al. 2021, arXiv:2110.14168): 1,319 grade-school word problems, MIT.
+
+Convention: a per cent sign does not count, since the golds are bare numbers.
+"""
 
 from collections.abc import Iterator
 

@@ -7,6 +7,7 @@ From the Hub's `livecodebench/code_generation_lite`, whose files `datasets` has 
 `after` and `before` (2025-01-31, both included) choose by date. Problems with a starter code ask for a function and go
 to `code`, the others read stdin and go to `stdio`; public and private tests count alike. Most of the memory that a
 release takes is tests. There are no golds. The texts belong to LeetCode, AtCoder and Codeforces.
+Convention: numbers in an output are compared by value, `1.0` with 1.
 """
 
 import re

@@ -1,5 +1,8 @@
 """MATH-500: 500 competition problems of MATH (Hendrycks et al. 2021, arXiv:2103.03874), in the split of Lightman et al.
-2023 (arXiv:2305.20050), MIT."""
+2023 (arXiv:2305.20050), MIT.
+
+Convention: as in the comparison of Hendrycks et al., a per cent sign does not count; the golds use it at will.
+"""
 
 from collections.abc import Iterator
 
@@ -20,6 +23,7 @@ def math500(*, limit: int | None = None, benchmarks_dir: str | None = None) -> I
             statement=rows.require(row, "problem", where),
             answer=rows.require(row, "answer", where),
             verifier="math",
+            conventions={"percent": "ignore"},
             source="HuggingFaceH4/MATH-500",
             domain="math",
             licence="mit",

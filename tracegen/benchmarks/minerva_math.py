@@ -3,7 +3,8 @@
 From the Hub's `math-ai/minervamath` (fields `question`, `answer`), or from `<benchmarks_dir>/minerva_math/test*.jsonl`
 (fields `problem`, `solution`: the answer stands in the last box of the solution).
 Conventions: the answers are measured values, rounded to two or three digits, so numbers may differ by 1 %, which is the
-threshold of the paper's own comparison. The courses' texts are CC BY-NC-SA 4.0.
+threshold of the paper's own comparison, and their units and per cent signs stand outside the box and do not count.
+The courses' texts are CC BY-NC-SA 4.0.
 """
 
 import re
@@ -25,7 +26,7 @@ def minerva_math(*, limit: int | None = None, benchmarks_dir: str | None = None)
             statement=rows.either(row, ("problem", "question"), where),
             answer=_answer(row, where),
             verifier="math",
-            conventions={"tolerance": TOLERANCE},
+            conventions={"tolerance": TOLERANCE, "percent": "ignore"},
             source="math-ai/minervamath",
             domain="science",
             licence="cc-by-nc-sa-4.0",
