@@ -12,7 +12,7 @@ MODULES = """
     ctypes dataclasses datetime decimal difflib enum fractions functools hashlib heapq html inspect io itertools
     json keyword linecache locale logging math numbers operator os pathlib pprint queue random re secrets shutil
     signal socket statistics string struct subprocess sys tempfile textwrap threading time timeit token
-    traceback types typing unicodedata unittest uuid warnings weakref zlib .
+    traceback types typing unicodedata unittest uuid warnings weakref zlib
 """
 SEED = 0
 """Of `random`: a program that draws is judged alike every time, as with the seed of hashes."""

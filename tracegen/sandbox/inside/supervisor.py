@@ -89,7 +89,7 @@ def _watch(pid: int, job: Job, status: socket.socket, tick: float) -> NoReturn:
             assert ended is not None
             code = os.waitstatus_to_exitcode(ended)
             _report(status, "exited" if code >= 0 else "signal", abs(code), "")
-        if used.threads > job.processes:
+        if used.threads > 2 * job.processes:  # the kernel's own limit comes first, where it holds
             _report(status, "signal", signal.SIGKILL, f"{used.threads} processes and threads")
         hidden = sockets() if alone else 0
         if used.memory + hidden > job.memory * 2**20 and held(used.pids) + hidden > job.memory * 2**20:
