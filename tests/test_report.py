@@ -171,6 +171,28 @@ def test_nothing_runs_and_nothing_is_loaded(run: Path) -> None:
     assert not re.search(r"@import|url\(", source)
 
 
+def test_verifiers_that_disagree_are_shown(run: Path) -> None:
+    assert "math 6 6 0 3 2 1 0" in text_of(run)
+    assert "both judged by" not in text_of(run)
+    path = run / "verdicts" / "verdicts.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines() if '"gold": "other"' not in line]
+    more = []
+    for row, outcome in zip(rows, ["right", "wrong", "wrong", "right", "right", "right"], strict=True):
+        second = {"verifier": "judge", "outcome": outcome, "reason": "agreed", "detail": f"2 {outcome} {ATTACK}"}
+        more += [row | {"heard": 1}, row | second | {"heard": 2, "second_opinion": row["outcome"] != "unverifiable"}]
+    write_lines(path, more)
+    asked = COMMON | {"key": "a", "model": "m2", "completion_tokens": 20}
+    write_lines(run / "asked" / "judge" / "0001.jsonl", [asked, asked | {"key": "b", "error": "gone"}])
+    text = text_of(run)
+    assert "math 6 5 0 3 2 1 0" in text
+    assert "judge 6 1 5 4 2 0 0" in text
+    assert "math, judge 5 3 2 60.0 %" in text
+    assert re.search(r"60\.0 % 23\.\d % to 88\.\d % 1 1", text)
+    assert "math and judge disagree: 2 of 2" in text
+    assert "right, because_right wrong, agreed: 2 wrong <script>" in text
+    assert "judge asked m2 2 times, for 240 tokens." in text
+
+
 def test_secrets_stay_out(run: Path) -> None:
     assert "very-secret" not in report(run).read_text(encoding="utf-8")
 

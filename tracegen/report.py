@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from tracegen import evidence, plots
 from tracegen.evidence import Seen
+from tracegen.opinions import asked, opinions
 from tracegen.records import Problem, Score
 from tracegen.rundir import write_atomically
 from tracegen.scores import ordered, shown
@@ -48,6 +49,7 @@ def report(run: Path) -> Path:
     funnel = evidence.funnel(run)
     environ = evidence.json_file(run / "environment.json")
     steps = [row for row in evidence.json_lines(run / "student" / "log.jsonl") if isfinite(row.get("loss", nan))]
+    witnesses, disagreements = opinions(run, problems)
     scores = ordered(Score(**row) for row in evidence.json_lines(run / "scores.jsonl"))
     page = environment.get_template("report.html.jinja").render(
         name=recipe.get("name") or run.resolve().name,
@@ -61,6 +63,9 @@ def report(run: Path) -> Path:
         outcomes={name: [trace for trace in traces if trace.outcome == name] for name in OUTCOMES},
         statuses=Counter(trace.status for trace in traces),
         reasons=lambda seen: Counter(trace.reason for trace in seen if trace.reason).most_common(3),
+        witnesses=witnesses,
+        disagreements=disagreements,
+        asked=list(asked(run)),
         funnel=funnel,
         accepted=evidence.accepted(run, problems),
         dropped=evidence.dropped(run, [row["filter"] for row in funnel.get("rows", ())])[:DROPPED_SHOWN],
