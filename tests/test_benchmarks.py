@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import zlib
@@ -15,7 +16,7 @@ import yaml
 from fake_hub import FakeHub
 from fake_hub_store import Repo
 
-from tracegen import registry
+from tracegen import recipe, registry
 from tracegen.benchmarks._contest_tests import unpacked
 from tracegen.benchmarks.gpqa_diamond import gpqa_diamond
 from tracegen.benchmarks.gsm8k import gsm8k
@@ -405,6 +406,23 @@ def test_the_real_files_parse(name: str) -> None:
     problems = list(registry.bind("benchmark", name, {}, benchmarks_dir=str(BENCHMARKS))())
     assert len(problems) == len({problem.id for problem in problems}) == COUNTS[name]
     assert all(problem.answer or problem.tests for problem in problems)
+
+
+def test_the_documentation_names_every_benchmark_and_its_example_holds() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    table = text.split("## What there is", 1)[1].split("##", 1)[0]
+    assert set(
+        re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in table.splitlines() if "| `" in line))
+    ) == {*registry.names("benchmark")}
+    for name, (repo, _, _, _) in ON_THE_HUB.items():
+        assert re.search(rf"^\| `{name}` .*`{repo}`", table, re.MULTILINE), name
+    example = yaml.safe_load(text.split("```yaml\n", 1)[1].split("```", 1)[0])
+    stage = recipe.Evaluate.model_validate(example["evaluate"])
+    for name, entry in stage.benchmarks.items():
+        registry.bind("benchmark", entry.benchmark or name, entry.options)
+    assert stage.sampling_of("aime24").n == 16
+    assert stage.sampling_of("aime24").max_tokens == 16384
+    assert stage.sampling_of("gsm8k") == stage.sampling
 
 
 def test_every_benchmark_is_found_by_name() -> None:
