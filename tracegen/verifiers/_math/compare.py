@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tracegen.verifiers._math import regions
 from tracegen.verifiers._math.agree import AGREES, MIXED, POSITIVE, at_points, close, same_number
-from tracegen.verifiers._math.nodes import Node, Op, Sym, has
+from tracegen.verifiers._math.nodes import Node, Num, Op, Sym, has
 from tracegen.verifiers._math.numeric import Point
 from tracegen.verifiers._math.read import read
 from tracegen.verifiers._math.trees import (
@@ -107,16 +107,18 @@ class _Comparison:
         names = {kind(gold), kind(answer)}
         if names & {"text", "date", "time"}:
             return self.same_text(gold, answer)
-        if "region" in names:
-            return self.same_region(gold, answer)
         if "matrix" in names:
             return self.same_matrix(gold, answer)
+        if "region" in names:
+            return self.same_region(gold, answer)
         if names & {"list", "set", "tuple"}:
             return self.same_items(gold, answer)
         if "relation" in names:
             return self.same_relation(gold, answer)
         if "base" in names:
             return kind(gold) == kind(answer) and gold.data == answer.data  # type: ignore[union-attr]
+        if "congruent" in names:
+            return self.same_class(gold, answer)
         gold, gold_unit = without_unit(gold)
         answer, answer_unit = without_unit(answer)
         if gold_unit or answer_unit:
@@ -194,6 +196,15 @@ class _Comparison:
             self.number(Op("div", (left[0], a)), Op("div", (right[0], b)))
             for a, b in zip(left[1:], right[1:], strict=True)
         )
+
+    def same_class(self, gold: Node, answer: Node) -> bool | None:
+        """`3 \\pmod 7`: equal moduli and remainders; a bare remainder stands for its class."""
+        if kind(gold) != kind(answer):
+            bare, full = (gold, answer) if kind(answer) == "congruent" else (answer, gold)
+            return self.number(bare, full.args[0])  # type: ignore[union-attr]
+        (left, modulus), (right, other) = gold.args, answer.args  # type: ignore[union-attr]
+        difference = Op("add", (left, Op("neg", (right,))))
+        return bool(self.number(modulus, other) and self.number(Op("mod", (difference, modulus)), Num(Fraction(0))))
 
     # -- sets of reals, equations, inequalities -----------------------------------------------------------------------
 

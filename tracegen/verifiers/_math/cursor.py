@@ -83,3 +83,6 @@ class Cursor:
 
     def starts(self) -> bool:
         raise NotImplementedError
+
+    def factor(self) -> Node:
+        raise NotImplementedError

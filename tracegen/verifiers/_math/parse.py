@@ -8,10 +8,12 @@
 What it cannot read raises Unparsable. Depth and number of tokens are limited; time is linear in the tokens.
 """
 
+from fractions import Fraction
+
 from tracegen.verifiers._math.factors import Factors
 from tracegen.verifiers._math.names import BASES, CONSTANTS, FUNCTIONS, GREEK, JOINS, RELATIONS, WRAPPERS
 from tracegen.verifiers._math.nodes import Node, Num, Op, Sym, Unparsable
-from tracegen.verifiers._math.phrases import CURRENCIES, phrase_at
+from tracegen.verifiers._math.phrases import CURRENCIES, SCALES, phrase_at
 from tracegen.verifiers._math.tokens import tokens
 
 STARTING = (
@@ -195,11 +197,12 @@ class _Parser(Factors):
             if self.accept("circ") or (
                 self.token.value == "{" and self.peek().value == "\\circ" and self.skip("{", "\\circ", "}")
             ):
-                base = self.postfix(Op("degree", (base,)))
+                scale = SCALES.get(self.token.value.strip()) if self.token.kind in ("word", "text") else None
+                self.at += scale is not None
+                base = Op("unit", (base,), scale) if scale else self.postfix(Op("degree", (base,)))
                 continue
-            if self.is_("prime"):
-                self.at += 1
-                base = Op("prime", (base,))
+            if self.accept("prime") or (self.peek().value == "\\prime" and self.skip("{", "\\prime", "}")):
+                base = self.postfix(Op("prime", (base,)))
                 continue
             base = self.postfix(Op("pow", (base, self.exponent())))
         return base
@@ -239,30 +242,32 @@ class _Parser(Factors):
                 return node
 
     def subscript(self, node: Node) -> Node:
-        written, name = self.tokens[self.at - 2], None
-        if self.token.kind == "text" or self.token.kind == "word":
-            name = self.take().value.strip()
-        elif self.token.value == "{" and self.peek().kind in ("text", "word") and self.peek(2).value == "}":
-            name = self.peek().value.strip()
-            self.at += 3
-        if name is not None and name.isdigit() and isinstance(node, Num):
-            return _in_base(written.value, int(name))
-        if name is not None:
-            pass
-        else:
+        """A base below a number, an index below anything else."""
+        written, name = self.tokens[self.at - 2], self.label()
+        if name is None:
             below = self.group() if self.token.value == "{" else self.factor()
-            if isinstance(node, Num) or written.value == ")":
-                if isinstance(below, Num) and below.value.denominator == 1 and isinstance(node, Num):
-                    return _in_base(written.value, int(below.value))
-                raise Unparsable("a subscript of a number that is no base")
-            return Op("index", (node, below))
-        if isinstance(node, Num):
-            if name.casefold() in BASES:
-                return _in_base(written.value, BASES[name.casefold()])
+        else:
+            below = Num(Fraction(int(name))) if name.isdigit() and len(name) < 4 else Sym(name)
+        if not isinstance(node, Num):
+            named = isinstance(node, Sym) and isinstance(below, Sym) and len(below.name) > 1
+            return Sym(f"{node.name}_{below.name}") if named else Op("index", (node, below))  # type: ignore[union-attr]
+        base = BASES.get(below.name.casefold()) if isinstance(below, Sym) else _whole(below) and int(below.value)  # type: ignore[union-attr]
+        if not base or not written.value.isdigit():
             raise Unparsable("a subscript of a number that is no base")
-        if isinstance(node, Sym) and len(name) > 1:
-            return Sym(f"{node.name}_{name}")
-        return Op("index", (node, Sym(name)))
+        return Op("base", (), (written.value.lstrip("0") or "0", base))
+
+    def label(self) -> str | None:
+        """A subscript that is one word, or one macro such as `\\max` or `\\odot`; None if it is anything else."""
+        braced = self.token.value == "{"
+        token = self.peek() if braced else self.token
+        if braced and self.peek(2).value != "}":
+            return None
+        if token.kind not in ("word", "text") and not (
+            token.kind == "command" and token.value[1:] not in STARTING - {"max", "min"}
+        ):
+            return None
+        self.at += 3 if braced else 1
+        return token.value.strip().removeprefix("\\")
 
     def starts(self) -> bool:
         """Whether a factor, and so a product without a sign, may begin here."""
@@ -289,7 +294,3 @@ def _proper(node: Node) -> bool:
     return (
         isinstance(top, Num) and isinstance(bottom, Num) and _whole(top) and _whole(bottom) and top.value < bottom.value
     )
-
-
-def _in_base(written: str, base: int) -> Node:
-    return Op("base", (), (written.lstrip("0") or "0", base))

@@ -6,6 +6,8 @@ from tracegen.verifiers._math.nodes import Node, Num, Op
 from tracegen.verifiers._math.tokens import Token
 from tracegen.verifiers._math.units import is_unit
 
+SCALES = {"C": "celsius", "F": "fahrenheit", "Celsius": "celsius", "Fahrenheit": "fahrenheit"}
+"""What follows a degree sign in a temperature."""
 CURRENCIES = {"\\$": "dollar", "€": "euro", "£": "pound sterling", "¥": "yen"}
 
 
@@ -20,12 +22,7 @@ def phrase_at(cursor: Cursor, left: Node) -> str | None:
         phrase = value
     elif kind == "word" and value not in FUNCTIONS and value not in GREEK and value not in CONSTANTS:
         single = len(value) == 1 and value.isascii()
-        if single and not (
-            spaced
-            and isinstance(left, Num)
-            and is_unit(value)
-            and (cursor.peek().kind == "stop" or cursor.peek().value in ("^", "/", "²"))
-        ):
+        if single and not (isinstance(left, Num) and is_unit(value) and _ends_a_unit(cursor, spaced)):
             return None
         if not single and value.isascii() and len(value) <= 3 and not is_unit(value):
             return None
@@ -62,3 +59,9 @@ def phrase_at(cursor: Cursor, left: Node) -> str | None:
         cursor.tokens.insert(cursor.at, Token("symbol", "%", False))
         return ""
     return phrase
+
+
+def _ends_a_unit(cursor: Cursor, spaced: bool) -> bool:
+    """Whether a single letter is a unit where it stands: `5 m`, `3 m/s`, `2 h 30 min`; `5m` may be a product."""
+    follows = cursor.peek()
+    return follows.kind == "number" or (spaced and (follows.kind == "stop" or follows.value in ("^", "/")))

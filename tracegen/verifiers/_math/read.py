@@ -4,13 +4,13 @@
 """
 
 import re
-from fractions import Fraction
 from functools import lru_cache
 
 from tracegen.verifiers._math import dates
 from tracegen.verifiers._math.names import CONSTANTS, FUNCTIONS, GREEK, JOINS
 from tracegen.verifiers._math.nodes import Node, Num, Op, Unparsable
 from tracegen.verifiers._math.parse import parse
+from tracegen.verifiers._math.spoken import number
 from tracegen.verifiers._math.text import clean, nesting, words
 
 LENGTH = 2_000
@@ -33,14 +33,14 @@ _LABEL = re.compile(r"(?:\\text\s*\{)?[A-Za-z][A-Za-z ]{3,40}\}?\s*[=:]\s*(?=.)"
 _PREAMBLE = re.compile(r"^(?:there (?:is|are|exists?)|it (?:is|falls on)|this is|answer is|equation has|system has)\s+")
 _SYNONYMS = {
     **dict.fromkeys(("no solution", "no solutions", "none", "empty set", "no such solutions exist"), "no solution"),
+    **dict.fromkeys(("infinitely many solutions", "infinite", "infinitely many"), "infinitely many"),
     **dict.fromkeys(("dne", "does not exist", "doesn t exist", "limit does not exist"), "does not exist"),
 }
-_ALL_REALS = {"all real numbers", "all reals", "all real x", "any real number", "every real number", "real numbers"}
-_COUNTED = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen twenty"
+_EXCEPT = re.compile(
+    r"^(?:\\text\{)?\s*(?:all )?(?:real numbers|reals|real x|real)\s*(?:x )?except (?:for )?(?:x\s*=\s*)?\}?"
+    r"\s*(?=\S+$)(.+)"
 )
-_COUNT = _COUNTED.split()
+_ALL_REALS = {"all real numbers", "all reals", "all real x", "any real number", "every real number", "real numbers"}
 
 
 @lru_cache(maxsize=4096)
@@ -51,6 +51,7 @@ def read(text: str) -> tuple[Node, ...]:
     cleaned = clean(text)
     if not cleaned:
         return ()
+    cleaned = _EXCEPT.sub(r"x \\ne \1", cleaned)
     if moment := dates.date(_unwrapped(cleaned)) or dates.time(_unwrapped(cleaned)):
         return (moment, *_parsed(cleaned)) if ":" in cleaned else (moment,)
     if wordy(cleaned):
@@ -65,8 +66,8 @@ def _spoken(text: str) -> tuple[Node, ...]:
     """Words, with the value that they name if they name one."""
     plain = _PREAMBLE.sub("", words(text))
     spoken = Op("text", (), _SYNONYMS.get(plain, plain))
-    if plain in _COUNT:
-        return (spoken, Num(Fraction(_COUNT.index(plain)), 0, 2))
+    if (value := number(plain)) is not None:
+        return (spoken, Num(value, 0, 2) if value >= 0 else Op("neg", (Num(-value, 0, 2),)))
     if plain in _ALL_REALS:
         return (spoken, Op("reals"))
     return (spoken, Op("set")) if spoken.data == "no solution" else (spoken,)

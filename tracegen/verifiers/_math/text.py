@@ -48,6 +48,9 @@ _IN_BASE = re.compile(
     re.IGNORECASE,
 )
 _TO = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) to (\d+(?:\.\d+)?)(?![\w.])")
+_ORDINAL = re.compile(r"(?<![\w.])(\d+)(?:\^\{?)?(?:\\text\{)?(?:st|nd|rd|th)\b(?:\}{1,2})?")
+_POINT = re.compile(r"(?<![\d.])(\d+)\.(?=[/*+)^-])")
+_LETTER = re.compile(r"\\(?:mathbf|boldsymbol|bm|mathit|mathsf|mathcal)\s*\{\s*([A-Za-z])\s*\}")
 _GLUED = re.compile(r"(?<=[\d)}\]])(or|and)(?=[A-Z(\d\\])")
 _TURNED = re.compile(
     r"\\begin\{(?:align|equation|gather|split|aligned|cases)\*?\}|\\end\{(?:align|equation|gather|split|aligned)\*?\}"
@@ -83,6 +86,8 @@ def clean(text: str) -> str:
     text = _SIZE.sub(" ", _SPACING.sub(" ", _DELIMITER.sub("", text)))
     text = _TURNED.sub(" ", text)
     text = _GLUED.sub(r" \1 ", text)
+    text = _LETTER.sub(r" \1 ", text)
+    text = _ORDINAL.sub(r"\1", _POINT.sub(r"\1", text))
     text = _REPEATING.sub(_fraction, text)
     text = _IN_BASE.sub(r"_{\1}", " ".join(text.split()))
     text = _SPACED.sub(lambda found: found.group().replace(" ", ""), text)

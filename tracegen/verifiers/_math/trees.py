@@ -24,7 +24,7 @@ def kind(node: Node) -> str:
         return "region" if all(r in (*ORDER, "!=") for r in node.data) else "relation"
     if node.name == "list" and all(kind(item) == "region" and _item_region(item) for item in node.args):
         return "region"
-    if node.name in ("list", "set", "tuple", "matrix", "base", "text", "date", "time", "percent", "ratio"):
+    if node.name in ("list", "set", "tuple", "matrix", "base", "text", "date", "time", "percent", "ratio", "congruent"):
         return node.name
     if has(node, "matrix"):
         return "matrix"
@@ -71,7 +71,7 @@ def assigned(node: Node) -> tuple[Node | None, Node]:
         return None, node
     if node.data == ("in",) and is_name(node.args[0]):
         return node.args[0], node.args[1]
-    if any(relation != "=" for relation in node.data):
+    if any(relation not in ("=", "equiv") for relation in node.data):
         return None, node
     first, last = node.args[0], node.args[-1]
     if is_name(first) and not _refers(last, first):

@@ -70,6 +70,8 @@ for _named, _factor, _spellings in (
     ("K", "1", "k kelvin"),
     ("mol", "1", "mol mole"),
     ("eV", "1", "ev"),
+    ("celsius", "1", "celsius"),
+    ("fahrenheit", "1", "fahrenheit"),
     ("unit", "1", "unit"),
 ):
     for _spelling in _spellings.split():
@@ -82,6 +84,7 @@ _SHORT = {
     "sqft": "square ft",
     "pound sterling": "gbp",
 }
+_TEMPERATURE = re.compile(r"degrees?\s+(celsius|fahrenheit)", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+|\^-?\d+|/")
 _FILLER = {"of", "the", "us", "total", "each"}
 
@@ -98,7 +101,7 @@ def is_unit(word: str) -> bool:
 @cache
 def unit(phrase: str) -> Unit:
     """The unit that a phrase names."""
-    text = _SHORT.get(phrase.strip().casefold(), phrase)
+    text = _TEMPERATURE.sub(r"\1", _SHORT.get(phrase.strip().casefold(), phrase))
     factor, powers, sign, power, last = Fraction(1), dict[str, int](), 1, 1, ("1", "")
     for word in _WORD.findall(text):
         lower = word.casefold()
