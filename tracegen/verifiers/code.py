@@ -56,5 +56,5 @@ def deadline(problem: Problem, *, seconds: float = 10.0, **options: object) -> f
 
 def warm() -> None:
     """Starts the sandbox and runs a first program in it."""
-    suite = Suite("assert f(1) == 1", ["f"], [], "f", False, [(1, 1)])
+    suite = Suite("assert f(1) == 1", ["f"], [], [], "f", False, [(1, 1)])
     relay.judge(relay.sandbox(False), suite, "", "def f(x): return x", relay.Bounds(5.0, 256))

@@ -12,8 +12,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from tracegen.verifiers._code.kinds import Handle, WireError
 from tracegen.verifiers._code.peer import Peer, advance
-from tracegen.verifiers._code.wire import Handle, WireError, encode
+from tracegen.verifiers._code.wire import encode
 
 FILE = "<program>"
 

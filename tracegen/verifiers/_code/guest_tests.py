@@ -1,189 +1,64 @@
-"""The guest that runs the tests: the program's names are proxies here, and its answers plain values.
+"""The guest that runs the tests: the program's names are proxies here (`remote`), and its answers plain values.
 
 It never sees the program's code, so nothing that the program defines, patches or exits can reach an assertion. It alone
 reports, after the last assertion, and only if the program was called at all.
-
-What a program's own object may do: it has attributes, methods, items and a length of its own. It is compared by class
-and attributes, never by its own `__eq__`; an operator is its own only between two objects of the program; `in` looks at
-its items; and unless the tests made it from a class (a name in CapWords), it does not answer `startswith` and its like,
-which would hand it the expectation and believe its word.
 """
 
 import importlib
 import reprlib
 import sys
-import types
-from collections import deque
-from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Any
 
-from tracegen.verifiers._code.peer import Peer, Unreadable, advance, place, read_frame, told, write_frame
-from tracegen.verifiers._code.wire import Handle, WireError, decode, encode
-
-FILE = "<tests>"
-
-_PREDICATES = frozenset({"startswith", "endswith", "issubset", "issuperset", "isdisjoint"})
-_KEPT_FROM_US = frozenset({"__name__", "__doc__", "__dict__"})
-_OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "gt", "ge")
-_objects: list[Any] = []
-"""Functions and iterators that the tests handed to the program."""
-
-
-class _Record:
-    """What happened so far."""
-
-    calls = 0
-    last: Any = ...
-    asserts: tuple[tuple[int, int], ...] = ()
-    """First and last line of every assertion of the tests."""
-
-
-_record = _Record()
-
-
-class Remote:
-    """An object of the program's, by its number."""
-
-    __slots__ = ("_kind", "_makes", "_name", "_number", "_trusted")
-
-    def __init__(self, handle: Handle) -> None:
-        values = {"_number": handle.number, "_kind": handle.kind, "_name": handle.name}
-        for name, value in {**values, "_makes": False, "_trusted": False}.items():
-            object.__setattr__(self, name, value)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        _record.calls += 1
-        match _peer.ask("call", self._number, list(args), kwargs):
-            case (value, None):
-                pass
-            case (value, (list() as after, dict() as named)):
-                # An assertion reads its arguments as they were, lest a program empty what it is measured by.
-                if value is None or not _asserting():
-                    _settle(list(args), after)
-                    _settle(kwargs, named)
-            case _:
-                raise Unreadable("a call's answer of no known form")
-        _record.last = value
-        if isinstance(value, Remote):
-            object.__setattr__(value, "_trusted", self._makes)
-        return value
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name not in _KEPT_FROM_US:
-            raise AttributeError(name)
-        if name in _PREDICATES and not self._trusted:
-            raise AttributeError(f"{self!r} is no value with a {name} to believe")
-        return _peer.ask("get", self._number, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        _peer.ask("set", self._number, name, value)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Remote):
-            return False
-        if self._number == other._number:
-            return True
-        same = self._kind == other._kind == "object" and self._name == other._name
-        return same and bool(_peer.ask("state", self._number) == _peer.ask("state", other._number))
-
-    def __hash__(self) -> int:
-        return hash((self._kind, self._name))
-
-    def __iter__(self) -> Iterator[Any]:
-        items = self._operate("iter")
-        return _peer.items(items._number) if isinstance(items, Remote) else iter(items)
-
-    def __next__(self) -> Any:
-        items, _ = _peer.ask("next", self._number, 1)
-        if not items:
-            raise StopIteration
-        return items[0]
-
-    def __contains__(self, value: Any) -> bool:
-        return any(value is item or value == item for item in self)
-
-    def __instancecheck__(self, value: object) -> bool:
-        return isinstance(value, Remote) and bool(self._operate_on("isinstance", value, self))
-
-    def __len__(self) -> int:
-        return self._operate("len")  # type: ignore[no-any-return]
-
-    def __bool__(self) -> bool:
-        return self._kind != "object" or self._operate("truth") is True
-
-    def __str__(self) -> str:
-        return self._operate("str")  # type: ignore[no-any-return]
-
-    def __repr__(self) -> str:
-        return f"<{self._name} of the program>"
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._operate("getitem", key)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._operate("setitem", key, value)
-
-    def __delitem__(self, key: Any) -> None:
-        self._operate("delitem", key)
-
-    def __enter__(self) -> Any:
-        return self._operate("enter")
-
-    def __exit__(self, *_: object) -> Any:
-        return self._operate("exit")
-
-    def _operate(self, name: str, *others: Any) -> Any:
-        return self._operate_on(name, self, *others)
-
-    @staticmethod
-    def _operate_on(name: str, *values: Any) -> Any:
-        _record.calls += 1
-        return _peer.ask("op", name, *values)
-
-
-def _operator(name: str) -> Callable[[Remote, Any], Any]:
-    def operate(left: Remote, right: Any) -> Any:
-        return left._operate(name, right) if isinstance(right, Remote) else NotImplemented
-
-    return operate
-
-
-for _name in _OPERATORS:
-    setattr(Remote, f"__{_name}__", _operator(_name))
+from tracegen.verifiers._code.kinds import WireError
+from tracegen.verifiers._code.peer import Unreadable, place, read_frame, told, write_frame
+from tracegen.verifiers._code.remote import FILE, Remote, peer, record
+from tracegen.verifiers._code.wire import decode, encode
 
 
 def main() -> None:
     suite = decode(read_frame())
-    _record.asserts = suite.pop("asserts")
-    write_frame(b"R" + encode(_verdict(**suite)))
+    record.asserts = suite["asserts"]
+    write_frame(b"R" + encode(_verdict(suite)))
 
 
-def _verdict(
-    source: str, names: list[str], modules: list[str], entry_point: str | None, check: bool
-) -> tuple[str, str, str]:
+def _verdict(suite: dict[str, Any]) -> tuple[str, str, str]:
     """Outcome, reason and detail."""
-    lines = source.splitlines()
+    lines = suite["source"].splitlines()
     try:
-        found = _peer.ask("names", names)
-        if missing := [name for name in names if name not in found]:
+        space = _space(suite)
+        if missing := [name for name in suite["names"] if name not in space]:
             return "wrong", "no_entry_point", f"the program has no {missing[0]!r}"
-        for name, value in found.items():
-            if isinstance(value, Remote) and name[:1].isupper():
-                object.__setattr__(value, "_makes", True)
-        space: dict[str, Any] = {"__name__": "tests", **found, **{name: _module(name) for name in modules}}
-        if entry_point is not None:
-            space.setdefault("candidate", found[entry_point])
-        exec(compile(source, FILE, "exec", dont_inherit=True), space)
-        if check:
-            space["check"](found[entry_point])
+        candidate = space.get(suite["entry_point"])
+        space.setdefault("candidate", candidate)
+        exec(compile(suite["source"], FILE, "exec", dont_inherit=True), space)
+        if suite["check"]:
+            space["check"](candidate)
     except BaseException as error:  # noqa: BLE001 - an assertion may fail in any way
         line = place(error, FILE)
         where = lines[line - 1].strip()[:200] if 0 < line <= len(lines) else ""
         return _failed(error, where)
-    if not _record.calls:
+    if not record.calls:
         return "unverifiable", "no_tests", "the tests never call the program"
     return "right", "passed", ""
+
+
+def _space(suite: dict[str, Any]) -> dict[str, Any]:
+    """The names that the tests find: of the program's, those that they asked for and no others."""
+    theirs = peer.ask("names", suite["names"])
+    if type(theirs) is not dict:
+        raise Unreadable("no names")
+    space: dict[str, Any] = {"__name__": "tests"}
+    for module in suite["stars"]:
+        space.update(vars(importlib.import_module(module)))
+    for name in suite["names"]:
+        value = theirs.get(name)
+        if isinstance(value, Remote) and value._kind == "module" and _standard(value._name):
+            value = importlib.import_module(value._name)
+        elif isinstance(value, Remote) and name[:1].isupper():
+            object.__setattr__(value, "_makes", True)
+        if name in theirs and name not in space:
+            space[name] = value
+    return {**space, **{name: importlib.import_module(name) for name in suite["modules"]}, "__name__": "tests"}
 
 
 def _failed(error: BaseException, where: str) -> tuple[str, str, str]:
@@ -194,9 +69,9 @@ def _failed(error: BaseException, where: str) -> tuple[str, str, str]:
         return "wrong", "exception", _detail(said + (f" (line {line} of the program)" if line else ""), where)
     if isinstance(error, Unreadable):
         return "wrong", "exception", _detail(said, where)
-    if isinstance(error, ImportError | WireError | SystemExit) or not _record.calls:
+    if isinstance(error, ImportError | WireError | SystemExit) or not record.calls:
         return "unverifiable", "bad_tests", _detail(said, where)
-    last = "" if _record.last is ... else f"the last call gave {_shown(_record.last)}"
+    last = "" if record.last is ... else f"the last call gave {_shown(record.last)}"
     said = "" if said == "AssertionError" else said.removeprefix("AssertionError: ")
     return "wrong", "failed", _detail(said, where, last)
 
@@ -212,76 +87,5 @@ def _shown(value: Any) -> str:
         return f"a large {type(value).__name__}"
 
 
-def serve(verb: str, *details: Any) -> Any:
-    """All that a program may ask of us: to use a function or an iterator that the tests handed to it."""
-    match (verb, *details):
-        case ("call", int() as number, list() as args, dict() as kwargs):
-            return _objects[number](*args, **kwargs)
-        case ("next", int() as number, int() as count):
-            return advance(_objects, number, count)
-    raise Unreadable(f"no request {verb!r}")
-
-
-def export(value: Any) -> Handle:
-    if isinstance(value, Remote):
-        return Handle("yours", value._number, value._kind, value._name)
-    kind = "iterator" if isinstance(value, Iterator) else "callable"
-    if not isinstance(value, Iterator | Callable) or isinstance(value, type):  # type: ignore[arg-type]
-        raise WireError(f"the tests hand over a {type(value).__name__}, which cannot cross")
-    _objects.append(value)
-    return Handle("mine", len(_objects) - 1, kind, getattr(value, "__name__", "function"))
-
-
-def revive(handle: Handle) -> Any:
-    if handle.side == "yours":
-        return _objects[handle.number]
-    if handle.kind == "iterator":
-        return _peer.items(handle.number)
-    if handle.kind == "module":
-        return _module(handle.name)
-    return Remote(handle)
-
-
-def _module(name: str) -> types.ModuleType:
-    """The standard library's own module, never the program's."""
-    if name.partition(".")[0] not in sys.stdlib_module_names:
-        raise Unreadable(f"the module {name} stays with the program")
-    return importlib.import_module(name)
-
-
-def _asserting() -> bool:
-    """Whether the innermost line of the tests that runs now belongs to an assertion."""
-    frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename != FILE:
-        frame = frame.f_back
-    return frame is not None and any(first <= frame.f_lineno <= last for first, last in _record.asserts)
-
-
-def _settle(old: Any, new: Any) -> Any:
-    """Makes `old` what the program left of it, and keeps every container the same object where it can."""
-    if type(old) is not type(new) or old is new:
-        return new
-    match old:
-        case list() | deque():
-            items = [*map(_settle, old, new), *islice(new, len(old), None)]
-            old.clear()
-            old.extend(items)
-        case dict():
-            pairs = {key: _settle(old[key], value) if key in old else value for key, value in new.items()}
-            old.clear()
-            old.update(pairs)
-        case set():
-            old.clear()
-            old.update(new)
-        case bytearray():
-            old[:] = new
-        case tuple() if len(old) == len(new):
-            return tuple(map(_settle, old, new))
-        case Remote() if old._number == new._number:
-            pass
-        case _:
-            return new
-    return old
-
-
-_peer = Peer(serve, export, revive, file=FILE, prefix=b"P")
+def _standard(module: str) -> bool:
+    return module.partition(".")[0] in sys.stdlib_module_names

@@ -11,7 +11,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tracegen.verifiers._code.wire import Export, Revive, WireError, decode, encode
+from tracegen.verifiers._code.kinds import WireError
+from tracegen.verifiers._code.wire import Export, Revive, decode, encode
 
 CHUNK = 1_024
 """Items of an iterator that are fetched at once, at most; the first fetch is of one, each next of twice as many."""

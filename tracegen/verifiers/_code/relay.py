@@ -6,9 +6,11 @@ was asked has failed; time, memory and output are outcomes of their own; what th
 again.
 """
 
+import base64
 import importlib.util
 import marshal
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,9 +20,10 @@ from typing import Any, NamedTuple, Self
 
 from tracegen.records import Outcome
 from tracegen.sandbox import Ended, GuestEnded, Limits, Sandbox
+from tracegen.verifiers._code.kinds import WireError
 from tracegen.verifiers._code.peer import told
 from tracegen.verifiers._code.suite import Suite
-from tracegen.verifiers._code.wire import WireError, decode, encode
+from tracegen.verifiers._code.wire import decode, encode
 
 ATTEMPTS = 3
 """Conversations that the machine may break off before that is the verdict."""
@@ -30,12 +33,14 @@ PATIENCE = 3.0
 """Seconds by the clock for each CPU second that a program has, where the machine is busy or the program sleeps."""
 
 _LAUNCH = """\
-import marshal, sys, types
-for name, code in {modules!r}:
+import base64, marshal, sys, types, zlib
+for name, code in marshal.loads(zlib.decompress(base64.b64decode({modules!r}))):
     module = sys.modules[name] = types.ModuleType(name)
-    exec(marshal.loads(code), module.__dict__)
+    exec(code, module.__dict__)
 module.main()
 """
+_SHARED = ("kinds", "wire", "peer")
+_OF_ITS_OWN = {"guest_tests": ("remote",)}
 _kept = threading.local()
 
 
@@ -183,14 +188,15 @@ def _loaded(frame: bytes) -> Finding | None:
 
 @cache
 def _harness(guest: str) -> str:
-    """The source of a guest: its modules, compiled here once, because compiling them there would take milliseconds."""
+    """The source of a guest: its modules, compiled and packed here once, which saves every guest some milliseconds."""
     package = __name__.rpartition(".")[0]
-    names = [f"{package}.{module}" for module in ("wire", "peer", guest)]
-    return _LAUNCH.format(modules=[(name, marshal.dumps(_compiled(name))) for name in names])
+    names = [f"{package}.{module}" for module in (*_SHARED, *_OF_ITS_OWN.get(guest, ()), guest)]
+    modules = marshal.dumps([(name, _compiled(name)) for name in names])
+    return _LAUNCH.format(modules=base64.b64encode(zlib.compress(modules)))
 
 
 def _compiled(name: str) -> Any:
     spec = importlib.util.find_spec(name)
     assert spec is not None, "a module of this package"
     assert spec.origin is not None, "a module with a file"
-    return compile(Path(spec.origin).read_text(encoding="utf-8"), f"<{name}>", "exec", dont_inherit=True)
+    return compile(Path(spec.origin).read_text(encoding="utf-8"), f"<{name}>", "exec", dont_inherit=True, optimize=2)

@@ -14,7 +14,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 _OF_CASES = """\
 def listed(value):
@@ -38,6 +38,8 @@ class Suite(NamedTuple):
     """Names of the program's."""
     modules: list[str]
     """Standard modules that the tests use and leave to the program to import: they get their own."""
+    stars: list[str]
+    """Modules that the tests import all names from."""
     entry_point: str | None
     check: bool
     """Whether the source only defines `check`, and the guest is to call it with the entry point."""
@@ -78,8 +80,9 @@ def _suite(source: str, entry_point: str | None) -> Suite | None:
         wanted = dict.fromkeys([*(name for name in wanted if name != "candidate"), entry_point])
     modules = [name for name in wanted if name in sys.stdlib_module_names and _only_a_module(tree, name)]
     names = [name for name in wanted if name not in modules and (name == entry_point or not hasattr(builtins, name))]
+    stars = [node.module for node in ast.walk(tree) if _imports_all(node) and node.module]
     asserts = [(node.lineno, node.end_lineno or node.lineno) for node in ast.walk(tree) if isinstance(node, ast.Assert)]
-    return Suite(source, names or _first_called(tree), modules, entry_point, check, asserts)
+    return Suite(source, names or _first_called(tree), modules, stars, entry_point, check, asserts)
 
 
 def _case(test: Mapping[str, Any]) -> tuple[list[Any], Any]:
@@ -119,6 +122,10 @@ def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
     yield table
     for child in table.get_children():
         yield from _scopes(child)
+
+
+def _imports_all(node: ast.AST) -> TypeGuard[ast.ImportFrom]:
+    return isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
 
 
 def _only_a_module(tree: ast.Module, name: str) -> bool:

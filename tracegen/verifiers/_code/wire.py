@@ -9,32 +9,18 @@ Limits: `DEPTH` containers inside each other (a cyclic list ends there); the len
 Aliases are not kept: a list that stands in two places arrives as two lists.
 """
 
-import builtins
 import datetime
 import struct
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
+
+from tracegen.verifiers._code.kinds import NAMED, TYPES, Handle, WireError, exception, lineage
 
 DEPTH = 100
 """Containers inside containers that cross; a reader's own recursion limit is 1000 frames."""
-
-
-class WireError(ValueError):
-    """A value that cannot cross, or bytes that are no value."""
-
-
-class Handle(NamedTuple):
-    """An object that stays where it is: whose table it stands in, its number there, and what it is."""
-
-    side: str
-    """`mine` to the side that sends the frame, `yours` when an object goes home."""
-    number: int
-    kind: str
-    name: str
 
 
 Export = Callable[[Any], Handle]
@@ -42,14 +28,6 @@ Revive = Callable[[Handle], Any]
 
 _LENGTH, _LONG, _FLOAT, _COMPLEX = (struct.Struct(code) for code in (">I", ">q", ">d", ">dd"))
 _SINGLES: dict[bytes, Any] = {b"N": None, b"T": True, b"F": False, b".": ..., b"!": NotImplemented}
-_TYPES = (
-    *(bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, range, object, type(None)),
-    *(deque, Counter, OrderedDict, defaultdict, Decimal, Fraction),
-    *(datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone),
-)
-_NAMED = {kind.__name__: kind for kind in _TYPES}
-_ENDS = (StopIteration, StopAsyncIteration, GeneratorExit, SystemExit, KeyboardInterrupt)
-"""Exceptions that steer a loop or end a process: they cross by name, as a RuntimeError that steers nothing."""
 
 
 def encode(value: Any, export: Export | None = None) -> bytes:
@@ -71,24 +49,6 @@ def decode(frame: bytes, revive: Revive | None = None) -> Any:
     return value
 
 
-@cache
-def exception(names: tuple[str, ...]) -> type[Exception]:
-    """The exception class of this method resolution order, by names: a builtin, or a plain class made for the name."""
-    if not names:
-        return Exception
-    found = getattr(builtins, names[0], None)
-    if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, _ENDS):
-        return found
-    if isinstance(found, type) and issubclass(found, BaseException):
-        return type(names[0], (RuntimeError,), {})
-    return type(names[0], (exception(names[1:]),), {})
-
-
-def lineage(kind: type[BaseException]) -> tuple[str, ...]:
-    """The names that `exception` takes for this class."""
-    return tuple(base.__name__ for base in type.mro(kind) if issubclass(base, BaseException))
-
-
 def _refuse(value: Any) -> Any:
     raise WireError(f"{type(value).__name__} cannot cross")
 
@@ -104,12 +64,14 @@ def _write(value: Any, put: Callable[[bytes], None], export: Export, depth: int)
 
 
 def _write_other(value: Any, put: Any, export: Export, depth: int) -> None:
-    if isinstance(value, type) and value in _TYPES:
+    if any(value is kind for kind in TYPES):
         put(b"n")
         _write(value.__name__, put, export, depth)
     elif isinstance(value, type) and issubclass(value, BaseException):
         put(b"X")
         _write(lineage(value), put, export, depth)
+    elif type(value).__module__ == "numpy":
+        _write(value.tolist(), put, export, depth)
     else:
         put(b"h")
         _write(tuple(export(value)), put, export, depth)
@@ -237,7 +199,7 @@ class _Reader:
         if tag == b"h":
             return self.revive(_handle(*self.read(depth + 1)))
         if tag == b"n":
-            return _NAMED[self.read(depth + 1)]
+            return NAMED[self.read(depth + 1)]
         if tag == b"X":
             return exception(_names(self.read(depth + 1)))
         raise WireError(f"no kind {tag!r}")

@@ -1,0 +1,30 @@
+"""No program is right that does not solve its problem, whatever it does; the next one is fairly judged."""
+
+import pytest
+from verdict_attacks import SQUARE, programs
+
+from tracegen.records import Problem, Verdict
+from tracegen.verifiers.code import code
+
+ATTACKS = programs()
+
+
+def judged(program: str, tests: object, entry_point: str | None = None) -> Verdict:
+    return code(Problem("p", "?", tests=tests, entry_point=entry_point), f"```python\n{program}\n```", seconds=1.0)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_it_is_not_right_and_the_next_correct_program_is(name: str) -> None:
+    program, tests = ATTACKS[name]
+    verdict = judged(program, list(tests))
+    assert verdict.outcome in ("wrong", "error"), verdict
+    assert verdict.reason != "infrastructure", verdict
+    assert judged("def f(x): return x * x", list(SQUARE)).outcome == "right"
+
+
+@pytest.mark.parametrize("name", [name for name, attack in ATTACKS.items() if attack.tests is SQUARE])
+def test_nor_is_it_as_a_candidate(name: str) -> None:
+    check = "def check(candidate):\n" + "".join(f"    {line.replace('f(', 'candidate(')}\n" for line in SQUARE)
+    verdict = judged(ATTACKS[name].program, check, "f")
+    assert verdict.outcome in ("wrong", "error"), verdict
+    assert verdict.reason != "infrastructure", verdict
