@@ -136,9 +136,11 @@ def test_an_option_that_is_none(call: Callable[..., Any], file: Callable[..., st
     assert (status, "verifier 'exact' has no option 'case'; it takes ignore_case" in err) == (2, True)
 
 
-def grade(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def grade(text: str | bytes, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tracegen.cli", "grade", "--verifier", "exact", "--workers", "1", *arguments]
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
+    data = text.encode() if isinstance(text, str) else text
+    ran = subprocess.run(command, input=data, capture_output=True, timeout=60)
+    return subprocess.CompletedProcess(command, ran.returncode, ran.stdout.decode(), ran.stderr.decode())
 
 
 def test_grade_keeps_the_order_and_passes_over_bad_lines() -> None:
@@ -152,6 +154,27 @@ def test_grade_keeps_the_order_and_passes_over_bad_lines() -> None:
     assert {"outcome", "answer", "reason", "place", "verifier", "seconds"} <= set(found[0])
     assert "41 lines" in ran.stderr
     assert "20 right" in ran.stderr
+
+
+def test_grade_outlives_every_kind_of_line() -> None:
+    good = b'{"gold": "a", "pred": "a"}'
+    odd = [
+        b'{"gold": "caf\xe9", "pred": "a"}',
+        b"\x00\xff\xfe",
+        b'{"gold": "a", "pred": "' + rb"\ud800" + b'"}',
+        b'{"gold": "a", "pred": "a", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"gold": "a", "pred": "a", "more": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"gold": "a", "pred": "a", "more": NaN}',
+        b'{"gold": 1' + b"0" * 5000 + b', "pred": "a"}',
+        b"[" * 5,
+    ]
+    ran = grade(b"\n".join(line for bad in odd for line in (bad, good)))
+    assert ran.returncode == 0, ran.stderr
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert len(found) == 2 * len(odd)
+    assert [row.get("outcome") for row in found[1::2]] == ["right"] * len(odd)
+    assert [row["line"] for row in found[::2] if "line" in row] == [1, 3, 7, 9, 13, 15]
+    assert found[4]["pred"] == "\ud800"
 
 
 def test_grade_fails_only_where_nothing_can_be_read() -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -247,27 +248,36 @@ def list_(
 Option = Annotated[
     list[str] | None, typer.Option("--options", help="An option of the verifier, as in tolerance=1e-3; repeatable.")
 ]
+CORES = os.cpu_count() or 2
 Workers = Annotated[int, typer.Option(min=1, help="Processes that judge side by side.")]
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one verdict; more is an error, not wrong.")]
 
 
 @app.command()
 def grade(
-    verifier: Annotated[str, typer.Option(help="A verifier, or your own as file.py:function.")] = "math",
+    verifier: Annotated[
+        str, typer.Option(help="As in `tracegen list verifiers`, or your own as file.py:function.")
+    ] = "math",
     options: Option = None,
-    workers: Workers = os.cpu_count() or 2,
+    workers: Workers = CORES,
     timeout: Timeout = 10.0,
 ) -> None:
     """Judge JSON lines from stdin; they come back on stdout, in order, with outcome, answer, reason, place and seconds.
 
     A line is {"gold": ..., "pred": ...}; for the verifier code {"program": ..., "tests": ..., "entry_point": ...}; for
-    stdio {"program": ..., "cases": [{"stdin": ..., "stdout": ...}], "compare": "whitespace" | "exact" | "float"}. A
-    line that cannot be read comes back as {"line": n, "error": ...} and stops nothing; exit status 1 only if none could.
+    stdio {"program": ..., "cases": [{"stdin": ..., "stdout": ...}], "compare": "whitespace" | "exact" | "float"}.
+
+    A line that cannot be read comes back as {"line": n, "error": ...} and stops nothing; exit status 1 only if no line
+    could be read.
     """
     from tracegen.grade import grade as judge
     from tracegen.progress import Bar
 
     outcomes: Counter[str] = Counter()
+    # Bytes that are no UTF-8 make their own line unreadable, and half a surrogate pair goes out as it came in, escaped.
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     # Where the lines themselves run over the terminal, a bar would only be in their way.
     with Bar("grade", None, "lines", quiet=sys.stdout.isatty()) as bar:
         for found in judge(
@@ -285,15 +295,15 @@ def audit(
     file: Annotated[str, typer.Argument(help="JSON lines with gold, pred and expected.")] = "verifier_math.jsonl",
     verifier: Annotated[str, typer.Option(help="The verifier that is scored.")] = "math",
     options: Option = None,
-    workers: Workers = os.cpu_count() or 2,
+    workers: Workers = CORES,
     timeout: Timeout = 10.0,
     min_accuracy: Annotated[float | None, typer.Option(min=0, max=1, help="Exit status 1 below this.")] = None,
     as_json: Json = False,
 ) -> None:
     """Score a verifier on labelled lines: accuracy, false positives and negatives, speed, and every disagreement.
 
-    A line is {"gold": ..., "pred": ..., "expected": true | false, "id": ..., "category": ...}; the last two may be left
-    out. Without a file, the labelled lines that come with tracegen.
+    A line is {"gold": ..., "pred": ..., "expected": true | false, "id": ..., "category": ...}, the last two if need be.
+    Without a file, the labelled lines that come with tracegen.
     """
     from tracegen.audit import audit as score
     from tracegen.audit import show

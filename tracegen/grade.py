@@ -55,7 +55,25 @@ def _row(line: str) -> dict[str, Any]:
         raise ValueError(f"not JSON: {error}") from error
     if not isinstance(row, dict):
         raise ValueError(f"a row is a JSON object, this is {type(row).__name__}")
+    if _deeper(row, NESTED):
+        raise ValueError(f"the row is nested more than {NESTED} deep")
     return row
+
+
+NESTED = 100
+"""Lists and objects inside each other; some thousand are too many for what carries a row to another process."""
+
+
+def _deeper(row: Any, most: int) -> bool:
+    level = [row]
+    for _ in range(most + 1):
+        level = [
+            inner
+            for value in level
+            for inner in (value.values() if isinstance(value, dict) else value)
+            if isinstance(inner, dict | list)
+        ]
+    return bool(level)
 
 
 def _answered(key: str, row: Mapping[str, Any]) -> tuple[Problem, Trace]:

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -210,4 +211,4 @@ def kind(value: object) -> str:
 def one_line(error: BaseException) -> str:
     """An error of a library, short enough to stand inside a sentence."""
     line = str(error).strip().partition("\n")[0].rstrip(".")
-    return f"{type(error).__name__}: {line[:160]}"
+    return f"{type(error).__name__}: {textwrap.shorten(line, 160, placeholder=' ...')}"
