@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tracegen.records import Problem, Verdict
-from tracegen.verifiers.math import math
+from tracegen.verifiers.math import math, warm
 
 ROOT = Path(__file__).parents[2]
 HOSTILE: dict[str, str] = runpy.run_path(str(ROOT / "scripts" / "hostile.py"))["HOSTILE"]
@@ -112,7 +112,7 @@ def _limits() -> Iterator[None]:
     """What the judge gives a worker: a hostile string must not fall back on more memory than that."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (4 * 2**30, before[1]))
-    judged("x^2 - 1", "(x-1)(x+1)")  # heavy imports, before any clock
+    warm()
     yield
     resource.setrlimit(resource.RLIMIT_DATA, before)
 
