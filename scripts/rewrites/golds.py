@@ -38,11 +38,12 @@ class Gold:
         if self.value.kind not in ("tuple", "interval", "set") or r"\pm" in self.core:
             return []
         bare = self.core.removeprefix(r"x \in").replace(r"\left", "").replace(r"\right", "").strip()
-        inner = bare[1:-1] if bare[0] in "([" else bare
+        inner = bare[2:-2] if bare.startswith(r"\{") else bare[1:-1] if bare[0] in "([" else bare
         return [part.strip() for part in split(inner)]
 
     def with_items(self, items: list[str]) -> str:
-        return self.value.marks[:1] + ", ".join(items) + self.value.marks[1:]
+        opening, closing = (r"\{", r"\}") if self.core.startswith(r"\{") else self.value.marks or ("", "")
+        return opening + ", ".join(items) + closing
 
     def with_unit(self, core: str) -> str:
         """Another core in the clothes of this answer."""
