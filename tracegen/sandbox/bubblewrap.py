@@ -70,8 +70,8 @@ def command(program: str, paths: Sequence[str], *, disk: int | None = None) -> l
     """
     call = [program, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try"]
     call += ["--die-with-parent", "--new-session", "--clearenv"]
-    for name, value in ENVIRONMENT.items():
-        call += ["--setenv", name, value]
+    for variable, value in ENVIRONMENT.items():
+        call += ["--setenv", variable, value]
     if disk is not None:
         call += ["--unshare-user", "--uid", str(INNER), "--gid", str(INNER), "--as-pid-1", "--cap-drop", "ALL"]
     elif os.geteuid() != 0:
@@ -80,9 +80,9 @@ def command(program: str, paths: Sequence[str], *, disk: int | None = None) -> l
     for folder in dict.fromkeys(folders):
         if not folder.is_symlink():
             call += ["--perms", "0755", "--dir", str(folder)]
-    for bound in paths:
-        linked = os.path.islink(bound) and os.path.isdir(bound)
-        call += ["--symlink", os.readlink(bound), bound] if linked else ["--ro-bind", bound, bound]
+    for name in paths:
+        linked = os.path.islink(name) and os.path.isdir(name)
+        call += ["--symlink", os.readlink(name), name] if linked else ["--ro-bind", name, name]
     call += ["--proc", "/proc", "--perms", "0755", "--dir", "/dev", "--symlink", "/proc/self/fd", "/dev/fd"]
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         call += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]

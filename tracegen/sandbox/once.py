@@ -8,7 +8,8 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,13 +28,14 @@ class Plain:
 
     name = "plain processes, without walls"
 
-    def __init__(self, packages: Sequence[Path]) -> None:
-        self._config = {"walls": False, "packages": [str(package.resolve()) for package in packages], "readable": []}
+    def __init__(self, packages: Sequence[Path], modules: Mapping[str, str]) -> None:
+        folders = [str(package.resolve()) for package in packages]
+        self._config = {"walls": False, "packages": folders, "modules": dict(modules), "readable": []}
 
     def close(self) -> None:
         """Nothing stays between two programs."""
 
-    def start(self, source: str, limits: Limits, *, stdin: bytes, channel: bool) -> Guest:
+    def start(self, source: str, limits: Limits, *, stdin: bytes, channel: bool, trusted: bool) -> Guest:
         """The program, started."""
         wires = Wires.laid(channel)
         process = self._spawn(limits, wires)
@@ -44,16 +46,19 @@ class Plain:
         return guest
 
     def _spawn(self, limits: Limits, wires: Wires) -> "subprocess.Popen[bytes]":
-        arguments = [json.dumps(self._config), json.dumps(limits.inside), *map(str, wires.theirs)]
-        return subprocess.Popen(
-            [*self._before(limits), *bubblewrap.interpreter("once", *arguments)],
-            pass_fds=wires.theirs,
-            env=bubblewrap.ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        arguments = [json.dumps(limits.inside), *map(str, wires.theirs)]
+        with tempfile.TemporaryFile() as told:
+            told.write(json.dumps(self._config).encode())
+            told.seek(0)
+            return subprocess.Popen(
+                [*self._before(limits), *bubblewrap.interpreter("once", *arguments)],
+                pass_fds=wires.theirs,
+                env=bubblewrap.ENVIRONMENT,
+                stdin=told,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
 
     def _before(self, limits: Limits) -> list[str]:
         return []
@@ -68,8 +73,8 @@ class Alone(Plain):
 
     name = "bubblewrap and an interpreter for every program"
 
-    def __init__(self, bwrap: str, packages: Sequence[Path]) -> None:
-        super().__init__(packages)
+    def __init__(self, bwrap: str, packages: Sequence[Path], modules: Mapping[str, str]) -> None:
+        super().__init__(packages, modules)
         self._bwrap, self._paths = bwrap, bubblewrap.readable(packages)
         self._config |= {"walls": True, "readable": [*self._paths, "/proc", "/dev"]}
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,15 +35,15 @@ class ForkServer:
 
     name = "fork server, namespaces of its own for every program"
 
-    def __init__(self, bwrap: str, packages: Sequence[Path]) -> None:
-        self._bwrap, self._packages = bwrap, packages
+    def __init__(self, bwrap: str, packages: Sequence[Path], modules: Mapping[str, str]) -> None:
+        self._bwrap, self._packages, self._modules = bwrap, packages, modules
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, source: str, limits: Limits, *, stdin: bytes, channel: bool) -> Guest:
+    def start(self, source: str, limits: Limits, *, stdin: bytes, channel: bool, trusted: bool) -> Guest:
         """The program, forked; Failing if that was not possible, and the server is gone then."""
         try:
-            return self._fork(source, limits, stdin, channel)
+            return self._fork(source, limits, stdin, channel, trusted)
         except (OSError, EOFError) as error:
             said = self._log() or str(error)
             self.close()
@@ -58,12 +58,12 @@ class ForkServer:
             self._process.wait()
         self._control = self._process = None
 
-    def _fork(self, source: str, limits: Limits, stdin: bytes, channel: bool) -> Guest:
+    def _fork(self, source: str, limits: Limits, stdin: bytes, channel: bool, trusted: bool) -> Guest:
         if self._control is None:
             self._control = self._launched()
         wires = Wires.laid(channel)
         try:
-            socket.send_fds(self._control, [json.dumps(limits.inside).encode()], wires.theirs)
+            socket.send_fds(self._control, [json.dumps({"trusted": trusted, **limits.inside}).encode()], wires.theirs)
             wires.hand_over()
             wires.status.settimeout(PATIENCE)
             said, files, _, _ = socket.recv_fds(wires.status, 1, 1)
@@ -88,19 +88,22 @@ class ForkServer:
             "first_id": FIRST_ID + os.getpid() % 2**22 * 64 if root else None,
             "readable": [*paths, "/proc", "/dev"],
             "packages": [str(package.resolve()) for package in self._packages],
+            "modules": dict(self._modules),
         }
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         control.settimeout(PATIENCE)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
-        with theirs:
+        with theirs, tempfile.TemporaryFile() as told:
+            told.write(json.dumps(config).encode())
+            told.seek(0)
             self._process = subprocess.Popen(
                 [
                     *bubblewrap.command(self._bwrap, paths),
-                    *bubblewrap.interpreter("zygote", str(theirs.fileno()), json.dumps(config)),
+                    *bubblewrap.interpreter("zygote", str(theirs.fileno())),
                 ],
                 pass_fds=[theirs.fileno()],
                 env={},
-                stdin=subprocess.DEVNULL,
+                stdin=told,
                 stdout=subprocess.DEVNULL,
                 stderr=self._said,
             )

@@ -60,7 +60,7 @@ def map_ids(pid: int, own: int | None) -> None:
 
 
 def furnish(job: Job) -> None:
-    """In the first process of a program's namespaces: what it finds there, all of it new."""
+    """In the first process of fresh namespaces: what the program finds there, all of it new."""
     kernel.tell("/proc/sys/user/max_user_namespaces", "0")
     kernel.mount("proc", "/proc", "subset=pid", flags=kernel.NOSUID | kernel.NODEV | kernel.NOEXEC)
     for folder in ("/tmp", "/dev/shm"):
@@ -69,12 +69,12 @@ def furnish(job: Job) -> None:
     os.chdir("/tmp")
 
 
-def become_nobody(*, own_id: bool) -> None:
-    """In the program's process: no uid but `INNER`, no group, no capability."""
+def become_nobody(uid: int | None) -> None:
+    """In the program's process: this uid, if there is one to take, no group, no capability."""
     kernel.bound_capabilities()
-    if own_id:
+    if uid is not None:
         os.setgroups([])
-        os.setresgid(INNER, INNER, INNER)
-        os.setresuid(INNER, INNER, INNER)
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
     kernel.drop_capabilities()
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # or the supervisor could not read what it holds

@@ -4,7 +4,8 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 MODULES = """
@@ -18,18 +19,19 @@ SEED = 0
 """Of `random`: a program that draws is judged alike every time, as with the seed of hashes."""
 
 
-def modules(packages: Sequence[str]) -> Callable[[], None]:
-    """Imports them, and lets programs import from the folders `packages` too.
+def modules(packages: Sequence[str], own: Mapping[str, str]) -> Callable[[], None]:
+    """Imports them, and those of ours, and lets programs import from the folders `packages` too.
 
     Returns what a program's process calls before it runs the program: some modules ask to be told of every fork, and
     obeying them in processes that run no program would cost a third of a start.
     """
     asked: list[dict[str, Any]] = []
     register, os.register_at_fork = os.register_at_fork, lambda **hooks: asked.append(hooks)
-    sys.path.extend(packages)
+    folders(packages)
     for name in MODULES.split():
         with contextlib.suppress(ImportError):  # an interpreter may have been built without one
             importlib.import_module(name)
+    ours(own)
     os.register_at_fork = register
     sys.modules["random"].seed(SEED)
 
@@ -38,3 +40,15 @@ def modules(packages: Sequence[str]) -> Callable[[], None]:
             register(**hooks)
 
     return obey
+
+
+def folders(packages: Sequence[str]) -> None:
+    """Lets programs import from these folders."""
+    sys.path.extend(packages)
+
+
+def ours(own: Mapping[str, str]) -> None:
+    """Makes modules of these sources."""
+    for name, source in own.items():
+        module = sys.modules[name] = ModuleType(name)
+        exec(compile(source, f"<{name}>", "exec", dont_inherit=True), module.__dict__)

@@ -1,125 +1,119 @@
-"""Starts a program in a process of its own, watches what its tree uses, and says how it ended.
+"""Watches programs from outside their walls: what each process tree uses, when it breaks a limit, how it ends.
 
-The program decides about nothing here: it does not hold the socket on which the report is sent, and where there are
-namespaces the supervisor is their first process, which nobody inside can signal and with which everything dies.
+A program cannot reach this process: it holds neither the socket on which its end is reported, nor, where there are
+namespaces, a way to see or to signal what is outside of its own.
 """
 
 import contextlib
-import fcntl
 import os
-import resource
 import select
 import signal
 import socket
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from .job import Job, receive, send
-from .tree import held, sockets, usage
+from .job import Job, send
+from .tree import Usage, held, sockets, usage
 
 TICK = 0.02
 """Seconds between two looks. A process fills about 1 GiB in a second, so a limit is overrun by some 20 MiB."""
 CONFINED = b"+"
+"""What a program's process says of itself when it has taken its place and the program is about to begin."""
 
 
-def supervise(
-    status: socket.socket, job: Job, files: Sequence[int], confine: Callable[[], None], *, tick: float = TICK
-) -> str:
-    """Returns the source in the program's process, its files in place and confined; the supervisor leaves by exit.
+@dataclass(slots=True, eq=False)
+class Charge:
+    """One program that runs."""
 
-    `files` are stdin, stdout, stderr and the two ends of the channel, where there is one. The supervisor does as little
-    as it can: every page of the interpreter that a forked process touches is copied.
-    """
-    ready, setup = os.pipe()
-    try:
-        pid = os.fork()
-    except OSError as error:
-        _report(status, "infrastructure", None, f"fork: {error}")
-    if pid == 0:
-        if (source := receive(status)) is None:
-            os._exit(1)
-        status.detach()
-        setup = _place(files, setup)
-        problem = ""
-        try:
-            confine()
-        except OSError as error:
-            problem = str(error)
-        os.write(setup, problem.encode() or CONFINED)
-        os.close(setup)
-        if problem:
-            os._exit(1)
-        return str(source)
-    for file in (setup, *files):
-        os.close(file)
-    if (said := os.read(ready, 1000)) != CONFINED:
-        _report(status, "infrastructure", None, f"before the program began: {said.decode() or 'its process ended'}")
-    os.close(ready)
-    _watch(pid, job, status, tick)
+    pid: int
+    job: Job
+    status: socket.socket
+    setup: int
+    """Its process says here that it is confined, or what went wrong, and closes it."""
+    own_namespaces: bool
+    """Whether `pid` is the first process of namespaces, with which all in them ends."""
+    root: int = 0
+    """The process from which its tree is counted; 0: its own, which counts too."""
+    next_look: float = field(default_factory=lambda: time.monotonic() + TICK)
+    life: int = -1
+
+    def __post_init__(self) -> None:
+        if hasattr(os, "pidfd_open"):
+            self.life = os.pidfd_open(self.pid)
+
+    def look(self, tick: float) -> bool:
+        """Whether it is over; then all of it is dead and its end reported."""
+        found, state, own = os.wait4(self.pid, os.WNOHANG)
+        if not found and time.monotonic() < self.next_look:
+            return False
+        self.next_look = time.monotonic() + tick
+        used = Usage() if found else usage(self.root or self.pid, itself=not self.root)
+        if over := self._over(used, used.seconds + (own.ru_utime + own.ru_stime if found else 0.0)):
+            self._report(*over, alive=not found)
+        elif found:
+            code = os.waitstatus_to_exitcode(state)
+            self._report("exited" if code >= 0 else "signal", abs(code), "", alive=False)
+        return bool(over or found)
+
+    def kill(self) -> None:
+        """Ends all of it."""
+        while pids := [self.pid] if self.own_namespaces else usage(self.root or self.pid, itself=not self.root).pids:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(-1 if self.root else self.pid, 0)
+            if not self.root:
+                break
+
+    def close(self) -> None:
+        """Lets go of it."""
+        self.status.close()
+        for file in (self.setup, self.life):
+            if file >= 0:
+                os.close(file)
+
+    def _over(self, used: Usage, seconds: float) -> tuple[str, int | None, str] | None:
+        """The limit that it broke, as status, code and detail."""
+        if seconds > self.job.seconds:
+            return "timeout", None, f"{seconds:.1f} s of CPU"
+        if used.threads > 2 * self.job.processes:  # the kernel's own limit comes first, where it holds
+            return "signal", signal.SIGKILL, f"{used.threads} processes and threads"
+        hidden = sockets(self.pid) if self.own_namespaces and used.pids else 0
+        most = self.job.memory * 2**20
+        if used.memory + hidden > most and held(used.pids) + hidden > most:
+            return "memory", None, f"more than {self.job.memory} MiB"
+        return None
+
+    def _report(self, how: str, code: int | None, detail: str, *, alive: bool) -> None:
+        if alive or not self.own_namespaces:
+            self.kill()
+        said = os.read(self.setup, 1000)  # it is dead, so this does not wait
+        if said != CONFINED and how != "memory":
+            how, code, detail = "infrastructure", None, f"before the program began: {said.decode() or 'it ended'}"
+        with contextlib.suppress(OSError):
+            send(self.status, {"status": how, "code": code, "detail": detail})
 
 
-def _place(files: Sequence[int], setup: int) -> int:
-    """Puts `files` at 0, 1, 2 ... and `setup` behind them, and closes all else; says where `setup` is now."""
-    moved = [fcntl.fcntl(file, fcntl.F_DUPFD, 64) for file in (*files, setup)]
-    for place, file in enumerate(moved):
-        os.dup2(file, place, inheritable=True)
-    os.closerange(len(moved), max(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 256))
-    return len(moved) - 1
-
-
-def _watch(pid: int, job: Job, status: socket.socket, tick: float) -> NoReturn:
-    alone = os.getpid() == 1
+def watch(charges: Iterable[Charge], tick: float = TICK, wake: socket.socket | None = None) -> set[Charge]:
+    """Waits for something to happen, at most a tick, and returns those that are over; `wake` is a reason to return."""
+    charges = list(charges)
     poll = select.poll()
-    poll.register(status, select.POLLIN)
-    if hasattr(os, "pidfd_open"):
-        poll.register(os.pidfd_open(pid), select.POLLIN)
-    else:
-        tick = min(tick, 0.005)
-    while True:
-        if any(file == status.fileno() for file, _ in poll.poll(tick * 1000)):
-            _kill_all()  # whoever asked for this is gone
-            os._exit(1)
-        ended = _reap(pid)
-        own = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used = usage(os.getpid()) if ended is None else None
-        seconds = own.ru_utime + own.ru_stime + (used.seconds if used else 0.0)
-        if seconds > job.seconds:
-            _report(status, "timeout", None, f"{seconds:.1f} s of CPU")
-        if used is None:
-            assert ended is not None
-            code = os.waitstatus_to_exitcode(ended)
-            _report(status, "exited" if code >= 0 else "signal", abs(code), "")
-        if used.threads > 2 * job.processes:  # the kernel's own limit comes first, where it holds
-            _report(status, "signal", signal.SIGKILL, f"{used.threads} processes and threads")
-        hidden = sockets() if alone else 0
-        if used.memory + hidden > job.memory * 2**20 and held(used.pids) + hidden > job.memory * 2**20:
-            _report(status, "memory", None, f"more than {job.memory} MiB")
-
-
-def _reap(pid: int) -> int | None:
-    """The wait status of `pid` if it has ended; orphans that came to us are laid to rest on the way."""
-    found = None
-    with contextlib.suppress(ChildProcessError):
-        while (child := os.waitpid(-1, os.WNOHANG))[0]:
-            if child[0] == pid:
-                found = child[1]
-    return found
-
-
-def _report(status: socket.socket, how: str, code: int | None, detail: str) -> NoReturn:
-    """Kills what is left, says how the program ended, and leaves."""
-    _kill_all()
-    with contextlib.suppress(OSError):
-        send(status, {"status": how, "code": code, "detail": detail})
-    os._exit(0)
-
-
-def _kill_all() -> None:
-    if os.getpid() == 1:
-        return  # the kernel does it when we leave
-    while pids := usage(os.getpid()).pids:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, 0)
+    if wake is not None:
+        poll.register(wake, select.POLLIN)
+    for charge in charges:
+        poll.register(charge.status, select.POLLHUP)
+        if charge.life >= 0:
+            poll.register(charge.life, select.POLLIN)
+    happened = {file for file, _ in poll.poll(tick * 1000 if charges else None)}
+    over = set()
+    for charge in charges:
+        if charge.status.fileno() in happened:  # whoever asked for it is gone
+            charge.kill()
+            over.add(charge)
+        elif charge.look(tick):
+            over.add(charge)
+    for charge in over:
+        charge.close()
+    return over

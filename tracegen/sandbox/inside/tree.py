@@ -1,8 +1,8 @@
 """What a process tree uses, read from /proc: CPU seconds, memory, processes and threads."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -12,7 +12,7 @@ SOCKET = 416 * 2**10
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the descendants of a process use together."""
+    """What the processes of a tree use together."""
 
     seconds: float = 0.0
     """CPU of those that live and of their children that were waited for."""
@@ -22,16 +22,15 @@ class Usage:
     pids: tuple[int, ...] = ()
 
 
-def usage(root: int) -> Usage:
-    """What the descendants of `root` use; nothing where there is no /proc."""
-    parents: dict[int, int] = {}
+def usage(root: int, *, itself: bool) -> Usage:
+    """What the descendants of `root` use, and `root` itself if so asked; nothing where there is no /proc."""
     stats: dict[int, list[bytes]] = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdigit() and (stat := _read(f"/proc/{name}/stat")):
             # The program's name stands in parentheses and may hold anything, so fields are counted from its end.
-            fields = stat[stat.rindex(b")") + 2 :].split()
-            parents[int(name)], stats[int(name)] = int(fields[1]), fields
-    pids = tuple(pid for pid in stats if pid != root and _descends(pid, root, parents))
+            stats[int(name)] = stat[stat.rindex(b")") + 2 :].split()
+    parents = {pid: int(fields[1]) for pid, fields in stats.items()}
+    pids = tuple(pid for pid in stats if (pid != root or itself) and _descends(pid, root, parents))
     return Usage(
         sum(sum(map(int, stats[pid][11:15])) for pid in pids) / TICKS,
         sum(int(stats[pid][21]) for pid in pids) * PAGE,
@@ -40,18 +39,21 @@ def usage(root: int) -> Usage:
     )
 
 
-def held(pids: tuple[int, ...]) -> int:
+def held(pids: Sequence[int]) -> int:
     """Bytes that processes hold, each shared page counted once; slower than the bound that `usage` gives."""
     total = 0
     for pid in pids:
-        rollup = _read(f"/proc/{pid}/smaps_rollup") or b""
-        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(b"Pss:")) * 1024
+        lines = (_read(f"/proc/{pid}/smaps_rollup") or b"").splitlines()
+        if sizes := [int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:")]:
+            total += sizes[0]
+        elif stat := _read(f"/proc/{pid}/statm"):
+            total += int(stat.split()[1]) * PAGE  # what does not let itself be looked at counts in full
     return total
 
 
-def sockets() -> int:
-    """Bytes that the sockets of this network namespace can hold."""
-    line = (_read("/proc/self/net/sockstat") or b"").partition(b"\n")[0].split()
+def sockets(pid: int) -> int:
+    """Bytes that the sockets in this process's network namespace can hold."""
+    line = (_read(f"/proc/{pid}/net/sockstat") or b"").partition(b"\n")[0].split()
     return int(line[2]) * SOCKET if len(line) > 2 else 0
 
 
@@ -63,6 +65,7 @@ def _descends(pid: int, root: int, parents: dict[int, int]) -> bool:
 
 def _read(path: str) -> bytes | None:
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except OSError:  # it ended between the listing and the look
         return None

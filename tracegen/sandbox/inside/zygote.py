@@ -1,87 +1,102 @@
 """The waiting interpreter: programs are forked from it, each into namespaces of its own, and it never runs one itself.
 
-It takes limits and descriptors (`wires.Wires.theirs`) from its one socket, forks, and forgets. The child becomes the
-supervisor of its namespaces; the source goes straight to the process that it starts, which furnishes and confines
-itself before it becomes the program.
+It takes limits and descriptors (`wires.Wires.theirs`) from its one socket, forks, and watches what it has forked. The
+source goes straight to the new process, which furnishes and confines itself before it becomes the program; it is the
+first process of its namespaces, and all in them ends with it.
 """
 
-import contextlib
 import gc
 import itertools
 import json
 import os
-import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import Any
 
 from . import job as jobs
 from . import kernel, landlock, namespaces, preload, seccomp
+from .place import take
 from .program import run
 from .rlimits import limit
-from .supervisor import supervise
+from .supervisor import Charge, watch
 
 MOST_FILES, LONGEST = 6, 2**12
-Config = dict[str, Any]
 
 
 def main() -> None:
-    """Serves until the socket is closed; returns from the loop only in a program's process."""
-    control = socket.socket(fileno=int(sys.argv[1]))
-    config: Config = json.loads(sys.argv[2])
+    """Serves until the socket is closed; gets past `_serve` only in a program's process."""
+    control, config = socket.socket(fileno=int(sys.argv[1])), json.load(sys.stdin)
     os.environ.clear()
-    obey = preload.modules(config["packages"])
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a first process is deaf to what it has no handler for
+    obey = preload.modules(config["packages"], config["modules"])
     namespaces.settle(config["first_id"])
     control.send(b"!")
+    control.setblocking(False)
     source = _serve(control, config, seccomp.assembled())
     obey()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     run(source)
 
 
-def _serve(control: socket.socket, config: Config, syscalls: bytes) -> str:
+def _serve(control: socket.socket, config: dict[str, Any], syscalls: bytes) -> str:
     """The source of a program, in its own process."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for supervisors; they report by themselves
     gc.collect()
     gc.freeze()
-    for own in itertools.cycle(range(1, namespaces.IDS)):
-        limits, files, _, _ = socket.recv_fds(control, LONGEST, MOST_FILES)
-        if not limits:
+    charges: set[Charge] = set()
+    ids = itertools.cycle(range(1, namespaces.IDS) if config["first_id"] is not None else [None])
+    while True:
+        charges -= watch(charges, wake=control)
+        try:
+            asked, files, _, _ = socket.recv_fds(control, LONGEST, MOST_FILES)
+        except BlockingIOError:
+            continue
+        if not asked:
             os._exit(0)
-        job = jobs.Job(**json.loads(limits))
-        mapped, may_go = os.pipe()
-        pid = 0
-        with contextlib.suppress(OSError):  # the silence that follows is understood as a failing machine
-            if not (pid := kernel.fork_into_namespaces()):
-                os.close(may_go)
-                return _child(job, files, mapped, config, syscalls)
-            namespaces.map_ids(pid, own if config["first_id"] is not None else None)
-            _announce(files[0], pid)
-        for file in (*files, mapped, may_go):
+        fork = _Fork(json.loads(asked), files, next(ids))
+        with suppress(OSError):  # the silence that follows is understood as a failing machine
+            if charge := fork.begin():
+                charges.add(charge)
+            else:
+                return fork.become(config["readable"], syscalls)
+        fork.close()
+
+
+class _Fork:
+    """A program between the request and its first step."""
+
+    def __init__(self, asked: dict[str, Any], files: list[int], own: int | None) -> None:
+        self._trusted, self._job, self._own = asked.pop("trusted"), jobs.Job(**asked), own
+        self._status, *self._files = files
+        self._ready, self._setup = os.pipe()
+        self._mapped, self._may_go = os.pipe()
+
+    def begin(self) -> Charge | None:
+        """Forks; the program's process gets None."""
+        if not (pid := os.fork() if self._trusted else kernel.fork_into_namespaces()):
+            return None
+        if not self._trusted:
+            namespaces.map_ids(pid, self._own)
+        status = socket.socket(fileno=os.dup(self._status))
+        charge = Charge(pid, self._job, status, os.dup(self._ready), own_namespaces=not self._trusted)
+        socket.send_fds(status, [b"!"], [charge.life])  # a hold on the program: with this process, all of it ends
+        return charge
+
+    def close(self) -> None:
+        """Closes what was needed to begin."""
+        for file in (self._status, *self._files, self._ready, self._setup, self._mapped, self._may_go):
             os.close(file)
-    raise AssertionError("a cycle does not end")
 
+    def become(self, readable: list[str], syscalls: bytes) -> str:
+        """In the program's process: takes its place."""
+        os.close(self._may_go)
+        os.read(self._mapped, 1)
 
-def _announce(status: int, pid: int) -> None:
-    """Gives the other side a hold on the program's namespaces: with this process, all in them ends."""
-    file = os.pidfd_open(pid)
-    with socket.socket(fileno=os.dup(status)) as connection:
-        socket.send_fds(connection, [b"!"], [file])
-    os.close(file)
+        def confine() -> None:
+            os.setsid()
+            if not self._trusted:
+                namespaces.furnish(self._job)
+            limit(self._job, alone=not self._trusted or self._own is not None)
+            namespaces.become_nobody(self._own if self._trusted else self._own and namespaces.INNER)
+            landlock.restrict(readable)
+            seccomp.apply(syscalls)
 
-
-def _child(job: jobs.Job, files: list[int], mapped: int, config: Config, syscalls: bytes) -> str:
-    """The first process of fresh namespaces: it stays as the supervisor, and the program's own process returns."""
-
-    def confine() -> None:
-        os.setsid()
-        namespaces.furnish(job)
-        limit(job, alone=True)
-        namespaces.become_nobody(own_id=config["first_id"] is not None)
-        landlock.restrict(config["readable"])
-        seccomp.apply(syscalls)
-
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.read(mapped, 1)
-    return supervise(socket.socket(fileno=files[0]), job, files[1:], confine)
+        return take(socket.socket(fileno=self._status), self._files, self._setup, confine)
