@@ -53,3 +53,44 @@ def test_options_reach_the_verifier() -> None:
 def test_an_unknown_verifier_is_the_users_mistake() -> None:
     with pytest.raises(UsageError, match="no verifier 'maths'"):
         next(grade(["{}"], verifier="maths"))
+
+
+def test_programs_are_graded_with_their_tests() -> None:
+    check = "def check(candidate):\n    assert candidate(2) == 4"
+    fenced = "<think>\n```python\ndef f(x): return 0\n```\n</think>\nSo:\n```python\ndef f(x): return x * x\n```"
+    rows = [
+        {"id": 1, "program": "def f(x): return x * x", "tests": "assert f(2) == 4\nassert f(3) == 9"},
+        {"program": fenced, "tests": check, "entry_point": "f"},
+        {"program": "    return x * x", "tests": check, "entry_point": "f", "prompt": "def f(x):\n    'Squared.'\n"},
+        {"program": "def f(x): return x", "tests": ["assert f(1) == 1", "assert f(2) == 4"], "entry_point": None},
+        {"program": "def f(x): return x", "tests": []},
+        {"program": "def f(x): return x"},
+        {"program": 5, "tests": "assert f(1) == 1"},
+        {"program": "def f(x): return x", "tests": "assert f(1) == 1", "entry_point": 5},
+    ]
+    found = list(grade([json.dumps(row) for row in rows], verifier="code", workers=1))
+    outcomes = [row.get("outcome", row.get("line")) for row in found]
+    assert outcomes == ["right", "right", "right", "wrong", "unverifiable", 6, 7, 8]
+    assert found[0]["id"] == 1
+    assert found[0]["answer"] == rows[0]["program"]
+    assert "detail" not in found[0]
+    assert found[3]["detail"].startswith("assert f(2) == 4")
+    assert "no 'tests'; it needs 'program' and 'tests'" in found[5]["error"]
+
+
+def test_programs_are_graded_by_what_they_print() -> None:
+    program, cases = "print(1 / int(input()))", [{"stdin": "3", "stdout": "0.333333333"}]
+    rows = [
+        {"program": program, "cases": cases, "compare": "float"},
+        {"program": program, "cases": cases},
+        {"program": program, "cases": [{"stdin": "2", "stdout": " 0.5"}], "compare": "whitespace"},
+        {"program": program, "cases": [{"stdin": "2", "stdout": " 0.5"}], "compare": "exact"},
+        {"program": program, "cases": cases, "compare": "nearly"},
+        {"program": program, "cases": [{"stdin": "0", "stdout": "0"}]},
+        {"program": program, "cases": "0"},
+    ]
+    found = list(grade([json.dumps(row) for row in rows], verifier="stdio", workers=1))
+    outcomes = [row.get("outcome", row.get("line")) for row in found]
+    assert outcomes == ["right", "wrong", "right", "wrong", 5, "wrong", "unverifiable"]
+    assert "compare is 'nearly'" in found[4]["error"]
+    assert (found[5]["reason"], found[6]["reason"]) == ("exception", "bad_tests")

@@ -135,4 +135,5 @@ def _trace(key: str, text: str) -> Trace:
 def _findings(verdict: Verdict | None) -> dict[str, Any]:
     if verdict is None:
         return {}
-    return {name: getattr(verdict, name) for name in ("outcome", "answer", "reason", "place", "verifier", "seconds")}
+    names = ("outcome", "answer", "reason", "place", *(("detail",) if verdict.detail else ()), "verifier", "seconds")
+    return {name: getattr(verdict, name) for name in names}

@@ -5,10 +5,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from fake_server import FakeServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracegen.golds import check
+from tracegen.golds import check, lint
 from tracegen.records import Problem, Trace
 from tracegen.registry import load, names
 from tracegen.verify import Judge, decide, gold_trace
@@ -16,8 +17,32 @@ from tracegen.verify import Judge, decide, gold_trace
 TIMEOUT = 2.0
 ENTRY = {"question": "?", "answer": "8", "metadata": {"source_dataset": "chain_sum"}}
 GOLD: dict[str, list[Problem]] = {
+    "code": [
+        Problem("asserts", "?", answer="def f(x): return x + 1", tests=["assert f(1) == 2"]),
+        Problem(
+            "continued",
+            "?",
+            answer="    return x\n",
+            tests="def check(candidate):\n    assert candidate(1) == 1",
+            entry_point="f",
+            extra={"prompt": "def f(x):\n    'The same.'\n"},
+        ),
+    ],
+    "choice": [
+        Problem("letter", "?", answer="C"),
+        Problem("bracketed", "?", answer=r"\text{(B)}", extra={"choices": ["8", "9"]}),
+        Problem("text", "?", answer="blue whale", extra={"choices": {"A": "a blue whale", "B": "a red ant"}}),
+    ],
     "exact": [Problem("text", "?", answer="two words"), Problem("accent", "?", answer="né")],
+    "stdio": [Problem("echo", "?", answer="print(input())", tests=[{"stdin": "a b\n", "stdout": "a b\n"}])],
     "gym": [Problem("sum", "?", answer="8", extra={"gym_task": "chain_sum", "gym_entry": ENTRY})],
+    "json": [
+        Problem("number", "?", answer="8.0"),
+        Problem("object", "?", answer='{"a": [1, null], "b": "x"}', extra={"schema": {"required": ["a"]}}),
+    ],
+    "judge": [Problem("words", "?", answer="8")],
+    "majority": [Problem("votes", "?", answer="8")],
+    "regex": [Problem("itself", "?", answer="8|9")],
     "math": [
         Problem(name, "?", answer=answer)
         for name, answer in {
@@ -48,13 +73,20 @@ GARBAGE = {
     "tags": "</think><answer></answer>$$$$",
 }
 
+OTHER_RULES = {"judge", "majority", "regex"}
+"""A model, a vote, a pattern: their golds need not pass as answers."""
+
 needs_gold = pytest.mark.parametrize("name", names("verifier"))
 
 
 @pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    with Judge({}, workers=2, timeout=TIMEOUT, named=names("verifier")) as judge:
-        yield judge
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+    asked = tmp_path_factory.mktemp("asked")
+    with FakeServer() as server:
+        model = {"engine": "openai", "model": "fake", "options": {"base_url": server.base_url}}
+        verifiers = {"judge": model}
+        with Judge(verifiers, workers=2, timeout=TIMEOUT, named=names("verifier"), asked=asked) as judge:
+            yield judge
 
 
 def own(name: str) -> list[Problem]:
@@ -72,10 +104,15 @@ def test_its_module_keeps_the_form(name: str) -> None:
     assert list(inspect.signature(function).parameters)[:2] == ["problem", "response"]
 
 
-@needs_gold
+@pytest.mark.parametrize("name", sorted(set(names("verifier")) - OTHER_RULES))
 def test_it_accepts_its_own_gold_answers(judge: Judge, name: str) -> None:
     found = {problem.id: decide(verdicts) for problem, verdicts in check(own(name), judge)}
     assert {problem: verdict.outcome for problem, verdict in found.items() if verdict} == dict.fromkeys(found, "right")
+
+
+@pytest.mark.parametrize("name", sorted(OTHER_RULES))
+def test_a_gold_that_is_no_answer_passes_the_lint_all_the_same(judge: Judge, name: str) -> None:
+    assert list(lint(own(name), judge)) == []
 
 
 @needs_gold
