@@ -6,11 +6,7 @@ was asked has failed; time, memory and output are outcomes of their own; what th
 again.
 """
 
-import base64
-import importlib.util
-import marshal
 import threading
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -32,15 +28,9 @@ OUTPUT = 16 * 2**20
 PATIENCE = 3.0
 """Seconds by the clock for each CPU second that a program has, where the machine is busy or the program sleeps."""
 
-_LAUNCH = """\
-import base64, marshal, sys, types, zlib
-for name, code in marshal.loads(zlib.decompress(base64.b64decode({modules!r}))):
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(code, module.__dict__)
-module.main()
-"""
-_SHARED = ("kinds", "wire", "peer")
-_OF_ITS_OWN = {"guest_tests": ("remote",)}
+_MODULES = ("kinds", "wire", "peer", "remote", "guest_program", "guest_tests", "guest_checker")
+"""What the sandbox holds ready for its guests, in an order in which each finds what it imports."""
+
 _kept = threading.local()
 
 
@@ -75,7 +65,7 @@ def sandbox(unsafe: bool, packages: Sequence[str] = ()) -> Sandbox:
     boxes: dict[Any, Sandbox] = _kept.__dict__.setdefault("boxes", {})
     key = (unsafe, *packages)
     if key not in boxes:
-        boxes[key] = Sandbox(unsafe=unsafe, packages=[Path(folder) for folder in packages])
+        boxes[key] = Sandbox(unsafe=unsafe, packages=[Path(folder) for folder in packages], modules=_sources())
     return boxes[key]
 
 
@@ -138,7 +128,12 @@ class _Line:
     """A guest on the line; when it is gone, `ended` says what to find, unless a limit or the machine ended it."""
 
     def __init__(self, box: Sandbox, guest: str, limits: Limits, ended: Callable[[Ended], Finding]) -> None:
-        self._guest, self._finding = box.start(_harness(guest), limits=limits), ended
+        self._finding = ended
+        start = f"import sys; sys.modules['{__package__}.{guest}'].main()"
+        try:
+            self._guest = box.start(start, limits=limits, trusted=guest != "guest_program")
+        except GuestEnded as gone:
+            raise _Over(limit(gone.ended) or ended(gone.ended)) from None
 
     def __enter__(self) -> Self:
         return self
@@ -187,16 +182,6 @@ def _loaded(frame: bytes) -> Finding | None:
 
 
 @cache
-def _harness(guest: str) -> str:
-    """The source of a guest: its modules, compiled and packed here once, which saves every guest some milliseconds."""
-    package = __name__.rpartition(".")[0]
-    names = [f"{package}.{module}" for module in (*_SHARED, *_OF_ITS_OWN.get(guest, ()), guest)]
-    modules = marshal.dumps([(name, _compiled(name)) for name in names])
-    return _LAUNCH.format(modules=base64.b64encode(zlib.compress(modules)))
-
-
-def _compiled(name: str) -> Any:
-    spec = importlib.util.find_spec(name)
-    assert spec is not None, "a module of this package"
-    assert spec.origin is not None, "a module with a file"
-    return compile(Path(spec.origin).read_text(encoding="utf-8"), f"<{name}>", "exec", dont_inherit=True, optimize=2)
+def _sources() -> dict[str, str]:
+    folder = Path(__file__).parent
+    return {f"{__package__}.{name}": (folder / f"{name}.py").read_text(encoding="utf-8") for name in _MODULES}
