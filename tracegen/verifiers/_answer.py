@@ -15,6 +15,7 @@ from tracegen.verifiers._cues import (
     BOLD,
     CLAUSE_END,
     CODE,
+    COMPARES,
     CONCLUDES,
     END_OF_SENTENCE,
     FOREIGN,
@@ -24,12 +25,15 @@ from tracegen.verifiers._cues import (
     PROSE,
     REFUSES,
     RELATION,
+    SUBORDINATE,
     TAGS,
     TURN,
     UNITS,
     VALUE,
     VERB,
 )
+from tracegen.verifiers._math.dates import date, time
+from tracegen.verifiers._math.text import stripped
 
 BARE = 200
 """Characters up to which a whole response may itself be the answer; the longest gold answer of MATH-500 has 53."""
@@ -62,7 +66,9 @@ def find(response: str) -> Found | None:
     if turn := TURN.search(text):
         text = text[: turn.start()]
     found = _marked(text) or _announced(text) or _bold(text) or _bare(text) or _last_line(text)
-    return found and found._replace(start=found.start + cut, end=found.end + cut)
+    if found is None or ("\\boxed" in found.text and found.place not in ("box", "tag")):
+        return None
+    return found._replace(start=found.start + cut, end=found.end + cut)
 
 
 def final(text: str) -> str | None:
@@ -159,14 +165,18 @@ def _boxes(text: str) -> list[tuple[int, int]]:
 
 
 def _announced(text: str) -> Found | None:
+    """What follows the last cue; a cue in a subordinate clause of another announces nothing."""
     text = POLITE.sub("", text)
-    if not (announced := [*ANNOUNCED.finditer(text)]):
-        return None
-    for match in reversed(announced):
-        start, end = match.span(1)
-        if text[start:end].strip(" *_#:$"):
-            return _clause(text, start, end, "sentence")
-    return None
+    last = None
+    for cue in ANNOUNCED.finditer(text):
+        if not cue.group(1).strip(" *_#:$"):
+            continue
+        if last is not None and last.end(1) == cue.end(1):
+            between = text[last.end() : cue.start()]
+            if SUBORDINATE.search(between) and not END_OF_SENTENCE.search(between):
+                continue
+        last = cue
+    return _clause(text, *last.span(1), "sentence") if last else None
 
 
 def _bold(text: str) -> Found | None:
@@ -178,27 +188,56 @@ def _bold(text: str) -> Found | None:
 
 def _bare(text: str) -> Found | None:
     start = len(text) - len(text.lstrip())
-    text_ = text.strip()
+    whole = text.strip()
     # A box that was opened and never closed is an answer that was cut off.
-    if not text_ or "\\boxed" in text_ or len(text_) > BARE or "\n\n" in text_:
+    if not whole or "\\boxed" in whole or len(whole) > BARE or "\n\n" in whole:
         return None
-    spans = [*MATH.finditer(text)]
-    if (
-        len(spans) == 1
-        and not text[spans[0].end() :].strip(" .\n")
-        and re.fullmatch(r"[\w\s:,'-]*", text[: spans[0].start()])
-    ):
-        index = next(i for i, group in enumerate(spans[0].groups(), 1) if group is not None)
-        return Found(spans[0].group(index).strip(), "whole", *spans[0].span(index))
-    values = [*VALUE.finditer(text)]
-    if len(values) == 1 and FOREIGN.search(text_):
-        return Found(values[0].group().strip(), "whole", *values[0].span())
-    prose = len(PROSE.findall(_mathematics(text_)))
+    spans, values = [*MATH.finditer(text)], [*VALUE.finditer(text)]
+    if len(spans) == 1 and not text[spans[0].end() :].strip(" .\n") and _only_words(text[: spans[0].start()]):
+        return Found(_inside(spans[0]).strip(), "whole", *_span(spans[0]))
+    if date(stripped(whole)) or time(stripped(whole)):
+        return Found(whole, "whole", start, start + len(whole))
+    if found := _value_among_words(text, start, start + len(whole), "whole"):
+        return found
+    prose = len(PROSE.findall(_mathematics(whole)))
     if values and values[0].start() == start and prose <= 4 and UNITS.fullmatch(text[values[0].end() :]):
-        return Found(text_, "whole", start, start + len(text_))
-    if (prose <= 1 and not re.match(r"[^\W\d_]{3,}\s*:", text_)) or (prose <= 3 and not values):
-        return Found(text_, "whole", start, start + len(text_))
+        return Found(whole, "whole", start, start + len(whole))
+    if (prose <= 1 and not re.match(r"[^\W\d_]{3,}\s*:", whole)) or (prose <= 3 and not values):
+        return Found(whole, "whole", start, start + len(whole))
     return None
+
+
+def _value_among_words(text: str, start: int, end: int, place: str) -> Found | None:
+    """The one number of a clause of words (`an increase of 15%`, `Il y a 42 pommes`), with what follows it."""
+    clause = text[start:end]
+    values = [*VALUE.finditer(clause)]
+    if len(values) != 1 or COMPARES.search(clause) or REFUSES.search(clause) or CODE.search(clause):
+        return None
+    before, after = clause[: values[0].start()], clause[values[0].end() :]
+    if FOREIGN.search(before + after) and not re.search(r"[=<>\\^{}$]", clause):
+        return Found(values[0].group().strip(), place, start + values[0].start(), start + values[0].end())
+    if (
+        not before.strip()
+        or not _only_words(before)
+        or not re.search(r"[A-Za-z\u00c0-\u024f]{2}", before)
+        or not UNITS.fullmatch(after)
+    ):
+        return None
+    shown = clause[values[0].start() :].rstrip(" .\n")
+    at = start + values[0].start() + len(shown) - len(shown.lstrip())
+    return Found(shown.strip(), place, at, at + len(shown.strip()))
+
+
+def _only_words(text: str) -> bool:
+    return re.fullmatch(r"[\w\s:,'’-]*", text) is not None and not re.search(r"\d|_", text)
+
+
+def _inside(span: "re.Match[str]") -> str:
+    return next(group for group in span.groups() if group is not None)
+
+
+def _span(span: "re.Match[str]") -> tuple[int, int]:
+    return span.span(next(index for index, group in enumerate(span.groups(), 1) if group is not None))
 
 
 def _last_line(text: str) -> Found | None:
@@ -207,6 +246,10 @@ def _last_line(text: str) -> Found | None:
     if "\\boxed" in body[-400:] and not _boxes(body[-400:]):
         return None
     start = body.rfind("\n") + 1
+    bare = body[start:].strip(" .*")
+    if start and 0 < len(bare) <= BARE and not PROSE.search(_mathematics(bare)) and re.search(r"\d|[=\\]", bare):
+        at = body.index(bare, start)
+        return Found(bare, "last_line", at, at + len(bare))
     for end in END_OF_SENTENCE.finditer(body, start):
         if body[end.end() :].strip():
             start = end.end()
@@ -217,12 +260,10 @@ def _last_line(text: str) -> Found | None:
     if not (short or stated or CONCLUDES.search(line)) or REFUSES.search(line) or len(line) > 2_000:
         return None
     if spans:
-        if short or stated or CONCLUDES.search(line):
-            index = next(i for i, group in enumerate(spans[-1].groups(), 1) if group is not None)
-            if not PROSE.search(_mathematics(spans[-1].group(index))):
-                at, to = (start + edge for edge in spans[-1].span(index))
-                return Found(body[at:to].strip(), "last_line", at, to)
-        return None
+        if PROSE.search(_mathematics(_inside(spans[-1]))):
+            return None
+        at, to = (start + edge for edge in _span(spans[-1]))
+        return Found(body[at:to].strip(), "last_line", at, to)
     values = [*VALUE.finditer(line)]
     if not (CONCLUDES.search(line) or VERB.search(line) or len(values) == 1) or CODE.search(line):
         return None
@@ -239,13 +280,17 @@ def _clause(text: str, start: int, end: int, place: str, strict: bool = False) -
         clause = text[start:end]
     if not strict and (stop := next((m for m in CLAUSE_END.finditer(clause) if m.start() > 0), None)):
         clause = clause[: stop.start()]
-    values = [*VALUE.finditer(clause)]
-    if len(values) == 1 and FOREIGN.search(clause):
-        start, clause = start + values[0].start(), values[0].group()
+    if (spans := [*MATH.finditer(clause)]) and FOREIGN.search(MATH.sub("", clause)):
+        at, to = _span(spans[-1])
+        return Found(clause[at:to].strip(), place, start + at, start + to)
+    if found := _value_among_words(text, start, start + len(clause), place):
+        return found
     if strict or len(PROSE.findall(_mathematics(MATH.sub(" ", clause)))) > 1:
         if verb := [*VERB.finditer(clause)]:
             start += verb[-1].end()
             clause = clause[verb[-1].end() :]
+        if COMPARES.search(clause):
+            return None if strict else Found(clause.strip(), place, start, start + len(clause))
         if len(PROSE.findall(_mathematics(MATH.sub(" ", clause)))) > 1 or (strict and not verb):
             if spans := [*MATH.finditer(clause)]:
                 start, clause = start + spans[-1].start(), spans[-1].group()

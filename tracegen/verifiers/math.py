@@ -29,10 +29,10 @@ _LETTER = re.compile(
 )
 _FIGURE = re.compile(
     r"\[asy\]|\\includegraphics|\\begin\{(?:tikz|asy|figure)|!\[[^\]]*\]\(|<img\b"
-    r"|^see (?:the )?(?:figure|graph|diagram)",
+    r"|^\W*see (?:the )?(?:figure|graph|diagram)",
     re.IGNORECASE,
 )
-_HEDGED = re.compile(r"\b(?:not|no|never|or|isn|neither|but|cannot|can|unsure|maybe|n t)\b")
+_HEDGED = re.compile(r"\b(?:not|no|never|or|and|isn|neither|but|cannot|can|unsure|maybe|n t)\b")
 _PROOF = re.compile(
     r"^\W*(?:proof|see (?:the )?(?:proof|solution|explanation)|proven?|q\.?e\.?d\.?|证明|略|доказательство)\b[.:\s]?",
     re.IGNORECASE,
@@ -83,6 +83,8 @@ def equal(gold: str, answer: str, conventions: Conventions = compare.DEFAULT) ->
 
 def unusable(gold: str) -> str | None:
     """Why a gold answer cannot be used, as a reason; None if it can."""
+    if len(gold) > LIMIT:
+        return "too_long"
     if not clean(gold):
         return "no_gold"
     if _FIGURE.search(gold):
@@ -90,16 +92,17 @@ def unusable(gold: str) -> str | None:
     if _PROOF.search(gold):
         return "proof"
     if not re.search(
-        r"[^\W_]|\\(?:emptyset|varnothing|infty)|∅|∞", re.sub(r"\\(?:text|boxed|mathrm|mbox)\b|[{}]", "", gold)
+        r"[^\W_]|\\(?:emptyset|varnothing|infty)|∅|∞|^\s*\\\{\s*\\\}\s*$",
+        re.sub(r"\\(?:text|boxed|mathrm|mbox)\b|(?<!\\)[{}]", "", gold),
     ):
         return "no_gold"
     bare = re.sub(r"\\[{}\\]", "", gold)
     pairs = (("{", "}"), (r"\\left\b", r"\\right\b"), (r"\\begin\b", r"\\end\b"))
     if any(len(re.findall(opening, bare)) != len(re.findall(closing, bare)) for opening, closing in pairs) or re.search(
-        r"\\(?:frac|sqrt|boxed)\s*$", bare
+        r"\\(?:frac|sqrt|boxed|left|right)\s*$", bare
     ):
         return "broken_gold"
-    return None if len(gold) <= LIMIT else "too_long"
+    return None
 
 
 def warm() -> None:
@@ -155,8 +158,9 @@ def _equal(gold: str, answer: str, conventions: Conventions) -> str:
     if (letter := _letter(left)) and (given := _LETTER.fullmatch(_plain(right))):
         return "equal" if letter == given.group(1).upper() else "different"
     same = compare.equal(gold, answer, conventions)
-    if same is None and conventions.form == "value" and not (wordy(left, 0.5) or wordy(right, 0.5)):
-        same = peer.equal(gold, answer)
+    unread = not read(gold) or not read(answer)
+    if unread and conventions.form == "value" and not (wordy(left, 0.5) or wordy(right, 0.5)):
+        same = peer.equal(left, right)
     if same is None and wordy(left, 0.5) and words(left) == words(right):
         same = True
     if same is None:

@@ -66,9 +66,7 @@ class Brackets(Cursor):
     def matrix(self) -> Node:
         """Rows of entries; a determinant's bars make no difference to which matrix it is."""
         name = self.take().value
-        if name == "cases":
-            raise Unparsable("cases")
-        if name not in MATRICES:
+        if name not in MATRICES and name != "cases":
             raise Unparsable(f"the environment {name} is unknown")
         rows: list[list[Node]] = [[]]
         while self.token.kind != "end":
@@ -87,5 +85,9 @@ class Brackets(Cursor):
         rows = [row for row in rows if row]
         if not rows or len({len(row) for row in rows}) > 1:
             raise Unparsable("a matrix with ragged rows")
+        if name == "cases":
+            if len(rows[0]) > 1:
+                raise Unparsable("cases of a function")
+            return Op("list", tuple(row[0] for row in rows), ",")
         node = Op("matrix", tuple(Op("row", tuple(row)) for row in rows))
         return Op("det", (node,)) if name == "vmatrix" else node

@@ -101,15 +101,17 @@ class _Parser(Factors):
 
     def union(self) -> Node:
         node = self.ratio()
-        while self.is_("cup", "cap", "setminus", "bigcup", "backslash") or (
-            self.token.kind == "word" and self.token.value in ("U", "u") and self.peek().value in ("(", "[", "\\{", "{")
-        ):
+        while self.is_("cup", "cap", "setminus", "bigcup", "backslash") or (self.joins_sets()):
             name = self.take().value.removeprefix("\\")
             name = {"cup": "union", "bigcup": "union", "U": "union", "u": "union", "backslash": "setminus"}.get(
                 name, name
             )
             node = Op(name, (node, self.ratio()))
         return node
+
+    def joins_sets(self) -> bool:
+        """`(1, 2) U (3, 4)`"""
+        return self.token.value in ("U", "u") and self.peek().value in ("(", "[", "\\{", "{")
 
     def ratio(self) -> Node:
         parts = [self.sum()]
@@ -275,11 +277,11 @@ class _Parser(Factors):
         if kind in ("number", "begin", "text", "letters"):
             return not (kind == "text" and value.strip().casefold().strip(",; ") in JOINS)
         if kind == "word":
-            return value.casefold() not in JOINS
+            return value.casefold() not in JOINS and not self.joins_sets()
         if kind == "command":
             name = value[1:]
             return name in STARTING
-        return value in ("(", "[", "{", "\\{", "\\$", "€", "£", "¥") or (value == "|" and not self.bars)
+        return value in ("(", "[", "{", "\\{") or value in CURRENCIES or (value == "|" and not self.bars)
 
 
 def _whole(node: Node) -> bool:

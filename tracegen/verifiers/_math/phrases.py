@@ -2,13 +2,13 @@
 
 from tracegen.verifiers._math.cursor import Cursor
 from tracegen.verifiers._math.names import CONSTANTS, FUNCTIONS, GREEK, JOINS, PERCENT
-from tracegen.verifiers._math.nodes import Node, Num, Op
+from tracegen.verifiers._math.nodes import Node, Num, Op, symbols
 from tracegen.verifiers._math.tokens import Token
 from tracegen.verifiers._math.units import is_unit
 
 SCALES = {"C": "celsius", "F": "fahrenheit", "Celsius": "celsius", "Fahrenheit": "fahrenheit"}
 """What follows a degree sign in a temperature."""
-CURRENCIES = {"\\$": "dollar", "€": "euro", "£": "pound sterling", "¥": "yen"}
+CURRENCIES = {"\\$": "dollar", "€": "euro", "£": "pound sterling", "¥": "yen", "₹": "rupee"}
 
 
 def phrase_at(cursor: Cursor, left: Node) -> str | None:
@@ -22,7 +22,7 @@ def phrase_at(cursor: Cursor, left: Node) -> str | None:
         phrase = value
     elif kind == "word" and value not in FUNCTIONS and value not in GREEK and value not in CONSTANTS:
         single = len(value) == 1 and value.isascii()
-        if single and not (isinstance(left, Num) and is_unit(value) and _ends_a_unit(cursor, spaced)):
+        if single and not (not symbols(left) and is_unit(value) and _ends_a_unit(cursor, spaced)):
             return None
         if not single and value.isascii() and len(value) <= 3 and not is_unit(value):
             return None

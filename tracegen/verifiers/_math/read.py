@@ -28,8 +28,22 @@ _SCALED = re.compile(
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _MACRO = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}|\\[A-Za-z]+")
 _TEXT = re.compile(r"\\(?:text|textbf|textrm|textit|mbox|mathrm|mathbf|textnormal)\s*\{[^{}]*\}")
+_ASIDE = re.compile(
+    r"\s*(?:\\text\s*\{\s*)?\(\s*(?:\\text\s*\{\s*)?(?:\\approx|\\text|about|approximately|approx\.?|roughly)[^()]*\)\s*\}?$"
+)
+_BASED = re.compile(r"\(?([0-9A-Fa-f]+)\)?_\{?\s*(\d{1,2})\s*\}?")
+_FRACTION_OF_UNITS = re.compile(
+    r"(\d\s*)\\frac\s*\{\s*(?:\\(?:text|mathrm)\s*\{)?\s*([a-z]{1,3})\s*\}?\s*\}\s*\{\s*(?:\\(?:text|mathrm)\s*\{)?\s*"
+    r"([a-z]{1,3})\s*\}?\s*\}$"
+)
+_LAST_SIDE = re.compile(r"(?=.*\\[A-Za-z])[^=<>,;]+=[^=<>,;]+$")
+"""An equation whose left side may be anything that a limit or an operator can be written as."""
 _CALL = re.compile(r"(?<![A-Za-z\\])[fghpqFGHPQW]\s*\(")
-_LABEL = re.compile(r"(?:\\text\s*\{)?[A-Za-z][A-Za-z ]{3,40}\}?\s*[=:]\s*(?=.)")
+_LABEL = re.compile(
+    r"(?:\\text\s*\{)?[A-Za-z][A-Za-z ]{3,40}\}?\s*[=:]\s*(?=.)"
+    r"|\\text\w*\s*\{[^{}]*(?:\bis|\bare|=|:)\s*\}\s*(?=.)"
+    r"|(?:\\text\w*\s*\{)?\s*\([A-J]\)\s*\}?\s*(?=[^\s)])"
+)
 _PREAMBLE = re.compile(r"^(?:there (?:is|are|exists?)|it (?:is|falls on)|this is|answer is|equation has|system has)\s+")
 _SYNONYMS = {
     **dict.fromkeys(("no solution", "no solutions", "none", "empty set", "no such solutions exist"), "no solution"),
@@ -48,9 +62,13 @@ def read(text: str) -> tuple[Node, ...]:
     """The trees that `text` can mean, likeliest first; text where it is words; none where it cannot be read."""
     if len(text) > LENGTH or nesting(text) > NESTING:
         return ()
-    cleaned = clean(text)
+    cleaned = _ASIDE.sub("", clean(text))
     if not cleaned:
         return ()
+    if based := _BASED.fullmatch(cleaned):
+        digits, base = based.group(1).upper().lstrip("0") or "0", int(based.group(2))
+        if all(int(digit, 36) < base for digit in digits):
+            return (Op("base", (), (digits, base)),)
     cleaned = _EXCEPT.sub(r"x \\ne \1", cleaned)
     if moment := dates.date(_unwrapped(cleaned)) or dates.time(_unwrapped(cleaned)):
         return (moment, *_parsed(cleaned)) if ":" in cleaned else (moment,)
@@ -75,13 +93,14 @@ def _spoken(text: str) -> tuple[Node, ...]:
 
 def _parsed(cleaned: str) -> list[Node]:
     found: list[Node] = []
-    for form in _forms(cleaned):
+    for form in (forms := _forms(cleaned)):
         try:
             found.append(parse(form))
             if _CALL.search(form):
                 found.append(parse(form, calls=False))
         except Unparsable:
-            continue
+            if _LAST_SIDE.match(form):
+                forms.append(form.rpartition("=")[2])
         except RecursionError:
             break
     return found
@@ -104,7 +123,7 @@ def _forms(text: str) -> list[str]:
     forms.append(text)
     if label := _LABEL.match(text):
         forms.append(text[label.end() :])
-    return forms
+    return [_FRACTION_OF_UNITS.sub(r"\1 \\text{\2/\3}", form) for form in forms]
 
 
 def wordy(text: str, share: float = 1.0) -> bool:

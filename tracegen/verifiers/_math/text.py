@@ -21,6 +21,7 @@ _UNICODE = {
     **{"λ": r"\lambda ", "μ": r"\mu ", "φ": r"\varphi ", "ω": r"\omega ", "σ": r"\sigma ", "ρ": r"\rho "},
     **{"ε": r"\varepsilon ", "Δ": r"\Delta ", "Ω": r"\Omega ", "τ": r"\tau ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}"},
     **{"ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∠": r"\angle ", "∨": " or ", "∧": " and "},
+    **{"∴": " ", "∵": " ", "⇒": " ", "≡": r"\equiv ", "¢": r"\text{ cents}", "₹": "₹"},
     **{"°": r"^\circ ", "º": r"^\circ ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "⌊": r"\lfloor "},
     **{"⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "⟨": r"\langle ", "⟩": r"\rangle ", "→": r"\to "},
     **{"½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"},
@@ -50,10 +51,12 @@ _IN_BASE = re.compile(
 _TO = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) to (\d+(?:\.\d+)?)(?![\w.])")
 _ORDINAL = re.compile(r"(?<![\w.])(\d+)(?:\^\{?)?(?:\\text\{)?(?:st|nd|rd|th)\b(?:\}{1,2})?")
 _POINT = re.compile(r"(?<![\d.])(\d+)\.(?=[/*+)^-])")
+_DOLLAR = re.compile(r"(?<!\\)\$(?=\s?\d)|(?<=\d)(?<!\\)\$")
+_MODULUS = re.compile(r"\(\s*\\?b?mod\s*(\w+)\s*\)")
 _LETTER = re.compile(r"\\(?:mathbf|boldsymbol|bm|mathit|mathsf|mathcal)\s*\{\s*([A-Za-z])\s*\}")
 _GLUED = re.compile(r"(?<=[\d)}\]])(or|and)(?=[A-Z(\d\\])")
 _TURNED = re.compile(
-    r"\\begin\{(?:align|equation|gather|split|aligned|cases)\*?\}|\\end\{(?:align|equation|gather|split|aligned)\*?\}"
+    r"\\begin\{(?:align|equation|gather|split|aligned)\*?\}|\\end\{(?:align|equation|gather|split|aligned)\*?\}"
 )
 _ENVIRONMENT = re.compile(r"\\begin\{|&")
 _HTML = {"&lt;": "<", "&gt;": ">", "&le;": r"\le ", "&ge;": r"\ge ", "&amp;": "&", "&nbsp;": " ", "&minus;": "-"}
@@ -82,10 +85,13 @@ def clean(text: str) -> str:
             text = text.replace(entity, character)
     if text.startswith("**"):
         text = text.strip("*")
+    if text.count("$") - text.count("\\$") == 1:
+        text = _DOLLAR.sub(r"\\$", text)
     text = _GROUPED.sub(_ungrouped, text)
     text = _SIZE.sub(" ", _SPACING.sub(" ", _DELIMITER.sub("", text)))
     text = _TURNED.sub(" ", text)
     text = _GLUED.sub(r" \1 ", text)
+    text = _MODULUS.sub(r"\\pmod{\1}", text.replace("per cent", "percent"))
     text = _LETTER.sub(r" \1 ", text)
     text = _ORDINAL.sub(r"\1", _POINT.sub(r"\1", text))
     text = _REPEATING.sub(_fraction, text)

@@ -89,13 +89,13 @@ _WORD = re.compile(r"[^\W\d_]+|\^-?\d+|/")
 _FILLER = {"of", "the", "us", "total", "each"}
 
 
+_LETTERS = frozenset(["m", "g", "s", "h", "L", "l", "N", "J", "W", "V", "A", "K"])
+_POWERS = frozenset(("sq", "cu", "square", "cubic"))
+
+
 def is_unit(word: str) -> bool:
     """Whether this word alone is a unit that the table knows."""
-    return (
-        word in _SHORT
-        or word in ("m", "g", "s", "h", "L", "l", "N", "J", "W", "V", "A", "K")
-        or (len(word) > 1 and _base(word) is not None)
-    )
+    return word in _LETTERS or word in _POWERS or word in _SHORT or (len(word) > 1 and _base(word) is not None)
 
 
 @cache
@@ -107,8 +107,8 @@ def unit(phrase: str) -> Unit:
         lower = word.casefold()
         if lower in ("per", "/"):
             sign = -1
-        elif lower in ("square", "sq", "cubic"):
-            power = 3 if lower == "cubic" else 2
+        elif lower in ("square", "sq", "cubic", "cu"):
+            power = 3 if lower.startswith("cu") else 2
         elif (lower in ("squared", "cubed") or lower.startswith("^")) and last[1]:
             more = {"squared": 1, "cubed": 2}.get(lower) or int(lower[1:][:2]) - 1
             powers[last[1]] += sign * more
