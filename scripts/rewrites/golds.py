@@ -38,7 +38,7 @@ class Gold:
         if self.value.kind not in ("tuple", "interval", "set") or r"\pm" in self.core:
             return []
         bare = self.core.removeprefix(r"x \in").replace(r"\left", "").replace(r"\right", "").strip()
-        inner = bare[2:-2] if bare.startswith(r"\{") else bare[1:-1] if bare[0] in "([" else bare
+        inner = bare[2:-2] if bare.startswith(r"\{") else bare[1:-1] if self.value.marks else bare
         return [part.strip() for part in split(inner)]
 
     def with_items(self, items: list[str]) -> str:

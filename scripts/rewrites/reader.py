@@ -106,7 +106,7 @@ def _read(text: str) -> Value:
         return Value(kind, tuple(_read(part) for part in parts), brackets)
     if len(parts := split(text)) > 1 or r"\pm" in text:
         return Value("set", tuple(value for part in parts for value in _both(part)))
-    if re.fullmatch(r"[a-z]=[^a-z=]+", text):
+    if re.fullmatch(r"[a-z]=[^a-zA-Z=]+", text):
         text = text[2:]
     if len(sides := text.split("=")) == 2:
         return Value("equation", (_expression(sides[0]) - _expression(sides[1]),))

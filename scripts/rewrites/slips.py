@@ -55,7 +55,7 @@ def inverted(gold: Gold, random: Random) -> Iterator[str]:
     if gold.number and not gold.number.is_Integer:
         yield rf"\frac{{{gold.number.q}}}{{{gold.number.p}}}"
         yield str(gold.number.p)
-    elif found := re.fullmatch(r"\\frac\{(.+)\}\{(.+)\}", gold.core):
+    elif found := re.fullmatch(r"\\frac\{([^{},]+)\}\{([^{},]+)\}", gold.core):
         yield rf"\frac{{{found[2]}}}{{{found[1]}}}"
 
 
@@ -97,7 +97,7 @@ def without_pi(gold: Gold, random: Random) -> Iterator[str]:
 
 @breaking
 def without_root(gold: Gold, random: Random) -> Iterator[str]:
-    if r"\sqrt" in gold.core:
+    if r"\sqrt" in gold.core and r"\sqrt[" not in gold.core:
         yield re.sub(r"(?<=\d) ?\\sqrt\{?(\d+)\}?", r" \\cdot \1", gold.core).replace(r"\sqrt", "")
         yield re.sub(r"\\sqrt(?=\{)", r"\\sqrt[3]", gold.core)
         yield re.sub(r"\\sqrt(?=\{)", r"2\\sqrt", gold.core)
@@ -169,7 +169,7 @@ def extra_item(gold: Gold, random: Random) -> Iterator[str]:
     if gold.items and gold.value.kind in ("set", "tuple"):
         yield gold.with_items([*gold.items, "17"])
     elif gold.number is not None and not gold.unit:
-        yield f"{gold.core}, {random.choice(('-19', '77', '0.5'))}"
+        yield f"{gold.core}, {random.choice(('-19', '77', '0.17'))}"
 
 
 @breaking
