@@ -12,12 +12,13 @@ import inspect
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from tracegen import registry
 from tracegen.checked import checked
 from tracegen.recipe import Asked, Verifier
-from tracegen.records import Problem, UsageError, Verdict
+from tracegen.records import UsageError, Verdict
 
 JUDGEMENTS = ("right", "wrong")
 
@@ -35,14 +36,15 @@ class Seat:
     asked: Asked | None = None
     """The model that it asks, if it asks one."""
 
-    def takes(self, name: str) -> bool:
-        """Whether the house fills in this parameter: `trace`, `siblings`, `ask`."""
-        return name in inspect.signature(self.function).parameters
+    @cached_property
+    def reserved(self) -> frozenset[str]:
+        """What the house fills in: `trace`, `siblings`, `ask`."""
+        return registry.RESERVED & set(inspect.signature(self.function).parameters)
 
     @property
     def by_rule(self) -> bool:
         """Whether it judges one answer by itself: it asks no model and compares no traces."""
-        return self.asked is None and not self.takes("siblings")
+        return self.asked is None and "siblings" not in self.reserved
 
     def chosen(self, key: str) -> bool:
         """Whether this trace gets its second opinion; the same ones in every run."""
@@ -79,12 +81,12 @@ def seat(name: str, given: Given = None) -> Seat:
     return Seat(name, options, registry.bind("verifier", name, options), only, entry.second_opinion, asked)
 
 
-def panel(problem: Problem, seats: Mapping[str, Seat], own: Callable[[str], Seat]) -> list[Seat]:
-    """The seats before which this problem's traces come; `own` finds the one that a problem names."""
-    if not problem.verifier:
+def panel(own: Seat | None, seats: Mapping[str, Seat]) -> list[Seat]:
+    """The seats before which traces come: of problems that name a verifier of their `own`, or of all others."""
+    if own is None:
         return list(seats.values())
-    others = (seat for seat in seats.values() if seat.second_opinion and seat.name != problem.verifier)
-    return [replace(own(problem.verifier), only=None), *(replace(seat, only=()) for seat in others)]
+    others = (seat for seat in seats.values() if seat.second_opinion and seat.name != own.name)
+    return [replace(own, only=None), *(replace(seat, only=()) for seat in others)]
 
 
 def next_seat(waiting: deque[Seat], verdicts: Sequence[Verdict], key: str) -> tuple[Seat, bool] | None:

@@ -69,9 +69,10 @@ class Judge:
     ) -> None:
         self._order = panel.seats(verifiers)
         self._seats = dict(self._order)
-        for name in named:
-            if name:
-                self._seat(name)
+        self._versions: dict[str, str] = {}
+        self._panels: dict[str | None, list[Seat]] = {}
+        for name in filter(None, [*self._order, *named]):
+            self._seat(name)
         asking = {name: seat.asked for name, seat in self._seats.items() if seat.asked is not None}
         self._asks = {name: Ask(name, model, folder=asked, seed=seed) for name, model in asking.items()}
         options = {name: seat.options for name, seat in self._seats.items()}
@@ -115,8 +116,8 @@ class Judge:
         that no trace is to blame for (a missing extra, workers that cannot start, a budget that is used up).
         UsageError for an unknown verifier.
         """
+        self.check(problem)
         seats = self._panel(problem)
-        self._check_conventions(seats, problem)
         if by_rule:
             seats = [seat for seat in seats if seat.by_rule and seat.only != ()]
         case = _Case(problem, trace, siblings, deque(seats))
@@ -139,7 +140,7 @@ class Judge:
 
     def compares(self, problem: Problem) -> bool:
         """Whether a verifier of this problem compares its traces, and so needs them all."""
-        return any(seat.takes("siblings") for seat in self._panel(problem))
+        return any("siblings" in seat.reserved for seat in self._panel(problem))
 
     def has_other_rule(self, problem: Problem) -> bool:
         """Whether some verifier judges this problem by something else than an answer: tests, a scorer, a pattern."""
@@ -158,7 +159,7 @@ class Judge:
         inputs = _worker.about(seat.function, "inputs")
         return {
             "options": seat.options,
-            "version": _worker.version(seat.function),
+            "version": self._versions[seat.name],
             "packages": _worker.packages(seat.function),
             "only": seat.only,
             "second_opinion": seat.second_opinion,
@@ -169,13 +170,18 @@ class Judge:
     def _seat(self, name: str) -> Seat:
         if name not in self._seats:
             self._seats[name] = panel.seat(name)
+        if name not in self._versions:
+            self._versions[name] = _worker.version(self._seats[name].function)
         return self._seats[name]
 
     def _panel(self, problem: Problem) -> list[Seat]:
-        return panel.panel(problem, self._order, self._seat)
+        if (name := problem.verifier) not in self._panels:
+            self._panels[name] = panel.panel(self._seat(name) if name else None, self._order)
+        return self._panels[name]
 
-    def _check_conventions(self, seats: Sequence[Seat], problem: Problem) -> None:
+    def check(self, problem: Problem) -> None:
         """UsageError for a convention that no verifier of this problem has, or with a value that it does not take."""
+        seats = self._panel(problem)
         unknown = set(problem.conventions)
         for seat in seats if problem.conventions else ():
             unknown -= set(_worker.conventions_of(seat.function, problem.conventions))
@@ -192,7 +198,7 @@ class Judge:
             return
         seat, second_opinion = found
         offered = {"trace": case.trace, "siblings": case.siblings}
-        given: dict[str, Any] = {name: value for name, value in offered.items() if seat.takes(name)}
+        given: dict[str, Any] = {name: value for name, value in offered.items() if name in seat.reserved}
         if seat.name in self._asks:
             given["ask"] = self._asks[seat.name].of(case.problem)
             bound = _worker.conventional(seat.name, seat.function, case.problem.conventions)
@@ -213,7 +219,7 @@ class Judge:
                 found,
                 key=case.trace.key,
                 verifier=seat.name,
-                version=_worker.version(seat.function),
+                version=self._versions[seat.name],
                 second_opinion=second_opinion,
                 conventions={**seat.options, **_worker.conventions_of(seat.function, case.problem.conventions)},
             )
