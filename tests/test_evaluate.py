@@ -155,7 +155,11 @@ MISTAKES = {
     "an unknown prompt": ({"benchmarks": {"gsm8k": {"prompt": "x"}}}, "there is no prompt 'x'"),
     "a convention that the verifier has not": (
         {"benchmarks": {"gsm8k": {"conventions": {"compare": "float"}}}},
-        "evaluate.benchmarks.gsm8k.conventions: verifier 'math' has no option 'compare'; it takes tolerance",
+        "evaluate.benchmarks.gsm8k: verifier 'math' has no option 'compare'; it takes tolerance",
+    ),
+    "a convention that has no such value": (
+        {"benchmarks": {"gsm8k": {"conventions": {"percent": "never"}}}},
+        "evaluate.benchmarks.gsm8k: verifier 'math': percent is 'never'; input should be 'both'",
     ),
     "k beyond every n": ({"k": [8]}, "evaluate.k asks for pass@8"),
 }

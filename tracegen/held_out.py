@@ -6,13 +6,14 @@ check_conventions(...)          refuses conventions that a benchmark's verifiers
 on(benchmark, asker, recipe)    an asker as it answers this benchmark
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tracegen import prompts, registry
 from tracegen.generate import Asker, check_engine, chosen
 from tracegen.recipe import Recipe
 from tracegen.records import Problem, Unavailable, UsageError
+from tracegen.verify import Judge
 
 
 def check(recipe: Recipe) -> None:
@@ -52,18 +53,15 @@ def load(recipe: Recipe, unchecked: dict[str, str], *, whole: bool = False) -> d
     return loaded
 
 
-def check_conventions(benchmarks: Mapping[str, Iterable[Problem]], verifiers: Sequence[str]) -> None:
-    """Refuse conventions that are no options of the verifiers that go by them; `verifiers` are the recipe's."""
-    known: set[tuple[str, str]] = set()
+def check_conventions(benchmarks: Mapping[str, Iterable[Problem]], judge: Judge) -> None:
+    """Refuse conventions that the verifiers who go by them do not have."""
     for name, problems in benchmarks.items():
-        for problem in problems:
-            for verifier in (problem.verifier,) if problem.verifier else verifiers:
-                if problem.conventions and (verifier, repr(problem.conventions)) not in known:
-                    known.add((verifier, repr(problem.conventions)))
-                    try:
-                        registry.bind("verifier", verifier, dict(problem.conventions))
-                    except UsageError as error:
-                        raise UsageError(f"evaluate.benchmarks.{name}.conventions: {error}") from None
+        different = {(problem.verifier, repr(problem.conventions)): problem for problem in problems}
+        for problem in different.values():
+            try:
+                judge.check(problem)
+            except UsageError as error:
+                raise UsageError(f"evaluate.benchmarks.{name}: {error}") from None
 
 
 def on(benchmark: str, asker: Asker, recipe: Recipe) -> Asker:

@@ -155,7 +155,7 @@ def prepare(recipe: Recipe, folder: Path) -> Run:
     problems = read_problems(recipe)
     run = Run(folder, recipe, problems)
     _ = run.prompt, run.judge
-    held_out.check_conventions(run.benchmarks, list(recipe.verifiers))
+    held_out.check_conventions(run.benchmarks, run.judge)
     for name, why in run.unchecked.items():
         say(f"benchmark {name!r} is left unchecked: {why}")
     refuse_bad_golds(run)

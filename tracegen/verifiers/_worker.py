@@ -32,6 +32,7 @@ LONGEST_ANSWER = 2_000
 
 _options: dict[str, Mapping[str, Any]] = {}
 _bound: dict[str, Callable[..., Any]] = {}
+_conventional: dict[tuple[str, str], Callable[..., Any]] = {}
 
 
 def start(recipe: Mapping[str, Mapping[str, Any]], names: Iterable[str], memory: float | None) -> None:
@@ -84,7 +85,11 @@ def conventional(name: str, function: Callable[..., Any], conventions: Mapping[s
     """The verifier with a problem's own conventions, those that it has, over the recipe's options."""
     if not (own := conventions_of(function, conventions)):
         return function
-    return bind("verifier", name, {**getattr(function, "keywords", {}), **own})
+    given = {**getattr(function, "keywords", {}), **own}
+    # Binding looks through the shelf and the installed packages: once for each convention, not once for each verdict.
+    if (key := (name, repr(given))) not in _conventional:
+        _conventional[key] = bind("verifier", name, given)
+    return _conventional[key]
 
 
 def conventions_of(function: Callable[..., Any], conventions: Mapping[str, Any]) -> dict[str, Any]:
