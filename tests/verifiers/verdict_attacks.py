@@ -178,13 +178,9 @@ ATTACKS = {
     "names that nobody asked for": Attack(
         """
         import sys
-        guest = sys.modules["tracegen.verifiers._code.guest_program"]
-        names = guest._VERBS["names"]
-        def more(wanted):
-            true = lambda *a, **k: True
-            builtins = {"abs": true, "all": true, "sum": true, "AssertionError": true}
-            return {**names(wanted), **builtins, "__builtins__": builtins, "math": true, "__name__": "x"}
-        guest._VERBS["names"] = more
+        abs = all = sum = isinstance = lambda *a, **k: True
+        __builtins__ = {"abs": abs, "all": all, "AssertionError": SystemExit}
+        sys._getframe(1).f_locals["names"].extend(["abs", "all", "sum", "isinstance", "__builtins__", "__name__"])
         def f(x): return 0
         """,
         ("assert abs(f(3) - 9) < 1e-6", "assert all([f(3) == 9])"),

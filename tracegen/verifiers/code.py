@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from tracegen.records import Problem, Trace, Verdict
 from tracegen.verifiers._code import relay
 from tracegen.verifiers._code.program import LANGUAGES, assembled, find
-from tracegen.verifiers._code.suite import BadTests, Suite, read
+from tracegen.verifiers._code.suite import BadTests, read
 
 VERSION = "1"
 
@@ -56,5 +56,5 @@ def deadline(problem: Problem, *, seconds: float = 10.0, **options: object) -> f
 
 def warm() -> None:
     """Starts the sandbox and runs a first program in it."""
-    suite = Suite("assert f(1) == 1", ["f"], [], [], "f", False, [(1, 1)])
-    relay.judge(relay.sandbox(False), suite, "", "def f(x): return x", relay.Bounds(5.0, 256))
+    if suite := read("assert f(1) == 1", "f"):
+        relay.judge(relay.sandbox(False), suite, "", "def f(x): return x", relay.Bounds(5.0, 256))

@@ -28,6 +28,8 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "exit": lambda value: type(value).__exit__(value, None, None, None),
 }
 
+_FIXED = frozenset({bool, int, float, complex, str, bytes, type(None), types.FunctionType})
+
 _module = types.ModuleType("program")
 _objects: list[Any] = []
 _numbers: dict[int, int] = {}
@@ -44,8 +46,9 @@ def serve(verb: str, *details: Any) -> Any:
     return _VERBS[verb](*details)
 
 
-def load(prompt: str, program: str, entry_point: str | None) -> str | None:
-    """Runs the prompt, then the program, in one namespace; says what is wrong with the program's syntax, if so."""
+def load(prompt: str, program: str, entry_point: str | None, names: list[str]) -> str | dict[str, Any]:
+    """Runs the prompt, then the program, in one namespace. Those of the names that the program has, or what is wrong
+    with its syntax. A name that only a class `Solution` has is a method of a new Solution."""
     space = _module.__dict__
     if prompt:
         exec(compile(prompt, "<prompt>", "exec", dont_inherit=True), space)
@@ -55,15 +58,9 @@ def load(prompt: str, program: str, entry_point: str | None) -> str | None:
     except (SyntaxError, ValueError, RecursionError) as error:
         return f"{type(error).__name__}: {error}"
     exec(code, space)
-    return None
-
-
-def names(wanted: list[str]) -> dict[str, Any]:
-    """Those of the names that the program has; a name that only `Solution` has is a method of a new Solution."""
-    space = _module.__dict__
-    found = {name: space[name] for name in wanted if name in space}
+    found = {name: space[name] for name in names if name in space}
     solution = space.get("Solution")
-    for name in wanted:
+    for name in names:
         if name not in found and isinstance(solution, type) and hasattr(solution, name):
             found[name] = getattr(solution(), name)
     return found
@@ -71,6 +68,8 @@ def names(wanted: list[str]) -> dict[str, Any]:
 
 def call(number: int, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any, Any]:
     """What the call comes to, and the arguments as it left them where it changed them."""
+    if all(type(given) in _FIXED for given in (*args, *kwargs.values())):
+        return _objects[number](*args, **kwargs), None
     before = _encoded(args, kwargs)
     value = _objects[number](*args, **kwargs)
     after = _encoded(args, kwargs)
@@ -134,7 +133,6 @@ def _encoded(args: list[Any], kwargs: dict[str, Any]) -> bytes | None:
 
 _VERBS: dict[str, Callable[..., Any]] = {
     "load": load,
-    "names": names,
     "call": call,
     "next": lambda number, count: advance(_objects, number, count),
     "state": state,

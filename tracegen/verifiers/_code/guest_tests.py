@@ -5,6 +5,7 @@ reports, after the last assertion, and only if the program was called at all.
 """
 
 import importlib
+import marshal
 import reprlib
 import sys
 from typing import Any
@@ -18,19 +19,19 @@ from tracegen.verifiers._code.wire import decode, encode
 def main() -> None:
     suite = decode(read_frame())
     record.asserts = suite["asserts"]
-    write_frame(b"R" + encode(_verdict(suite)))
+    write_frame(b"R" + encode(_verdict(suite, read_frame())))
 
 
-def _verdict(suite: dict[str, Any]) -> tuple[str, str, str]:
+def _verdict(suite: dict[str, Any], loaded: bytes) -> tuple[str, str, str]:
     """Outcome, reason and detail."""
     lines = suite["source"].splitlines()
     try:
-        space = _space(suite)
+        space = _space(suite, loaded)
         if missing := [name for name in suite["names"] if name not in space]:
             return "wrong", "no_entry_point", f"the program has no {missing[0]!r}"
         candidate = space.get(suite["entry_point"])
         space.setdefault("candidate", candidate)
-        exec(compile(suite["source"], FILE, "exec", dont_inherit=True), space)
+        exec(marshal.loads(suite["code"]), space)
         if suite["check"]:
             space["check"](candidate)
     except BaseException as error:  # noqa: BLE001 - an assertion may fail in any way
@@ -42,11 +43,13 @@ def _verdict(suite: dict[str, Any]) -> tuple[str, str, str]:
     return "right", "passed", ""
 
 
-def _space(suite: dict[str, Any]) -> dict[str, Any]:
-    """The names that the tests find: of the program's, those that they asked for and no others."""
-    theirs = peer.ask("names", suite["names"])
-    if type(theirs) is not dict:
-        raise Unreadable("no names")
+def _space(suite: dict[str, Any], loaded: bytes) -> dict[str, Any]:
+    """The names that the tests find: of the program's, those that they need and no others."""
+    match peer.read(loaded):
+        case ("value", dict() as theirs):
+            pass
+        case _:
+            raise Unreadable("no names")
     space: dict[str, Any] = {"__name__": "tests"}
     for module in suite["stars"]:
         space.update(vars(importlib.import_module(module)))

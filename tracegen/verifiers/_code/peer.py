@@ -18,6 +18,7 @@ CHUNK = 1_024
 """Items of an iterator that are fetched at once, at most; the first fetch is of one, each next of twice as many."""
 
 _READ, _WRITE = 3, 4
+_unread = bytearray()
 
 
 class Unreadable(Exception):
@@ -26,7 +27,8 @@ class Unreadable(Exception):
 
 def read_frame() -> bytes:
     """The next frame; without one to come, this process is over."""
-    return _read(int.from_bytes(_read(4), "big"))
+    size = int.from_bytes(_taken(4), "big")
+    return _taken(size)
 
 
 def write_frame(frame: bytes) -> None:
@@ -86,13 +88,13 @@ class Peer:
         """What the other side answers; raises what it raised, marked with the line it happened at as `far_line`."""
         write_frame(self._prefix + encode(request, self._export))
         while True:
-            match self._read(read_frame()):
+            match self.read(read_frame()):
                 case ("value", value):
                     return value
                 case ("raised", Exception() as error, int() as line):
                     error.far_line = line  # type: ignore[attr-defined]
                     raise error
-                case ("call" | "load" | "names" | "next" | "get" | "set" | "op" | "state", *_) as request:
+                case ("call" | "load" | "next" | "get" | "set" | "op" | "state", *_) as request:
                     self.answer(request)
                 case _:
                     raise Unreadable("an answer of no known form")
@@ -119,7 +121,7 @@ class Peer:
     def listen(self) -> None:
         """Serves for as long as the other side asks."""
         while True:
-            self.answer(self._read(read_frame()))
+            self.answer(self.read(read_frame()))
 
     def _failure(self, error: BaseException) -> bytes:
         line = place(error, self._file)
@@ -129,19 +131,21 @@ class Peer:
         except BaseException:  # noqa: BLE001 - as above: an exception may lie about its own arguments
             return encode(("raised", RuntimeError(f"an exception that cannot be told ({type(error).__name__})"), line))
 
-    def _read(self, frame: bytes) -> Any:
+    def read(self, frame: bytes) -> Any:
+        """What a frame of the other side says."""
         try:
             return decode(frame, self._revive)
         except WireError as error:
             raise Unreadable(str(error)) from None
 
 
-def _read(size: int) -> bytes:
-    parts = []
-    while size:
-        part = os.read(_READ, min(size, 2**20))
-        if not part:
+def _taken(size: int) -> bytes:
+    """The next bytes of the channel, which is read in pieces as large as they come."""
+    while len(_unread) < size:
+        piece = os.read(_READ, max(2**16, size - len(_unread)))
+        if not piece:
             os._exit(0)
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+        _unread.extend(piece)
+    found = bytes(_unread[:size])
+    del _unread[:size]
+    return found

@@ -74,11 +74,13 @@ def judge(box: Sandbox, suite: Suite, prompt: str, program: str, bounds: Bounds)
 
     def once() -> Finding:
         with _Line(box, "guest_program", bounds.limits(), _program_ended) as theirs:
-            theirs.send(encode(("load", prompt, program, suite.entry_point)))
+            theirs.send(encode(("load", prompt, program, suite.entry_point, suite.names)))
             with _Line(box, "guest_tests", bounds.limits(tests=True), _tests_ended) as ours:
                 ours.send(encode(suite._asdict()))
-                if failure := _loaded(theirs.receive()):
+                loaded = theirs.receive()
+                if failure := _failure(loaded):
                     return failure
+                ours.send(loaded)
                 while not (frame := ours.receive()).startswith(b"R"):
                     theirs.send(frame[1:])
                     ours.send(theirs.receive())
@@ -163,14 +165,14 @@ def _tests_ended(ended: Ended) -> Finding:
     return Finding("unverifiable", "bad_tests", f"the tests ended their own process ({ended.status} {ended.code})")
 
 
-def _loaded(frame: bytes) -> Finding | None:
-    """What kept the program from loading; its frame is its own word, and counts only against it."""
+def _failure(loaded: bytes) -> Finding | None:
+    """What kept the program from loading; the frame is its own word, and counts only against it."""
     try:
-        answer = decode(frame)
+        answer = decode(loaded, lambda handle: handle)
     except WireError as error:
         return Finding("wrong", "exception", str(error))
     match answer:
-        case ("value", None):
+        case ("value", dict()):
             return None
         case ("value", str() as syntax):
             return Finding("wrong", "syntax_error", syntax[:200])

@@ -9,6 +9,7 @@ the tests' own. Where the tests need no other name, the builtin that they call i
 import ast
 import builtins
 import json
+import marshal
 import symtable
 import sys
 import warnings
@@ -16,6 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeGuard
 
+FILE = "<tests>"
+"""What tracebacks call the tests; the guest looks for it."""
 _OF_CASES = """\
 def listed(value):
     return [listed(item) for item in value] if isinstance(value, (list, tuple)) else value
@@ -34,6 +37,8 @@ class Suite(NamedTuple):
     """What the guest that runs the tests is told."""
 
     source: str
+    code: bytes
+    """The source, compiled here once and marshalled: the guest runs our own interpreter."""
     names: list[str]
     """Names of the program's."""
     modules: list[str]
@@ -69,7 +74,8 @@ def _suite(source: str, entry_point: str | None) -> Suite | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
-            table = symtable.symtable(source, "<tests>", "exec")
+            table = symtable.symtable(source, FILE, "exec")
+            code = marshal.dumps(compile(tree, FILE, "exec", dont_inherit=True, optimize=0))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise BadTests(f"the tests do not compile: {type(error).__name__}: {error}"[:200]) from None
     check = _defines_check(tree)
@@ -82,7 +88,7 @@ def _suite(source: str, entry_point: str | None) -> Suite | None:
     names = [name for name in wanted if name not in modules and (name == entry_point or not hasattr(builtins, name))]
     stars = [node.module for node in ast.walk(tree) if _imports_all(node) and node.module]
     asserts = [(node.lineno, node.end_lineno or node.lineno) for node in ast.walk(tree) if isinstance(node, ast.Assert)]
-    return Suite(source, names or _first_called(tree), modules, stars, entry_point, check, asserts)
+    return Suite(source, code, names or _first_called(tree), modules, stars, entry_point, check, asserts)
 
 
 def _case(test: Mapping[str, Any]) -> tuple[list[Any], Any]:
