@@ -107,6 +107,7 @@ def test_a_benchmark_is_asked_with_its_own_prompt_or_the_recipes_for_it(call: CA
     assert call("evaluate", benchmarks=benchmarks, k=[1])[0] == 0
     asked = {row["problem_id"]: row["prompt"][-1]["content"] for row in read(Path("run/eval/traces"))}
     assert "Write the whole code in Python" in asked["humaneval/HumanEval/0"]
+    assert {metric for name, metric in figures() if name == "humaneval"} == {"pass@1", "truncated"}
     assert asked["gsm8k/gsm8k-test-0"].startswith(GSM8K["question"])
     assert "\\boxed{}" in asked["gsm8k/gsm8k-test-0"]
     assert asked["sums/s0"] == SUMS[0]["statement"]

@@ -97,7 +97,7 @@ def _samples(traces: Sequence[Trace], problem: Problem, votes: Votes, n: int) ->
 
 def _sample(trace: Trace, problem: Problem, vote: str | None) -> Sample:
     outcome = trace.verdict.outcome if trace.verdict else "error"
-    gold = problem.answer or ""
+    gold = (problem.answer or "") if countable(problem) else ""
     return Sample(
         right=outcome == "right" if outcome in ("right", "wrong") else None,
         last_number=last_number_right(f"{trace.reasoning}\n{trace.response}", gold) if last_number(gold) else None,
