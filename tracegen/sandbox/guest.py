@@ -18,7 +18,7 @@ from tracegen.sandbox.inside import job as jobs
 from tracegen.sandbox.limits import Ended, GuestEnded, Limits, Status
 from tracegen.sandbox.wires import LENGTH, Inbox, Wires
 
-GRACE = 2.0
+GRACE = 1.0
 """Seconds that a guest whose channel is closed, or that was killed, is given to be seen to end."""
 PIECE = 2**16
 

@@ -16,7 +16,7 @@ INNER = 1000
 """The program's uid and gid, as it sees them."""
 IDS = 64
 """Ids that belong to one sandbox of root's: the waiting interpreter's, and those that programs get in turn."""
-INODES = 16_384
+INODES = 4_096
 
 
 def settle(first_id: int | None) -> None:
