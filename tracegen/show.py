@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,10 +11,11 @@ from rich.table import Table
 
 from tracegen import models, registry, shipped
 from tracegen.corpus import DATA_FILE
-from tracegen.recipe import Recipe
+from tracegen.recipe import Asked, Recipe
 from tracegen.records import UsageError
 
 SHELVES: tuple[registry.Shelf, ...] = ("source", "engine", "verifier", "filter", "benchmark")
+CAPTIONS = {"verifiers": "Each also takes only (outcomes of the verdict before it) and second_opinion (a share, 0.0)."}
 FILES: tuple[shipped.Kind, ...] = ("recipes", "prompts")
 
 
@@ -29,6 +31,7 @@ def shelves(shelf: str | None, as_json: bool) -> None:
     console = Console(soft_wrap=False)
     for name, entries in found.items():
         table = Table("name", "options", "what it is", title=name, title_justify="left", expand=True)
+        table.caption, table.caption_justify = CAPTIONS.get(name), "left"
         for entry in entries:
             table.add_row(entry["name"], ", ".join(entry["options"]), entry["summary"])
         console.print(table)
@@ -45,11 +48,19 @@ def _entries(shelf: str) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "options": [_option(p) for p in registry.options(registry.load(kind_of, name)).values()],
+            "options": _options(registry.load(kind_of, name)),
             "summary": registry.summary(kind_of, name),
         }
         for name in registry.names(kind_of)
     ]
+
+
+def _options(function: Callable[..., Any]) -> list[str]:
+    """Its options with their defaults; of a verifier that asks a model, those of the model too."""
+    own = [_option(parameter) for parameter in registry.options(function).values()]
+    if "ask" not in inspect.signature(function).parameters:
+        return own
+    return [name if field.is_required() else f"{name}=..." for name, field in Asked.model_fields.items()] + own
 
 
 def _option(parameter: inspect.Parameter) -> str:

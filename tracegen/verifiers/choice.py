@@ -40,7 +40,7 @@ _BRACKETS = re.compile(r"[(\[]([A-Z])[)\]]")
 
 
 def choice(problem: Problem, response: str, *, trace: Trace | None = None) -> Verdict:
-    """The letter that is settled on, or the choice whose text is given, is the gold's."""
+    """The letter that the response settles on, or the choice whose text it gives, is the gold's."""
     offered = choices(problem.extra.get("choices"))
     if not (problem.answer or "").strip():
         return Verdict("unverifiable", reason="no_gold")
