@@ -24,7 +24,7 @@ from tracegen.verifiers.math import math, warm
 ROOT = Path(__file__).parents[2]
 HOSTILE: dict[str, str] = runpy.run_path(str(ROOT / "scripts" / "hostile.py"))["HOSTILE"]
 SLOWEST = 2.0
-"""Seconds that no verdict may take."""
+"""Seconds of this process that no verdict may take: a busy machine is no hang."""
 GROWTH = 64 * 2**20
 """Bytes that the process may grow by while it judges; caches are bounded and were filled before."""
 GOLDS = ("42", r"\frac{3}{4}", r"2\sqrt{5}", "x^2 - 1", "(1, 2)", r"\{1, 2\}", "[0, 5)", "x > 3", r"35\%", "5 cm", "B")
@@ -43,9 +43,9 @@ PIECES = [*ANSWERS_ARE_MADE_OF.split(), " ", "\u200b", "\u202e", "\x00"]
 
 
 def judged(gold: str, response: str) -> Verdict:
-    began = time.perf_counter()
+    began = time.process_time()
     verdict = math(Problem("p", "?", answer=gold), response)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     assert isinstance(verdict, Verdict)
     assert verdict.outcome in ("right", "wrong", "unverifiable", "error")
     assert seconds < SLOWEST, f"{seconds:.1f} s for gold {gold[:80]!r}, response {response[:80]!r}"
@@ -117,19 +117,18 @@ def _limits() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
-def sweep(count: int, seed: int) -> None:
-    failures = []
+def failures(count: int, seed: int) -> list[str]:
+    found = []
     for gold, response in cases(count, seed):
         try:
             judged(gold, response)
-        except Exception as error:  # noqa: BLE001 (all of them are listed, not only the first)
-            failures.append(f"{type(error).__name__}: {str(error)[:100]} for gold {gold!r}, response {response!r}")
-    shortest = sorted(failures, key=len)[:10]
-    assert not failures, f"{len(failures)} of {count}, the shortest:\n" + "\n".join(shortest)
+        except Exception as error:  # noqa: BLE001 (all of them are wanted, not only the first)
+            found.append(f"{type(error).__name__}: {str(error)[:60]} for gold {gold!r}, response {response!r}")
+    return sorted(found, key=len)
 
 
 def test_a_few_thousand_strings() -> None:
-    sweep(3000, seed=1)
+    assert failures(3000, seed=1) == []
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -171,8 +170,9 @@ def test_any_depth(opening: str, times: int, closed: bool) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_a_hundred_thousand_strings_in_flat_memory() -> None:
-    sweep(5_000, seed=2)  # fills caches
+    found = failures(5_000, seed=2)  # fills caches
     before = held()
-    sweep(100_000, seed=3)
+    found += failures(100_000, seed=3)
     grown = held() - before
+    assert found == []
     assert grown < GROWTH, f"{grown / 2**20:.0f} MiB more after 100,000 strings"
