@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from fake_server import FakeServer
+
 from tracegen import panel, verify
 from tracegen.records import Problem
 from tracegen.verdicts import NOT_FINAL
