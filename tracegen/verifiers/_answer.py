@@ -21,10 +21,12 @@ from tracegen.verifiers._cues import (
     FOREIGN,
     JOINS,
     MATH,
+    MEASURES,
     POLITE,
     PROSE,
     REFUSES,
     RELATION,
+    SPEAKS,
     SUBORDINATE,
     TAGS,
     TURN,
@@ -62,9 +64,14 @@ _BARE_BOX = re.compile(r"\\boxed\s+([^\s{]\S*)")
 def find(response: str) -> Found | None:
     """The final answer of a response and its place; None where there is none."""
     cut = max(0, len(response) - LONGEST)
+    for opening in SPEAKS.finditer(response, cut):
+        cut = opening.end()
     text = response[cut:]
     if turn := TURN.search(text):
         text = text[: turn.start()]
+    if "\\\\boxed" in text:
+        # Backslashes that were escaped twice; the length stays.
+        text = re.sub(r"\\\\(?=[A-Za-z{}])", lambda _: " \\", text)
     found = _marked(text) or _announced(text) or _bold(text) or _bare(text) or _last_line(text)
     if found is None or ("\\boxed" in found.text and found.place not in ("box", "tag")):
         return None
@@ -171,10 +178,9 @@ def _announced(text: str) -> Found | None:
     for cue in ANNOUNCED.finditer(text):
         if not cue.group(1).strip(" *_#:$"):
             continue
-        if last is not None and last.end(1) == cue.end(1):
-            between = text[last.end() : cue.start()]
-            if SUBORDINATE.search(between) and not END_OF_SENTENCE.search(between):
-                continue
+        between = text[last.end() : cue.start()] if last else "\n"
+        if "\n" not in between and SUBORDINATE.search(between) and not END_OF_SENTENCE.search(between):
+            continue
         last = cue
     return _clause(text, *last.span(1), "sentence") if last else None
 
@@ -285,6 +291,8 @@ def _clause(text: str, start: int, end: int, place: str, strict: bool = False) -
         return Found(clause[at:to].strip(), place, start + at, start + to)
     if found := _value_among_words(text, start, start + len(clause), place):
         return found
+    if (opening := VALUE.match(clause)) and MEASURES.fullmatch(clause[opening.end() :]) and not strict:
+        return Found(clause.strip().rstrip("."), place, start, start + len(clause.rstrip().rstrip(".")))
     if strict or len(PROSE.findall(_mathematics(MATH.sub(" ", clause)))) > 1:
         if verb := [*VERB.finditer(clause)]:
             start += verb[-1].end()
@@ -301,6 +309,8 @@ def _clause(text: str, start: int, end: int, place: str, strict: bool = False) -
     if strict and not clause.strip():
         return None
     start += len(clause) - len(clause.lstrip(' "'))
+    if clause.count("}") > clause.count("{"):
+        clause = clause.rstrip(' }"')
     text_ = clause.strip(' "').rstrip(".").rstrip(' "') if not clause.rstrip().endswith("...") else clause.strip()
     return Found(text_, place, start, start + len(text_))
 

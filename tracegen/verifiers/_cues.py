@@ -5,7 +5,11 @@ White space is counted, never repeated without end: a response of nothing but sp
 
 import re
 
-TURN = re.compile(r"<\|(?:im_start|im_end|eot_id|endoftext|end|user|start_header_id)\|?>|</s>|<｜end")
+SPEAKS = re.compile(
+    r"<\|im_start\|>assistant\s{0,8}|<\|start_header_id\|>assistant<\|end_header_id\|>\s{0,8}|<\|channel\|>final<\|message\|>"
+)
+"""Where the model's own turn begins in a chat template that was left in."""
+TURN = re.compile(r"<\|(?:im_start|im_end|eot_id|endoftext|end|user|return|start_header_id)\|?>|</s>|<｜end")
 """Where a chat template's next turn begins: what follows is no answer."""
 POLITE = re.compile(r"\s{0,8}I hope (?:it is correct|this is correct|this helps)[.!]?\s{0,8}$", re.IGNORECASE)
 TAGS = (("<answer>", "</answer>"), ("<final_answer>", "</final_answer>"), ("<|begin_of_box|>", "<|end_of_box|>"))
@@ -41,7 +45,7 @@ _ANNOUNCES = (
     r"उत्तर(?:[ \t]{0,8}है|[ \t]{0,8}[:：])?",
 )
 ANNOUNCED = re.compile(
-    "(?:" + "|".join(_ANNOUNCES) + r")[*_]{0,2}[ \t]{0,8}(?:\n[ \t]{0,8}){0,3}(?=([^\n]+))",
+    "(?:" + "|".join(_ANNOUNCES) + r")[*_]{0,2}[ \t]{0,8}(?:\n[ \t]{0,8}){0,3}(?=([^\n]{1,600}))",
     re.IGNORECASE | re.MULTILINE,
 )
 """A cue; group 1 is the rest of the line, in which the next cue may stand."""
@@ -58,14 +62,16 @@ _CONCLUDING = (
 )
 CONCLUDES = re.compile("|".join(_CONCLUDING), re.IGNORECASE)
 REFUSES = re.compile(
-    r"\b(?:cannot|can't|can not|could not|couldn't|did not|didn't|failed to|unable|don't know|do not know|not sure|not possible to|sorry|insufficient|no idea"
-    r"|not enough information|unclear|give up|either|maybe|perhaps|might|could be|not provided)\b",
+    r"\b(?:cannot|can't|can not|could not|couldn't|did not|didn't|failed to|unable|don't know|do not know|not sure"
+    r"|not possible to|sorry|insufficient|no idea|not enough information|unclear|give up|either|maybe|perhaps|might"
+    r"|could be|not provided)\b",
     re.IGNORECASE,
 )
 """Refusals and doubts: a number in such a sentence is no answer."""
 CLAUSE_END = re.compile(
-    r"(?<!\\)[.;!。！](?=\s|$|\*)|[.。](?=$)|\*\*|\s{1,8}[—–-]{1,3}\s{1,8}(?=[a-z]{2})|,\s{1,8}(?:that is|i\.e\.)"
-    r"|,?\s{1,8}not\b"
+    r"(?<!\\)(?<!&lt|&gt|&pi|&le|&ge)[.;!。！](?=\s|$|\*)|[.。](?=$)|\*\*(?=[\s.,;:!?]|$)|\s{1,8}[—–-]{1,3}\s{1,8}(?=[a-z]{2})"
+    r"|,\s{1,8}(?:that is|i\.e\.)"
+    r"|,\s{1,8}not\b"
     r"|,?\s{1,8}(?:because|since|which|where|so that|so|as it|as the|weil|denn|da|car|porque|puisque|потому)\b"
 )
 VERB = re.compile(
@@ -82,13 +88,15 @@ FOREIGN = re.compile(
     r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 )
 """Letters that mathematics is not written in: neither plain Latin nor Greek."""
-UNITS = re.compile(r"[A-Za-z /^²³·-]{0,40}\.?\s{0,8}")
+UNITS = re.compile(r"[A-Za-zπ /^²³·-]{0,40}\.?\s{0,8}")
+MEASURES = re.compile(r"(?:[A-Za-zπ /^²³·-]|\d+ ?(?=[a-z])){0,50}\.?\s*")
+"""Units, of one quantity or of several that follow each other (`2 hours and 30 minutes`)."""
 CODE = re.compile(r"__|[a-z]{3}\(|\w\.\w+\(|\(\)|\w\(['\"]|\b(?:import|lambda|eval|exec)\b")
 RELATION = re.compile(
     r"(?<![\w.)])[A-Za-z](?:\([A-Za-z]\)|_\w)?\s{0,8}(?:<=|>=|!=|[<>≤≥≠])\s{0,8}[-−+]?[\w.√/^*()]+(?=\s|[.,;]|$)"
 )
 VALUE = re.compile(
-    r"\([^()\n]{1,60},[^()\n]{1,60}\)|\[[^\[\]\n]{1,40},[^\[\]\n]{1,40}\]"
+    r"\([^()\n]{1,60},[^()\n]{1,60}\)|\{[^{}\n]{1,40},[^{}\n]{1,40}\}|\[[^\[\]\n]{1,40},[^\[\]\n]{1,40}\]"
     r"|(?<![A-Za-z0-9_.])[-−+]?\s?(?:\\?\$|[€£¥₹])?(?:\d+(?:[,. \u202f]\d{3})+(?![\d])(?:[.,]\d+)?|\d+(?:[.,]\d+)?)"
     r"(?:\s{0,8}/\s{0,8}\d+)?(?:\s{0,8}(?:\\?%|percent\b|°))?"
 )

@@ -38,6 +38,9 @@ _PROOF = re.compile(
     re.IGNORECASE,
 )
 
+_PAIRS = (("{", "}"), (r"\\left\b", r"\\right\b"), (r"\\begin\b", r"\\end\b"))
+_CUT_OFF = re.compile(r"\\(?:frac|sqrt|boxed|left|right)\s*$")
+
 
 def math(
     problem: Problem,
@@ -96,13 +99,9 @@ def unusable(gold: str) -> str | None:
         re.sub(r"\\(?:text|boxed|mathrm|mbox)\b|(?<!\\)[{}]", "", gold),
     ):
         return "no_gold"
-    bare = re.sub(r"\\[{}\\]", "", gold)
-    pairs = (("{", "}"), (r"\\left\b", r"\\right\b"), (r"\\begin\b", r"\\end\b"))
-    if any(len(re.findall(opening, bare)) != len(re.findall(closing, bare)) for opening, closing in pairs) or re.search(
-        r"\\(?:frac|sqrt|boxed|left|right)\s*$", bare
-    ):
-        return "broken_gold"
-    return None
+    bare = re.sub(r"\\[{}\\]", " ", gold)
+    uneven = any(len(re.findall(opening, bare)) != len(re.findall(closing, bare)) for opening, closing in _PAIRS)
+    return "broken_gold" if uneven or _CUT_OFF.search(gold) else None
 
 
 def warm() -> None:
@@ -170,7 +169,7 @@ def _equal(gold: str, answer: str, conventions: Conventions) -> str:
 
 def _letter(gold: str) -> str | None:
     """The letter of a multiple-choice gold such as `C`, `(C)` or `\\text{(C)}`."""
-    found = re.fullmatch(r"\(?\s*([A-J])\s*\)?\.?", _plain(gold))
+    found = re.fullmatch(r"\(?\s*([A-J])\s*\)?\.?(?:(?<=[.)])\s+\S.*)?", _plain(gold), re.DOTALL)
     return found.group(1) if found else None
 
 

@@ -2,6 +2,7 @@
 
 from tracegen.verifiers._math.cursor import Cursor
 from tracegen.verifiers._math.nodes import Node, Op, Unparsable
+from tracegen.verifiers._math.text import words
 
 CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}", "langle": "rangle", "lfloor": "rfloor", "lceil": "rceil"}
 MATRICES = {"pmatrix", "bmatrix", "matrix", "array", "vmatrix", "smallmatrix", "Bmatrix", "Vmatrix"}
@@ -68,6 +69,8 @@ class Brackets(Cursor):
         name = self.take().value
         if name not in MATRICES and name != "cases":
             raise Unparsable(f"the environment {name} is unknown")
+        if name == "cases" and (found := self.piecewise()):
+            return found
         rows: list[list[Node]] = [[]]
         while self.token.kind != "end":
             if self.accept("hline"):
@@ -86,8 +89,38 @@ class Brackets(Cursor):
         if not rows or len({len(row) for row in rows}) > 1:
             raise Unparsable("a matrix with ragged rows")
         if name == "cases":
-            if len(rows[0]) > 1:
-                raise Unparsable("cases of a function")
             return Op("list", tuple(row[0] for row in rows), ",")
         node = Op("matrix", tuple(Op("row", tuple(row)) for row in rows))
         return Op("det", (node,)) if name == "vmatrix" else node
+
+    def piecewise(self) -> Op | None:
+        """A function by cases, `value & condition` a row; None if the rows have no conditions."""
+        start, cases = self.at, list[Node]()
+        while self.token.kind not in ("end", "stop"):
+            value = self.deeper(self.sum)
+            self.accept(",")
+            if not self.accept("&"):
+                self.at = start
+                return None
+            cases.append(Op("case", (value, self.condition_of_case())))
+            self.accept("\\\\")
+        self.at += 1
+        return Op("set", tuple(cases))
+
+    def condition_of_case(self) -> Node:
+        """What stands behind the `&`: an answer, or words without `if`."""
+        while self.token.kind in ("text", "word") and self.token.value.strip().casefold() in ("if", "for", "when"):
+            self.at += 1
+        start = self.at
+        try:
+            found = self.answer()
+            while self.accept(".", ",", ";"):
+                pass
+            if self.token.value == "\\\\" or self.token.kind == "end":
+                return found
+        except Unparsable:
+            pass
+        self.at, said = start, ""
+        while self.token.value != "\\\\" and self.token.kind not in ("end", "stop"):
+            said += self.take().value + " "
+        return Op("text", (), " ".join(word for word in words(said).split() if word not in ("is", "if")))

@@ -6,6 +6,7 @@ points; lists without order, tuples and matrices with it; intervals, unions and 
 None means that this module cannot tell.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,17 +14,19 @@ from typing import Any, Literal
 
 from tracegen.verifiers._math import regions
 from tracegen.verifiers._math.agree import AGREES, MIXED, POSITIVE, at_points, close, same_number
-from tracegen.verifiers._math.nodes import Node, Num, Op, Sym, has
+from tracegen.verifiers._math.nodes import Node, Num, Op, Sym, has, symbols
 from tracegen.verifiers._math.numeric import Point
 from tracegen.verifiers._math.read import read
 from tracegen.verifiers._math.trees import (
     approximated,
     assigned,
+    components,
     imaginary,
     items,
     kind,
     named,
     relations,
+    replaced,
     rows,
     same_name,
     shape,
@@ -68,6 +71,8 @@ def equal(gold: str, answer: str, conventions: Conventions = DEFAULT) -> bool | 
         for right in answers:
             if has(left, "i") != has(right, "i"):
                 left, right = imaginary(left), imaginary(right)
+            if has(left, "e") != has(right, "e"):
+                left, right = (replaced(side, {Sym("E"): Op("e")}) for side in (left, right))
             if shape(left) != shape(right) and conventions.form == "simplified":
                 continue
             same = _Comparison(conventions).same(left, right)
@@ -105,8 +110,14 @@ class _Comparison:
 
     def same_value(self, gold: Node, answer: Node) -> bool | None:
         names = {kind(gold), kind(answer)}
+        if names == {"case"}:
+            return all(self.same(left, right) for left, right in zip(gold.args, answer.args, strict=True))  # type: ignore[union-attr]
         if names & {"text", "date", "time"}:
             return self.same_text(gold, answer)
+        if names & {"matrix", "tuple"} and "number" in names and {"j", "k"} & (symbols(gold) | symbols(answer)):
+            gold, answer = (
+                components(side, self.size(gold, answer)) if kind(side) == "number" else side for side in (gold, answer)
+            )
         if "matrix" in names:
             return self.same_matrix(gold, answer)
         if "region" in names:
@@ -128,6 +139,11 @@ class _Comparison:
         if kind(gold) == "ratio" and kind(answer) == "ratio" and len(gold.args) > 2:  # type: ignore[union-attr]
             return self.same_ratio(gold, answer)
         return self.number(gold, answer)
+
+    @staticmethod
+    def size(gold: Node, answer: Node) -> int:
+        entries = rows(gold) or rows(answer) or [[]]
+        return min(3, max(len(entries), len(entries[0])))
 
     def same_text(self, gold: Node, answer: Node) -> bool | None:
         if kind(gold) != kind(answer):
@@ -248,6 +264,10 @@ class _Comparison:
         rule = self.conventions.units
         if rule == "ignore":
             return self.same_value(gold, answer)
+        if "pound sterling" in (gold_unit, answer_unit):
+            gold_unit, answer_unit = (
+                re.sub(r"^pounds?$", "pound sterling", phrase.strip()) for phrase in (gold_unit, answer_unit)
+            )
         left, right = unit(gold_unit), unit(answer_unit)
         if rule == "strict" and (bool(gold_unit) != bool(answer_unit) or not (left.known and right.known)):
             return gold_unit.split() == answer_unit.split() and bool(self.same_value(gold, answer))

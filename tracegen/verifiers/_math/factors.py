@@ -219,7 +219,7 @@ class Factors(Brackets):
         return Op("pow", (node, exponent))
 
     def arguments(self, name: str) -> tuple[Node, ...]:
-        if self.token.value in ("(", "[", "{"):
+        if self.token.value in ("(", "[", "{", "\\{"):
             inside = self.deeper(self.brackets)
             if isinstance(inside, Op) and inside.name in ("tuple", "interval", "set", "bracket") and inside.args:
                 return inside.args

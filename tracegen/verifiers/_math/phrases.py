@@ -15,7 +15,7 @@ def phrase_at(cursor: Cursor, left: Node) -> str | None:
     """The unit that begins here, as a phrase; empty if the words are to be passed over; None without one."""
     kind, value, spaced = cursor.token
     if kind == "text":
-        if value.strip() in ("i", "e", "d", "pi") or value.strip() in FUNCTIONS:
+        if value.strip() in ("i", "e", "d", "pi") or value.strip() in FUNCTIONS.keys() - {"min"}:
             return None
         phrase = value
     elif value in ("min", "mins", "ft", "in") and isinstance(left, Num) and cursor.peek().value not in ("(", "{"):

@@ -17,7 +17,7 @@ LENGTH = 2_000
 """Characters that are parsed; the longest gold answers of competition sets stay under a few hundred."""
 NESTING = 40
 
-_THOUSANDS = re.compile(r"(?<![\d.,(\[{])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])(?!\s*[)\]}])")
+_THOUSANDS = re.compile(r"(?<![\d.,(\[{])(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3})(?![\d,])(?!\s*[)\]}])")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,(\[{\w])(\d+),(\d+)(?![\d.,)\]}])")
 _EUROPEAN = re.compile(r"(?<![\d.,(\[{])\d{1,3}(?:\.\d{3})+(?:,\d+)?(?![\d.,])")
 _SCIENTIFIC = re.compile(r"(?<![A-Za-z\d.])(\d+(?:\.\d+)?)[eE]([+-]?\d{1,6})(?![\dA-Za-z])")
@@ -42,6 +42,7 @@ _CALL = re.compile(r"(?<![A-Za-z\\])[fghpqFGHPQW]\s*\(")
 _LABEL = re.compile(
     r"(?:\\text\s*\{)?[A-Za-z][A-Za-z ]{3,40}\}?\s*[=:]\s*(?=.)"
     r"|\\text\w*\s*\{[^{}]*(?:\bis|\bare|=|:)\s*\}\s*(?=.)"
+    r"|[A-Z]\s*(?=\([^()]*,)"
     r"|(?:\\text\w*\s*\{)?\s*\([A-J]\)\s*\}?\s*(?=[^\s)])"
 )
 _PREAMBLE = re.compile(r"^(?:there (?:is|are|exists?)|it (?:is|falls on)|this is|answer is|equation has|system has)\s+")
@@ -72,7 +73,7 @@ def read(text: str) -> tuple[Node, ...]:
     cleaned = _EXCEPT.sub(r"x \\ne \1", cleaned)
     if moment := dates.date(_unwrapped(cleaned)) or dates.time(_unwrapped(cleaned)):
         return (moment, *_parsed(cleaned)) if ":" in cleaned else (moment,)
-    if wordy(cleaned):
+    if wordy(cleaned) or words(cleaned) in _SYNONYMS:
         return _spoken(cleaned)
     found = _parsed(cleaned)
     if not found and wordy(cleaned, share=0.5):
@@ -86,6 +87,12 @@ def _spoken(text: str) -> tuple[Node, ...]:
     spoken = Op("text", (), _SYNONYMS.get(plain, plain))
     if (value := number(plain)) is not None:
         return (spoken, Num(value, 0, 2) if value >= 0 else Op("neg", (Num(-value, 0, 2),)))
+    if plain in ("infinity", "positive infinity", "negative infinity", "minus infinity"):
+        return (spoken, Op("inf") if plain[0] in "ip" else Op("neg", (Op("inf"),)))
+    for words_of_unit in (1, 2, 3):
+        count, *unit_ = plain.rsplit(" ", words_of_unit)
+        if unit_ and (value := number(count)) is not None and value >= 0:
+            return (spoken, Op("unit", (Num(value, 0, 2),), " ".join(unit_)))
     if plain in _ALL_REALS:
         return (spoken, Op("reals"))
     return (spoken, Op("set")) if spoken.data == "no solution" else (spoken,)

@@ -21,6 +21,8 @@ def number(words: str) -> Fraction | None:
     parts = parts[sign < 0 :]
     if not parts or len(parts) > 12:
         return None
+    if parts[-2:] == ["and", "half"] and (whole := _whole(parts[:-2])) is not None:
+        return sign * (whole + Fraction(1, 2))
     last = parts[-1].removesuffix("s")
     if last in _DIVIDES:
         top = _whole(parts[:-1]) if parts[:-1] else 1

@@ -1,5 +1,6 @@
 """Spellings brought together before anything is read: Unicode, LaTeX dress, thousands marks, escapes, delimiters."""
 
+import html
 import re
 import unicodedata
 from itertools import accumulate
@@ -21,6 +22,7 @@ _UNICODE = {
     **{"λ": r"\lambda ", "μ": r"\mu ", "φ": r"\varphi ", "ω": r"\omega ", "σ": r"\sigma ", "ρ": r"\rho "},
     **{"ε": r"\varepsilon ", "Δ": r"\Delta ", "Ω": r"\Omega ", "τ": r"\tau ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}"},
     **{"ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∠": r"\angle ", "∨": " or ", "∧": " and "},
+    **{"٫": ".", "٬": ","},
     **{"∴": " ", "∵": " ", "⇒": " ", "≡": r"\equiv ", "¢": r"\text{ cents}", "₹": "₹"},
     **{"°": r"^\circ ", "º": r"^\circ ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "⌊": r"\lfloor "},
     **{"⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "⟨": r"\langle ", "⟩": r"\rangle ", "→": r"\to "},
@@ -54,12 +56,38 @@ _POINT = re.compile(r"(?<![\d.])(\d+)\.(?=[/*+)^-])")
 _DOLLAR = re.compile(r"(?<!\\)\$(?=\s?\d)|(?<=\d)(?<!\\)\$")
 _MODULUS = re.compile(r"\(\s*\\?b?mod\s*(\w+)\s*\)")
 _LETTER = re.compile(r"\\(?:mathbf|boldsymbol|bm|mathit|mathsf|mathcal)\s*\{\s*([A-Za-z])\s*\}")
+_ENTITY = re.compile(r"&#?\w{1,8};")
+_ELEMENT = re.compile(r"</?(?:p|b|i|em|strong|span|div|sub|code|br)\s?/?>", re.IGNORECASE)
+_ANGLES = re.compile(r"^\s*<([^<>=]+,[^<>=]+)>\s*\.?\s*$")
+_MACROS = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\\\\\[\d+(?:\.\d+)?(?:pt|em|ex|mm|cm)\]", r"\\\\"),
+        (r"\\math(?:open|close)\s*\{\}", ""),
+        (r"\\(?:text)?color\s*\{[^{}]*\}", ""),
+        (r"\\(?:text|mbox)\s*\{\s*([,.]?)\s*\}", r"\1"),
+        (r"\\(?:text|mathrm)\s*\{([0-9A-F]+)\}(?=_)", r"\1"),
+        (r"^\s*\\(?:text|textbf|mbox|mathrm)\s*\{([^{}]*)\}\s*\.?\s*$", r"\1"),
+        (r"\\degrees?(?![A-Za-z])", r"^\\circ "),
+        (r"\\imath(?![A-Za-z])", "i"),
+        (r"\\jmath(?![A-Za-z])", "j"),
+        (r"\\colon(?![A-Za-z])", ":"),
+        (r"\{([^{}]*)\\choose([^{}]*)\}", r"\\binom{\1}{\2}"),
+        (r"\\\{\s*\\begin\{array\}\s*\{[lcr]+\}(.*)\\end\{array\}", r"\\begin{cases}\1\\end{cases}"),
+        (r"=\s*(\d+\.\d+)\s*\\[lc]?dots", r"\\approx \1"),
+        (r"[,(]?\s*(?:\\[ ,;])?\s*\(?\s*[kmn]\s*\\in\s*\\mathbb\s*\{?[ZN]\}?\s*\)?[\s$]*$", ""),
+    )
+]
+"""Macros that are another spelling of something, or none of anything."""
+_CHOOSE = re.compile(r"(?:\{\})?_\{?(\d+)\}?\s*C_\{?(\d+)\}?|(?<![A-Za-z])C_\{?(\d+)\}?\^\{?(\d+)\}?")
+_OUTWARD = re.compile(r"^([\[\]])([^\[\]]+,[^\[\]]+)([\[\]])$")
+_SYMPY_INTERVAL = re.compile(r"Interval\.(Lopen|Ropen|open)\(([^()]*)\)")
+_AND_MINUTES = re.compile(r"(?<=[a-z]) and (?=\d+ ?(?:min|minutes?|sec|seconds?|inch|inches)\b)")
 _GLUED = re.compile(r"(?<=[\d)}\]])(or|and)(?=[A-Z(\d\\])")
 _TURNED = re.compile(
     r"\\begin\{(?:align|equation|gather|split|aligned)\*?\}|\\end\{(?:align|equation|gather|split|aligned)\*?\}"
 )
 _ENVIRONMENT = re.compile(r"\\begin\{|&")
-_HTML = {"&lt;": "<", "&gt;": ">", "&le;": r"\le ", "&ge;": r"\ge ", "&amp;": "&", "&nbsp;": " ", "&minus;": "-"}
 
 
 def ascii_math(text: str) -> str:
@@ -80,13 +108,17 @@ def clean(text: str) -> str:
     text = ascii_math(text)
     if not _ENVIRONMENT.search(text):
         text = _ESCAPED.sub(lambda _: "\\", text)
-    if "&" in text:
-        for entity, character in _HTML.items():
-            text = text.replace(entity, character)
+    if "&" in text and _ENTITY.search(text):
+        text = ascii_math(html.unescape(text))
+    if "<" in text:
+        text = _ANGLES.sub(r"\\langle \1 \\rangle", _ELEMENT.sub(" ", text))
     if text.startswith("**"):
         text = text.strip("*")
     if text.count("$") - text.count("\\$") == 1:
         text = _DOLLAR.sub(r"\\$", text)
+    if "\\" in text:
+        for pattern, replacement in _MACROS:
+            text = pattern.sub(replacement, text)
     text = _GROUPED.sub(_ungrouped, text)
     text = _SIZE.sub(" ", _SPACING.sub(" ", _DELIMITER.sub("", text)))
     text = _TURNED.sub(" ", text)
@@ -96,6 +128,9 @@ def clean(text: str) -> str:
     text = _ORDINAL.sub(r"\1", _POINT.sub(r"\1", text))
     text = _REPEATING.sub(_fraction, text)
     text = _IN_BASE.sub(r"_{\1}", " ".join(text.split()))
+    text = _CHOOSE.sub(lambda m: rf"\binom{{{m[1] or m[3]}}}{{{m[2] or m[4]}}}", text.replace("{-}", "-"))
+    text = _SYMPY_INTERVAL.sub(lambda m: "[("[m[1] != "Ropen"] + m[2] + "])"[m[1] != "Lopen"], text)
+    text = _AND_MINUTES.sub(" ", _OUTWARD.sub(_turned, text))
     text = _SPACED.sub(lambda found: found.group().replace(" ", ""), text)
     text = _TO.sub(r"\1:\2", _MIXED.sub(_mixed, text))
     return stripped(text)
@@ -111,6 +146,12 @@ def stripped(text: str) -> str:
         if text.endswith((".", ",", ";", ":")) and not text.endswith("..."):
             text = text[:-1]
     return text
+
+
+def _turned(found: "re.Match[str]") -> str:
+    """`]0, 1[`, as it is written in France, as `(0, 1)`."""
+    left, inside, right = found.groups()
+    return f"{'(' if left == ']' else '['}{inside}{')' if right == '[' else ']'}"
 
 
 def _ungrouped(found: "re.Match[str]") -> str:

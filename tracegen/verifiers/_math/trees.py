@@ -1,6 +1,6 @@
 """What a tree is, as an answer: its kind, the name that it is assigned to, its items, rows, relations and unit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from tracegen.verifiers._math.names import FLIPPED, ORDER
@@ -10,9 +10,23 @@ from tracegen.verifiers._math.units import unit
 
 def imaginary(node: Node) -> Node:
     """sympy's `I` as the imaginary unit."""
-    if node == Sym("I"):
-        return Op("i")
-    return Op(node.name, tuple(map(imaginary, node.args)), node.data) if isinstance(node, Op) else node
+    return replaced(node, {Sym("I"): Op("i")})
+
+
+def replaced(node: Node, values: Mapping[Node, Node]) -> Node:
+    """The tree with some of its leaves exchanged."""
+    if node in values:
+        return values[node]
+    if not isinstance(node, Op):
+        return node
+    return Op(node.name, tuple(replaced(argument, values) for argument in node.args), node.data)
+
+
+def components(node: Node, size: int) -> Node:
+    """`2i + 5j` as the tuple of its coefficients."""
+    zero, one = Num(Fraction(0)), Num(Fraction(1), 0, 1)
+    axes: tuple[Node, ...] = (Op("i"), Sym("j"), Sym("k"))
+    return Op("tuple", tuple(replaced(node, {a: one if a == axis else zero for a in axes}) for axis in axes[:size]))
 
 
 def kind(node: Node) -> str:
@@ -24,7 +38,20 @@ def kind(node: Node) -> str:
         return "region" if all(r in (*ORDER, "!=") for r in node.data) else "relation"
     if node.name == "list" and all(kind(item) == "region" and _item_region(item) for item in node.args):
         return "region"
-    if node.name in ("list", "set", "tuple", "matrix", "base", "text", "date", "time", "percent", "ratio", "congruent"):
+    if node.name in (
+        "list",
+        "set",
+        "tuple",
+        "matrix",
+        "base",
+        "text",
+        "date",
+        "time",
+        "percent",
+        "ratio",
+        "congruent",
+        "case",
+    ):
         return node.name
     if has(node, "matrix"):
         return "matrix"
@@ -60,6 +87,8 @@ def is_name(node: Node) -> bool:
         return False
     if node.name in ("index", "apply", "prime"):
         return True
+    if node.name == "pow":
+        return is_name(node.args[0]) and node.args[1] == Op("neg", (Num(Fraction(1), 0, 1),))
     if node.name in ("abs", "ratio", "div", "mul", "tuple", "bracket", "degree"):
         return bool(node.args) and all(is_name(argument) for argument in node.args)
     return False
@@ -99,6 +128,12 @@ def same_name(left: Node, right: Node) -> bool:
     """`W(n)` and `W(x)` are one name; `x` and `y` are two; `f(x)` and `y` may both head a function."""
     if left == right or Sym("=") in (left, right):
         return True
+    heads = [
+        node.args[0] if isinstance(node, Op) and node.name in ("apply", "index", "mul") else node
+        for node in (left, right)
+    ]
+    if heads[0] == heads[1] and isinstance(heads[0], Sym) and (left == heads[0] or right == heads[1]):
+        return True  # `x` and `x_1`, `y` and `y(x)`
     heads = [node.args[0] if isinstance(node, Op) and node.name == "apply" else node for node in (left, right)]
     if heads[0] == heads[1] and all(isinstance(node, Op) and node.name == "apply" for node in (left, right)):
         return not any(isinstance(argument, Num) for node in (left, right) for argument in node.args)  # type: ignore[union-attr]

@@ -69,6 +69,11 @@ for _named, _factor, _spellings in (
     ("Pa", "1", "pa pascal"),
     ("K", "1", "k kelvin"),
     ("mol", "1", "mol mole"),
+    ("mol", "1/1000", "mmol millimole"),
+    ("Pa", "1000", "kpa kilopascal"),
+    ("Hz", "1000", "khz kilohertz"),
+    ("Hz", "1000000", "mhz megahertz"),
+    ("ohm", "1", "ohm"),
     ("eV", "1", "ev"),
     ("celsius", "1", "celsius"),
     ("fahrenheit", "1", "fahrenheit"),
@@ -78,6 +83,7 @@ for _named, _factor, _spellings in (
         _NAMES[_spelling] = (_factor, _named)
 
 _SHORT = {
+    "mpg": "miles per gallon",
     "mph": "miles per hour",
     "kph": "km per hour",
     "kmh": "km per hour",
@@ -120,7 +126,9 @@ def unit(phrase: str) -> Unit:
             power = 1
         elif lower not in _FILLER:
             return Unit(Fraction(1), (), False)
-    dimension = tuple(sorted((name, power) for name, power in powers.items() if power and name != "unit"))
+    dimension = tuple(
+        sorted((name, power) for name, power in powers.items() if power and (name != "unit" or abs(power) > 1))
+    )
     return Unit(factor, dimension, bool(dimension))
 
 
