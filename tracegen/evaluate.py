@@ -35,8 +35,8 @@ def evaluate(
 ) -> list[Score]:
     """Sample what is missing below `eval/`, judge it, write `scores.jsonl`.
 
-    An asker is one role on one benchmark (`of`): `before`, `after`, or `teacher:<name>`. Figures at k are made where the
-    benchmark has k samples of a problem.
+    An asker is one role on one benchmark (`of`): `before`, `after`, or `teacher:<name>`. Figures at k are made where
+    the benchmark has k samples of a problem.
     """
     problems = named(benchmarks)
     folder = run / "eval"
