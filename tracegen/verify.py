@@ -73,6 +73,9 @@ class Judge:
         self._panels: dict[str | None, list[Seat]] = {}
         for name in filter(None, [*self._order, *named]):
             self._seat(name)
+        for seat in self._seats.values():
+            if ready := _worker.about(seat.function, "ready"):
+                ready(**seat.options)
         asking = {name: seat.asked for name, seat in self._seats.items() if seat.asked is not None}
         self._asks = {name: Ask(name, model, folder=asked, seed=seed) for name, model in asking.items()}
         options = {name: seat.options for name, seat in self._seats.items()}

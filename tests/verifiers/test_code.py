@@ -2,12 +2,14 @@
 
 # ruff: noqa: E501 - one row of a table, one line
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tracegen.records import Problem, Trace, UsageError, Verdict
+from tracegen.verifiers._code import relay
 from tracegen.verifiers.code import code, deadline
 from tracegen.verify import Judge, gold_trace
 
@@ -303,3 +305,24 @@ def test_a_convention_of_the_problem_counts(judge: Judge) -> None:
 def test_a_misspelt_option_is_the_users_mistake() -> None:
     with pytest.raises(UsageError, match="'code' has no option 'second'; it takes seconds, memory, packages, unsafe"):
         Judge({"code": {"second": 3}})
+
+
+def test_without_a_sandbox_it_is_said_before_anything_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*, unsafe: bool, **_: Any) -> io.BytesIO:
+        if not unsafe:
+            raise UsageError("the sandbox needs bubblewrap")
+        return io.BytesIO()
+
+    relay.ready.cache_clear()
+    monkeypatch.setattr(relay, "Sandbox", missing)
+    with pytest.raises(UsageError, match="needs bubblewrap"):
+        Judge({"code": {}})
+    with pytest.raises(UsageError, match="needs bubblewrap"):
+        Judge({"math": {}}, named=["stdio"])
+    Judge({"code": {"unsafe": True}}).close()
+    relay.ready.cache_clear()
+
+
+def test_programs_run_without_a_sandbox_only_where_that_is_said() -> None:
+    assert judged("def f(x): return x + 1", ["assert f(1) == 2"], unsafe=True).outcome == "right"
+    assert judged("import os\ndef f(x): os._exit(0)", ["assert f(1) == 2"], unsafe=True).outcome == "wrong"

@@ -39,7 +39,7 @@ NOT_RIGHT = {
     "nothing printed": ("input()", CASES, "wrong", "failed", "case 1: line 1: expected '3', got"),
     "an exception": ("print(3)\n1 / 0", CASES, "wrong", "exception", "case 1: exit code 1; ZeroDivisionError: division by zero"),
     "an exit code": ("print(3)\nraise SystemExit(4)", CASES, "wrong", "exception", "exit code 4"),
-    "a signal": ("import os\nprint(3, flush=True)\nos.kill(os.getpid(), 11)", CASES, "wrong", "exception", "signal 11"),
+    "a signal": ("import ctypes\nprint(3, flush=True)\nctypes.string_at(1)", CASES, "wrong", "exception", "signal 11"),
     "broken syntax": ("```\nprint(3\n```", CASES, "wrong", "syntax_error", "SyntaxError"),
     "too little input": ("print(input(), input(), input())", CASES, "wrong", "exception", "EOFError"),
     "words": ("I do not know.", CASES, "wrong", "no_answer", ""),

@@ -2,12 +2,13 @@
 
 `start` runs once in every worker process before any deadline; `judge` runs once for each verdict. A verifier that asks
 a model is the exception: it waits for answers and computes nothing, so the parent calls `hear` in a thread.
-Verifiers travel as names and are bound here. A module may hold six things beside its function: `VERSION`,
+Verifiers travel as names and are bound here. A module may hold seven things beside its function: `VERSION`,
 `PACKAGES` (distributions whose versions shape its verdicts), `warm()` (its heavy imports),
 `deadline(problem, **options)` (seconds that it may take by its own limits, where the judge's are too short),
-`inputs(**options)` (what else shapes its verdicts, such as the text of a prompt; JSON-able), and
+`inputs(**options)` (what else shapes its verdicts, such as the text of a prompt; JSON-able),
 `gold_is_answer(problem, **options)` (False where the problem is judged by something else than an answer that equals its
-gold: a scorer, a pattern, a vote; such a gold need not pass as an answer, and may be missing).
+gold: a scorer, a pattern, a vote; such a gold need not pass as an answer, and may be missing), and `ready(**options)`
+(raises a UsageError, before anything is sampled, where the verifier cannot work on this machine).
 """
 
 import hashlib

@@ -54,6 +54,16 @@ def deadline(problem: Problem, *, seconds: float = 10.0, **options: object) -> f
     return relay.ATTEMPTS * relay.Bounds(seconds, 0).wall + 15
 
 
+def gold_is_answer(problem: Problem, **options: object) -> bool:
+    """A canonical solution must pass; a problem may do without one, since its tests decide."""
+    return problem.answer is not None
+
+
+def ready(*, packages: Sequence[str] = (), unsafe: bool = False, **options: object) -> None:
+    """UsageError, before anything is sampled, where there is no sandbox."""
+    relay.ready(unsafe, tuple(packages))
+
+
 def warm() -> None:
     """Starts the sandbox and runs a first program in it."""
     if suite := read("assert f(1) == 1", "f"):

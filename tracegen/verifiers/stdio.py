@@ -74,6 +74,19 @@ def deadline(problem: Problem, *, seconds: float = 10.0, **options: object) -> f
     return max(1, cases) * Bounds(seconds, 0).wall + 15
 
 
+def gold_is_answer(problem: Problem, **options: object) -> bool:
+    """A canonical solution must pass; a problem may do without one, since its tests decide."""
+    return problem.answer is not None
+
+
+def ready(
+    *, compare: str = "whitespace", packages: Sequence[str] = (), unsafe: bool = False, **options: object
+) -> None:
+    """UsageError, before anything is sampled, where there is no sandbox or no such comparison."""
+    known(compare)
+    relay.ready(unsafe, tuple(packages))
+
+
 def warm() -> None:
     """Starts the sandbox and runs a first program in it."""
     relay.sandbox(False).run("print(1)", limits=Bounds(5.0, 256).limits())

@@ -69,6 +69,12 @@ def sandbox(unsafe: bool, packages: Sequence[str] = ()) -> Sandbox:
     return boxes[key]
 
 
+@cache
+def ready(unsafe: bool, packages: tuple[str, ...]) -> None:
+    """UsageError where programs cannot be run, with what is missing; looked for once, by starting a sandbox."""
+    Sandbox(unsafe=unsafe, packages=[Path(folder) for folder in packages]).close()
+
+
 def judge(box: Sandbox, suite: Suite, prompt: str, program: str, bounds: Bounds) -> Finding:
     """Runs the suite against the program."""
 
