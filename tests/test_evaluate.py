@@ -120,6 +120,7 @@ def test_a_benchmark_that_cannot_be_loaded_is_unchecked_and_the_run_goes_on(call
     sentence = f"there is no {tmp_path / 'gpqa_diamond' / '*.jsonl'}; put it there"
     assert f"benchmark 'gpqa_diamond' is left unchecked: {sentence}" in " ".join(err.split())
     assert sentence in json.loads(out)["unchecked"]["gpqa_diamond"]
+    assert [row["metric"] for row in json.loads(out)["scores"]] == ["pass@1", "last_number@1", "truncated"]
     assert {benchmark for benchmark, _ in figures()} == {"gsm8k"}
     assert json.loads(Path("run/environment.json").read_text())["unchecked"].keys() == {"gpqa_diamond"}
     page = Path("run/report.html").read_text()

@@ -91,7 +91,8 @@ def print_scores(run: "Run", scores: list[Any], as_json: bool) -> None:
     }
     there = {name: str(path) for name, path in paths.items() if path.exists()}
     if as_json:
-        print(json.dumps({"scores": [asdict(score) for score in scores], "unchecked": run.unchecked, **there}))
+        found = {"scores": [asdict(score) for score in scores], "unchecked": run.unchecked}
+        print(json.dumps({**there, **found}))
         return
     console = Console(soft_wrap=True)
     if scores:
