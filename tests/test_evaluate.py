@@ -163,6 +163,8 @@ MISTAKES = {
         {"benchmarks": {"gsm8k": {"conventions": {"percent": "never"}}}},
         "evaluate.benchmarks.gsm8k: verifier 'math': percent is 'never'; input should be 'both'",
     ),
+    "no k": ({"k": []}, "evaluate.k: list should have at least 1 item"),
+    "k below one": ({"k": [0]}, "evaluate.k.0: input should be greater than or equal to 1 (given: 0)"),
     "k beyond every n": ({"k": [8]}, "evaluate.k asks for pass@8"),
 }
 

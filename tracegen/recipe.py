@@ -8,7 +8,7 @@ that they configure is the only place (`registry.bind`).
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -169,7 +169,7 @@ class Evaluate(Strict):
 
     benchmarks: dict[str, Benchmark] = {}
     sampling: Sampling = Sampling(temperature=0.0)
-    k: list[int] = [1]
+    k: list[Annotated[int, Field(ge=1)]] = Field([1], min_length=1)
     engine: str = "auto"
     """For the student before and after training; a teacher keeps its own."""
     options: Options = {}
