@@ -45,6 +45,8 @@ def curate(run: Run) -> None:
     traces = list(_traces(run))
     if lacking := missing(run.folder, problems=run.problems, askers=run.teachers.values()):
         say(f"{lacking} samples of the plan have no answer; the corpus is made without them.")
+    if unjudged := sum(trace.verdict is None for trace in traces):
+        say(f"{unjudged} traces have no verdict under the present verifiers; `tracegen verify` judges them.")
     inputs = _curate_inputs(run, traces)
     corpus, dropped = run.folder / "corpus", run.folder / "dropped"
     if rundir.up_to_date(corpus, inputs) and rundir.up_to_date(dropped, inputs):
