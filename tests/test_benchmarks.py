@@ -30,6 +30,7 @@ from tracegen.benchmarks.mbpp import mbpp
 from tracegen.benchmarks.minerva_math import last_box, minerva_math
 from tracegen.benchmarks.olympiadbench import olympiadbench
 from tracegen.records import Problem, Unavailable, UsageError
+from tracegen.verify import Judge, gold_trace
 
 BENCHMARKS = Path(__file__).parents[2] / "shared" / "benchmarks"
 GSM8K = {"question": "A box holds 1,000 nails. How many do 2 hold?", "answer": "2 * 1,000\n#### 2,000"}
@@ -180,6 +181,20 @@ def test_a_benchmark_declares_only_conventions_that_its_verifier_has(name: str, 
     for problem in registry.bind("benchmark", name, {}, benchmarks_dir=folder)():
         if problem.conventions:
             registry.bind("verifier", str(problem.verifier), dict(problem.conventions))
+
+
+def test_every_gold_is_accepted_by_its_verifier_and_another_is_not(folder: str) -> None:
+    with Judge({}, workers=2, named=["math", "choice"]) as judge:
+        for name in set(NAMES) - {"humaneval", "mbpp", "livecodebench"}:
+            for problem in registry.bind("benchmark", name, {}, benchmarks_dir=folder)():
+                other = "B" if problem.answer == "A" else "A" if problem.verifier == "choice" else "12345"
+                right, wrong = (
+                    judge.submit(problem, gold_trace("k", f"So it is \\boxed{{{answer.replace('$', '')}}}."))
+                    for answer in (str(problem.answer), other)
+                )
+                assert (right.result()[0].outcome, wrong.result()[0].outcome) == ("right", "wrong"), problem
+        (problem,) = gpqa_diamond(benchmarks_dir=folder)
+        assert judge.submit(problem, gold_trace("k", "The answer is neon.")).result()[0].outcome == "right"
 
 
 LOAD = """
