@@ -77,11 +77,16 @@ def test_the_same_question_with_its_choices_in_another_order_is_another_problem(
 
 def test_what_another_rule_judges_needs_no_gold(judge: Judge) -> None:
     problems = [
-        Problem("tests", "Write it.", tests=["assert f(1) == 2"]),
+        Problem("tests", "Write it.", tests=["assert f(1) == 2"], verifier="code"),
         Problem("pattern", "Name a square.", answer="[a-h][1-8]", verifier="regex"),
     ]
     assert found(judge, *problems) == {}
     assert found(judge, Problem("bad", "?", answer="[a-", verifier="regex"))["bad"].reason == "bad_gold"
+
+
+def test_a_solution_that_fails_its_tests_is_found(judge: Judge) -> None:
+    problem = Problem("p", "Write it.", answer="def f(x): return x", tests=["assert f(1) == 2"], verifier="code")
+    assert found(judge, problem)["p"].why.startswith("its own verifier calls it wrong")
 
 
 def test_what_a_vote_or_a_model_will_judge_is_left_to_them_and_no_model_is_asked(tmp_path: Path) -> None:

@@ -146,8 +146,8 @@ class Judge:
         return any("siblings" in seat.reserved for seat in self._panel(problem))
 
     def has_other_rule(self, problem: Problem) -> bool:
-        """Whether some verifier judges this problem by something else than an answer: tests, a scorer, a pattern."""
-        return problem.tests is not None or any(not _gold_is_answer(problem, seat) for seat in self._panel(problem))
+        """Whether some verifier judges this problem by something else than its gold: tests, a scorer, a pattern."""
+        return any(not _gold_is_answer(problem, seat) for seat in self._panel(problem))
 
     def left_to_others(self, problem: Problem, outcome: str) -> bool:
         """Whether a verifier that is no rule is heard on what the rules call `unverifiable` or `error`."""
