@@ -34,11 +34,11 @@ def found() -> str | None:
 
 
 def interpreter(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module of `inside`, with what an isolated interpreter is given, and a fixed hash seed."""
+    """The command that runs a module of `inside`, in an interpreter with the standard library and nothing else."""
     boot = f"import sys; sys.path.append(sys.argv.pop(1)); from inside.{module} import main; main()"
     return [
         os.path.realpath(sys.executable),
-        "-s",
+        "-S",
         "-B",
         "-P",
         "-X",
@@ -88,7 +88,7 @@ def command(program: str, paths: Sequence[str], *, disk: int | None = None) -> l
         call += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]
     for device in DEVICES:
         call += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-    for folder in ("/tmp", "/dev/shm"):
+    for place in ("/tmp", "/dev/shm"):
         call += ["--perms", "1777"]
-        call += ["--dir", folder] if disk is None else ["--size", str(disk * 2**20), "--tmpfs", folder]
+        call += ["--dir", place] if disk is None else ["--size", str(disk * 2**20), "--tmpfs", place]
     return [*call, "--remount-ro", "/", "--chdir", "/"]

@@ -45,9 +45,8 @@ class ForkServer:
         try:
             return self._fork(source, limits, stdin, channel, trusted)
         except (OSError, EOFError) as error:
-            said = self._log() or str(error)
             self.close()
-            raise Failing(f"the sandbox could not start a program ({said}).") from error
+            raise Failing(f"the sandbox could not start a program: {error}") from error
 
     def close(self) -> None:
         """Ends the server and with it everything that it has started."""
@@ -90,28 +89,20 @@ class ForkServer:
             "packages": [str(package.resolve()) for package in self._packages],
             "modules": dict(self._modules),
         }
+        command = [*bubblewrap.command(self._bwrap, paths), *bubblewrap.interpreter("zygote")]
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         control.settimeout(PATIENCE)
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115
-        with theirs, tempfile.TemporaryFile() as told:
+        with theirs, tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
             told.write(json.dumps(config).encode())
             told.seek(0)
+            file = theirs.fileno()
             self._process = subprocess.Popen(
-                [
-                    *bubblewrap.command(self._bwrap, paths),
-                    *bubblewrap.interpreter("zygote", str(theirs.fileno())),
-                ],
-                pass_fds=[theirs.fileno()],
-                env={},
-                stdin=told,
-                stdout=subprocess.DEVNULL,
-                stderr=self._said,
+                [*command, str(file)], pass_fds=[file], env={}, stdin=told, stdout=subprocess.DEVNULL, stderr=said
             )
-        if control.recv(1) != b"!":
-            control.close()
-            raise EOFError("it did not start")
+            theirs.close()
+            if control.recv(1) != b"!":
+                control.close()
+                self._process.wait()
+                said.seek(0)
+                raise EOFError(said.read(2000).decode(errors="replace").strip().rpartition("\n")[2])
         return control
-
-    def _log(self) -> str:
-        self._said.seek(0)
-        return self._said.read(2000).decode(errors="replace").strip().replace("\n", " ")

@@ -101,6 +101,7 @@ signal.setitimer(signal.ITIMER_REAL, 0.05)
 signal.pause()
 assert rang == [1]
 """,
+    "exit": "print('fine')\nexit()\n",
     "exit_functions": "import atexit\natexit.register(print, 'fine')\n",
     "empty_folders": """
 import os

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import os
+import site
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
@@ -43,7 +44,10 @@ def modules(packages: Sequence[str], own: Mapping[str, str]) -> Callable[[], Non
 
 
 def folders(packages: Sequence[str]) -> None:
-    """Lets programs import from these folders."""
+    """Lets programs import from these folders, and gives them `exit` and `help`, which come with installed packages."""
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
     sys.path.extend(packages)
 
 
