@@ -3,10 +3,10 @@
     python scripts/bench_code.py FOLDER        (a folder that holds humaneval/HumanEval.jsonl)
 
 The other side is of the shape of HumanEval's own checker, written anew: for every program a `multiprocessing.Manager`
-with a list, a `Process` that executes program and test in one namespace under an alarm, `join`, and a look at the list;
-threads of one parent drive it. Ours is the sandbox with the same source run as one program, and the code verifier end to
-end, in processes. All sides judge the same canonical solutions with the same number of workers, in turns, so that only
-the ratios of one run mean anything.
+with a list, a `Process` that executes program and test in one namespace under an alarm, `join`, and a look at the
+list; threads of one parent drive it. Ours is the sandbox with the same source run as one program, and the code
+verifier end to end, in processes. All sides judge the same canonical solutions with the same number of workers, in
+turns, so that only the ratios of one run mean anything.
 """
 
 import argparse

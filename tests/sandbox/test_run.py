@@ -9,6 +9,7 @@ import pytest
 
 from tracegen.records import UsageError
 from tracegen.sandbox import Limits, Sandbox
+from tracegen.sandbox.inside.tree import usage
 
 
 def test_output_input_and_exit_code(box: Sandbox) -> None:
@@ -88,6 +89,16 @@ def test_a_program_that_the_machine_lost_is_run_again(box: Sandbox) -> None:
         os.kill(own._way._process.pid, signal.SIGKILL)  # type: ignore[union-attr]
         assert guest.wait().status == "infrastructure"
         assert own.run("print(1)").status == "exited"
+
+
+def test_a_program_that_was_killed_from_outside_has_not_failed(box: Sandbox) -> None:
+    with box.start("import time; time.sleep(60)") as guest:
+        time.sleep(0.2)
+        first = max(usage(os.getpid(), itself=False).pids)
+        (ids,) = (line for line in Path(f"/proc/{first}/status").read_text().splitlines() if line.startswith("NSpid:"))
+        assert ids.split()[-1] == "1"
+        os.kill(first, signal.SIGKILL)
+        assert guest.wait().status == "infrastructure"
 
 
 def test_modules_of_ours_are_there_and_run_once() -> None:

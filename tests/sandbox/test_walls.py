@@ -49,6 +49,12 @@ def test_another_system_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None
         Sandbox()
 
 
+def test_an_architecture_without_a_filter_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(UsageError, match="not of riscv64"):
+        Sandbox()
+
+
 def test_a_bubblewrap_that_refuses_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     refusing = tmp_path / "bwrap"
     refusing.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")

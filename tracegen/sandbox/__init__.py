@@ -4,6 +4,7 @@
 program may use stands in `Limits`, how it ended in `Ended`. docs/sandbox.md says what the walls do not keep out.
 """
 
+import platform
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Self
 from tracegen.records import TracegenError, UsageError
 from tracegen.sandbox import bubblewrap, walls
 from tracegen.sandbox.guest import Guest
+from tracegen.sandbox.inside import seccomp
 from tracegen.sandbox.limits import Ended, GuestEnded, Limits, Status
 from tracegen.sandbox.once import Alone, Plain
 from tracegen.sandbox.server import Failing, ForkServer
@@ -96,6 +98,9 @@ class Sandbox:
         """Takes the first way that stands up to a look: forked programs, else an interpreter for each."""
         if not sys.platform.startswith("linux"):
             raise UsageError(f"the sandbox needs Linux, and this is {sys.platform}; {UNSAFE}.")
+        if platform.machine() not in seccomp.ARCHITECTURES:
+            known = " and ".join(seccomp.ARCHITECTURES)
+            raise UsageError(f"the sandbox knows the system calls of {known}, not of {platform.machine()}; {UNSAFE}.")
         if (bwrap := bubblewrap.found()) is None:
             raise UsageError(
                 "the sandbox needs bubblewrap, which is not installed; get it with `pip install 'tracegen[code]'` or "

@@ -52,8 +52,7 @@ class Charge:
         if over := self._over(used, used.seconds + (own.ru_utime + own.ru_stime if found else 0.0)):
             self._report(*over, alive=not found)
         elif found:
-            code = os.waitstatus_to_exitcode(state)
-            self._report("exited" if code >= 0 else "signal", abs(code), "", alive=False)
+            self._report(*self._ended(os.waitstatus_to_exitcode(state)), alive=False)
         return bool(over or found)
 
     def kill(self) -> None:
@@ -85,6 +84,12 @@ class Charge:
         if used.memory + hidden > most and held(used.pids) + hidden > most:
             return "memory", None, f"more than {self.job.memory} MiB"
         return None
+
+    def _ended(self, code: int) -> tuple[str, int | None, str]:
+        """How it ended by itself. Nobody inside can kill the first process of namespaces, so somebody outside did."""
+        if self.own_namespaces and code == -signal.SIGKILL:
+            return "infrastructure", None, "it was killed from outside, as by a machine without memory"
+        return ("exited", code, "") if code >= 0 else ("signal", -code, "")
 
     def _report(self, how: str, code: int | None, detail: str, *, alive: bool) -> None:
         if alive or not self.own_namespaces:
