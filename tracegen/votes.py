@@ -8,14 +8,17 @@ Limits: answers that only a model or a vote can judge are equal as texts or not 
 
 import inspect
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 from tracegen import registry
 from tracegen.records import Problem, Trace
 from tracegen.verify import Judge, gold_trace, in_order
 
 RIGHT = "right"
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 ASKS_OTHERS = frozenset({"ask", "siblings"})
 """Parameters of a verifier that cannot say whether two answers are equal."""
 
@@ -76,7 +79,13 @@ def _pairs(problems: Mapping[str, Problem], left: Mapping[str, Answers]) -> Iter
         if verdict is None or not _compares(verdict.verifier):
             continue
         gold = replace(problems[name], answer=first, verifier=verdict.verifier, conventions=dict(verdict.conventions))
-        yield from ((name, gold, other) for other in answers)
+        exact = not verdict.conventions.get("tolerance")
+        yield from ((name, gold, other) for other in answers if not (exact and _two_numbers(first, other)))
+
+
+def _two_numbers(one: str, other: str) -> bool:
+    """Whether these are two plain numbers that differ: most wrong answers are, and need no verifier."""
+    return bool(_NUMBER.fullmatch(one) and _NUMBER.fullmatch(other)) and Decimal(one) != Decimal(other)
 
 
 def _compares(verifier: str) -> bool:
