@@ -26,6 +26,7 @@ from tracegen.verifiers._cues import (
     PROSE,
     REFUSES,
     RELATION,
+    SMALL,
     SPEAKS,
     SUBORDINATE,
     TAGS,
@@ -36,6 +37,7 @@ from tracegen.verifiers._cues import (
 )
 from tracegen.verifiers._math.dates import date, time
 from tracegen.verifiers._math.text import stripped
+from tracegen.verifiers._math.units import is_unit
 
 BARE = 200
 """Characters up to which a whole response may itself be the answer; the longest gold answer of MATH-500 has 53."""
@@ -134,9 +136,20 @@ def _box(text: str) -> Found | None:
         before, stop = boxes.pop()
         several.append(text[before:stop])
     joined = ", ".join(answer.strip() for answer in reversed(several)) if len(several) > 1 else None
-    percent = re.match(r"[\s$}]{0,4}(?:\\?%|percent\b)", text[end + 1 : end + 20])
-    shown = text[start:end] + (r"\%" if percent and "%" not in text[start:end] else "")
-    return Found(shown, "box", start, end, joined)
+    return Found(text[start:end] + _behind(text[end + 1 : end + 60]), "box", start, end, joined)
+
+
+def _behind(text: str) -> str:
+    """What belongs to the value although it stands behind the box: a percent sign, a factor of pi, a unit."""
+    if re.match(r"[\s$}]{0,4}(?:\\?%|percent\b)", text):
+        return r"\%"
+    if re.match(r"\s?\\pi(?![A-Za-z])", text):
+        return r"\pi"
+    unit = re.match(
+        r"[\s$}~)\\]{0,6}(?:text\s?\{)?\s?([A-Za-z]{1,12}(?:/[a-z]{1,6})?(?:\^\{?[23]\}?)?)\}?[\s$)]{0,3}(?:[.,]|$)",
+        text,
+    )
+    return rf" \text{{{unit.group(1)}}}" if unit and is_unit(unit.group(1).partition("/")[0].partition("^")[0]) else ""
 
 
 def _between(text: str, end: int, start: int) -> str:
@@ -196,7 +209,12 @@ def _bare(text: str) -> Found | None:
     start = len(text) - len(text.lstrip())
     whole = text.strip()
     # A box that was opened and never closed is an answer that was cut off.
-    if not whole or "\\boxed" in whole or len(whole) > BARE or "\n\n" in whole:
+    if not whole or "\\boxed" in whole or len(whole) > 2 * BARE or "\n\n" in whole:
+        return None
+    worded = PROSE.search(_mathematics(whole)) or SMALL.search(whole) or FOREIGN.search(whole)
+    if not worded and not CODE.search(whole) and not MATH.search(whole):
+        return Found(whole, "whole", start, start + len(whole))
+    if len(whole) > BARE:
         return None
     spans, values = [*MATH.finditer(text)], [*VALUE.finditer(text)]
     if len(spans) == 1 and not text[spans[0].end() :].strip(" .\n") and _only_words(text[: spans[0].start()]):
@@ -225,7 +243,7 @@ def _value_among_words(text: str, start: int, end: int, place: str) -> Found | N
     if (
         not before.strip()
         or not _only_words(before)
-        or not re.search(r"[A-Za-z\u00c0-\u024f]{2}", before)
+        or not (PROSE.search(before) or SMALL.search(before))
         or not UNITS.fullmatch(after)
     ):
         return None

@@ -11,7 +11,11 @@ SPEAKS = re.compile(
 """Where the model's own turn begins in a chat template that was left in."""
 TURN = re.compile(r"<\|(?:im_start|im_end|eot_id|endoftext|end|user|return|start_header_id)\|?>|</s>|<｜end")
 """Where a chat template's next turn begins: what follows is no answer."""
-POLITE = re.compile(r"\s{0,8}I hope (?:it is correct|this is correct|this helps)[.!]?\s{0,8}$", re.IGNORECASE)
+POLITE = re.compile(
+    r"[\s$]{0,4}(?:\\blacksquare|\\square|\\qed|∎|■)[\s$.]{0,4}$"
+    r"|\s{0,8}I hope (?:it is correct|this is correct|this helps)[.!]?\s{0,8}$",
+    re.IGNORECASE,
+)
 TAGS = (("<answer>", "</answer>"), ("<final_answer>", "</final_answer>"), ("<|begin_of_box|>", "<|end_of_box|>"))
 BOLD = re.compile(r"(?<![*\w])\*\*(?!\s)([^*\n]{1,200}?)(?<!\s)\*\*(?![*\w])")
 MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
@@ -45,7 +49,7 @@ _ANNOUNCES = (
     r"उत्तर(?:[ \t]{0,8}है|[ \t]{0,8}[:：])?",
 )
 ANNOUNCED = re.compile(
-    "(?:" + "|".join(_ANNOUNCES) + r")[*_]{0,2}[ \t]{0,8}(?:\n[ \t]{0,8}){0,3}(?=([^\n]{1,600}))",
+    "(?:" + "|".join(_ANNOUNCES) + r")[*_]{0,2}[ \t]{0,8}(?:\n[ \t]{0,8}(?:```\w{0,10})?){0,3}(?=([^\n]{1,600}))",
     re.IGNORECASE | re.MULTILINE,
 )
 """A cue; group 1 is the rest of the line, in which the next cue may stand."""
@@ -80,9 +84,13 @@ VERB = re.compile(
 )
 
 PROSE = re.compile(
-    r"(?<![\\A-Za-z])(?!sqrt|and(?![a-z])|arc|sinh|cosh|tanh|Matrix|Rational|Interval|FiniteSet|Union)[^\W\d_]{3,}"
+    r"(?<![\\A-Za-z])(?!(?:a?(?:rc)?(?:sin|cos|tan|cot|sec|csc)h?|sqrt|cbrt|log|exp|abs|max|min|gcd|lcm|and|floor|ceil)(?![a-z]))"
+    r"(?!sqrt|Matrix|Rational|Interval|FiniteSet|Union|Eq)[^\W\d_]{3,}"
 )
 """A word that is no mathematics."""
+SMALL = re.compile(
+    r"(?<![\\A-Za-z])(?:it|is|at|of|to|in|so|we|be|by|he|she|no|on|as|an|il|es|la|le)(?![A-Za-z])", re.IGNORECASE
+)
 FOREIGN = re.compile(
     r"[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0400-\u052f\u1e00-\u1eff\u0590-\u08ff\u0900-\u0dff\u0e00-\u0e7f"
     r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
@@ -91,7 +99,9 @@ FOREIGN = re.compile(
 UNITS = re.compile(r"[A-Za-zπ /^²³·-]{0,40}\.?\s{0,8}")
 MEASURES = re.compile(r"(?:[A-Za-zπ /^²³·-]|\d+ ?(?=[a-z])){0,50}\.?\s*")
 """Units, of one quantity or of several that follow each other (`2 hours and 30 minutes`)."""
-CODE = re.compile(r"__|[a-z]{3}\(|\w\.\w+\(|\(\)|\w\(['\"]|\b(?:import|lambda|eval|exec)\b")
+CODE = re.compile(
+    r"__|(?<![A-Za-z])(?:[a-z]{5,}|eval|open|exit|dict|list|range|print)\(|\w\.\w+\(|\(\)|\w\(['\"]|\b(?:import|lambda|eval|exec)\b"
+)
 RELATION = re.compile(
     r"(?<![\w.)])[A-Za-z](?:\([A-Za-z]\)|_\w)?\s{0,8}(?:<=|>=|!=|[<>≤≥≠])\s{0,8}[-−+]?[\w.√/^*()]+(?=\s|[.,;]|$)"
 )

@@ -29,7 +29,7 @@ _LETTER = re.compile(
 )
 _FIGURE = re.compile(
     r"\[asy\]|\\includegraphics|\\begin\{(?:tikz|asy|figure)|!\[[^\]]*\]\(|<img\b"
-    r"|^\W*see (?:the )?(?:figure|graph|diagram)",
+    r"|^\W*(?:as shown in|see) (?:the )?(?:figure|graph|diagram)",
     re.IGNORECASE,
 )
 _HEDGED = re.compile(r"\b(?:not|no|never|or|and|isn|neither|but|cannot|can|unsure|maybe|n t)\b")

@@ -1,7 +1,7 @@
 """What stands in brackets: groups, tuples, sets, intervals, absolute values, matrices."""
 
 from tracegen.verifiers._math.cursor import Cursor
-from tracegen.verifiers._math.nodes import Node, Op, Unparsable
+from tracegen.verifiers._math.nodes import Node, Op, Unparsable, has
 from tracegen.verifiers._math.text import words
 
 CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}", "langle": "rangle", "lfloor": "rfloor", "lceil": "rceil"}
@@ -103,7 +103,8 @@ class Brackets(Cursor):
                 self.at = start
                 return None
             cases.append(Op("case", (value, self.condition_of_case())))
-            self.accept("\\\\")
+            if self.token.value == "\\\\":
+                self.at += 1
         self.at += 1
         return Op("set", tuple(cases))
 
@@ -116,7 +117,8 @@ class Brackets(Cursor):
             found = self.answer()
             while self.accept(".", ",", ";"):
                 pass
-            if self.token.value == "\\\\" or self.token.kind == "end":
+            # `n even` reads as a quantity; it is words.
+            if (self.token.value == "\\\\" or self.token.kind == "end") and not has(found, "unit"):
                 return found
         except Unparsable:
             pass

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from tracegen.verifiers._math import regions
 from tracegen.verifiers._math.agree import AGREES, MIXED, POSITIVE, at_points, close, same_number
-from tracegen.verifiers._math.nodes import Node, Num, Op, Sym, has, symbols
+from tracegen.verifiers._math.nodes import Node, Num, Op, Sym, has
 from tracegen.verifiers._math.numeric import Point
 from tracegen.verifiers._math.read import read
 from tracegen.verifiers._math.trees import (
@@ -22,8 +22,10 @@ from tracegen.verifiers._math.trees import (
     assigned,
     components,
     imaginary,
+    is_name,
     items,
     kind,
+    letter_unit,
     named,
     relations,
     replaced,
@@ -33,6 +35,7 @@ from tracegen.verifiers._math.trees import (
     spread,
     summed,
     times,
+    vectorial,
     without_unit,
 )
 from tracegen.verifiers._math.units import unit
@@ -103,6 +106,9 @@ class _Comparison:
         if gold_name is None and answer_name is None and not isinstance(left, Op | Sym) and summed(answer):
             return self.same(left, answer.args[-1])  # type: ignore[union-attr]
         if gold_name is not None or answer_name is not None:
+            other = gold if gold_name is None else answer
+            if (gold_name is None or answer_name is None) and isinstance(other, Op) and "=" in (other.data or ()):
+                return self.same_relation(gold, answer)
             if self.same(left, right):
                 return True
             return self.same_relation(gold, answer)
@@ -114,7 +120,7 @@ class _Comparison:
             return all(self.same(left, right) for left, right in zip(gold.args, answer.args, strict=True))  # type: ignore[union-attr]
         if names & {"text", "date", "time"}:
             return self.same_text(gold, answer)
-        if names & {"matrix", "tuple"} and "number" in names and {"j", "k"} & (symbols(gold) | symbols(answer)):
+        if names & {"matrix", "tuple"} and "number" in names and vectorial(gold, answer):
             gold, answer = (
                 components(side, self.size(gold, answer)) if kind(side) == "number" else side for side in (gold, answer)
             )
@@ -167,7 +173,7 @@ class _Comparison:
         left, right = items(gold), items(answer)
         if len(left) > LARGEST_LIST or len(right) > LARGEST_LIST:
             return None
-        if {*kinds} == {"set", "tuple"}:
+        if {*kinds} == {"set", "tuple"} or ("tuple" in kinds and "or" in (gold.data, answer.data)):  # type: ignore[union-attr]
             return False
         ordered = "tuple" in kinds or self.conventions.order or named(left) != named(right)
         if ordered:
@@ -194,7 +200,7 @@ class _Comparison:
 
     def same_matrix(self, gold: Node, answer: Node) -> bool | None:
         left, right = rows(gold), rows(answer)
-        if left is None or right is None:
+        if left is None or right is None or kind(gold) == "region":
             return None if has(gold, "matrix") and has(answer, "matrix") else False
         if kind(gold) != kind(answer) and all(1 in (len(side), len(side[0])) for side in (left, right)):
             # A column or a row written as a tuple.
@@ -228,6 +234,8 @@ class _Comparison:
         variables = regions.variable(gold), regions.variable(answer)
         if None not in variables and variables[0] != variables[1]:
             return self.same_relation(gold, answer)
+        if any(name is not None and not is_name(name) for name in variables) and None in variables:
+            return False
         for seed in (1, 2):
             point = Point(seed)
             left, right = regions.region(gold, point), regions.region(answer, point)
@@ -264,6 +272,9 @@ class _Comparison:
         rule = self.conventions.units
         if rule == "ignore":
             return self.same_value(gold, answer)
+        if not (gold_unit and answer_unit):
+            gold, gold_unit = (gold, gold_unit) if gold_unit else letter_unit(gold)
+            answer, answer_unit = (answer, answer_unit) if answer_unit else letter_unit(answer)
         if "pound sterling" in (gold_unit, answer_unit):
             gold_unit, answer_unit = (
                 re.sub(r"^pounds?$", "pound sterling", phrase.strip()) for phrase in (gold_unit, answer_unit)

@@ -77,6 +77,12 @@ class Factors(Brackets):
             return self.sympy(value)
         if value in ("e", "i"):
             return Op(value)
+        if (
+            len(value) == 1
+            and [self.peek(ahead).kind for ahead in (0, 1)] == ["symbol", "number"]
+            and (self.token.value == "(" and self.peek(2).value == ")")
+        ):
+            return Op("apply", (Sym(value), self.deeper(self.brackets)))
         if value in CALLED and self.calls and self.token.value == "(":
             inside = self.deeper(self.brackets)
             arguments = inside.args if isinstance(inside, Op) and inside.name == "tuple" else (inside,)

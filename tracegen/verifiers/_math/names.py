@@ -6,6 +6,7 @@ _PLAIN = (
 )
 FUNCTIONS = {
     **{name: name for name in _PLAIN.split()},
+    **{"sh": "sinh", "ch": "cosh", "th": "tanh"},
     **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "arctg": "arctan", "tg": "tan", "ctg": "cot"},
     **{"ceiling": "ceil", "Abs": "abs", "abs": "abs", "factorial": "factorial", "binomial": "binom", "root": "root"},
     **{"sgn": "sign", "sign": "sign", "det": "det", "Rational": "ratio_of", "arsinh": "asinh", "arcosh": "acosh"},

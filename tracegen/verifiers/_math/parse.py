@@ -60,7 +60,7 @@ class _Parser(Factors):
         flat = [answer for group in groups for answer in group]
         if len(flat) == 1:
             return flat[0]
-        return Op("list", tuple(flat), "and" if joins == {"and"} else ",")
+        return Op("list", tuple(flat), joins.pop() if len(joins) == 1 and joins <= {"and", "or"} else ",")
 
     def join(self) -> str | None:
         """What parts two answers here, if anything does."""

@@ -56,6 +56,8 @@ _READABLE = (
         ),
     }
 )
+_UNREAD = _OPERATORS | {"begin", "partial", "nabla", "forall"}
+"""One of these at least: what else our parser cannot read is no mathematics for sympy either."""
 _LARGE = re.compile(r"\d{13}|\^\s*\{?\s*-?\d{3}|\^[^^]*\^[^^]*\^|!")
 """Numbers and powers that sympy would compute to the last digit."""
 
@@ -63,7 +65,7 @@ _LARGE = re.compile(r"\d{13}|\^\s*\{?\s*-?\d{3}|\^[^^]*\^[^^]*\^|!")
 def equal(gold: str, answer: str) -> bool | None:
     """Whether Math-Verify takes two cleaned answers for one value; None where it may not or cannot read one of them."""
     written, given = (set(_COMMAND.findall(text)) for text in (gold, answer))
-    if (written | given) - _READABLE or (given & _OPERATORS) - written:
+    if not (written | given) & _UNREAD or (written | given) - _READABLE or (given & _OPERATORS) - written:
         return None
     if any(len(text) > LENGTH or nesting(text) > DEPTH or _LARGE.search(text) for text in (gold, answer)):
         return None

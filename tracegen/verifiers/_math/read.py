@@ -18,7 +18,7 @@ LENGTH = 2_000
 NESTING = 40
 
 _THOUSANDS = re.compile(r"(?<![\d.,(\[{])(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3})(?![\d,])(?!\s*[)\]}])")
-_DECIMAL_COMMA = re.compile(r"(?<![\d.,(\[{\w])(\d+),(\d+)(?![\d.,)\]}])")
+_DECIMAL_COMMA = re.compile(r"(?<![\d.,(\[{\w])(\d+),(?!0(?!\d))(\d+)(?![\d.,)\]}])")
 _EUROPEAN = re.compile(r"(?<![\d.,(\[{])\d{1,3}(?:\.\d{3})+(?:,\d+)?(?![\d.,])")
 _SCIENTIFIC = re.compile(r"(?<![A-Za-z\d.])(\d+(?:\.\d+)?)[eE]([+-]?\d{1,6})(?![\dA-Za-z])")
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
@@ -38,6 +38,7 @@ _FRACTION_OF_UNITS = re.compile(
 )
 _LAST_SIDE = re.compile(r"(?=.*\\[A-Za-z])[^=<>,;]+=[^=<>,;]+$")
 """An equation whose left side may be anything that a limit or an operator can be written as."""
+_ROMAN = re.compile(r"[IVXLCDM]{2,}")
 _CALL = re.compile(r"(?<![A-Za-z\\])[fghpqFGHPQW]\s*\(")
 _LABEL = re.compile(
     r"(?:\\text\s*\{)?[A-Za-z][A-Za-z ]{3,40}\}?\s*[=:]\s*(?=.)"
@@ -73,6 +74,8 @@ def read(text: str) -> tuple[Node, ...]:
     cleaned = _EXCEPT.sub(r"x \\ne \1", cleaned)
     if moment := dates.date(_unwrapped(cleaned)) or dates.time(_unwrapped(cleaned)):
         return (moment, *_parsed(cleaned)) if ":" in cleaned else (moment,)
+    if _ROMAN.fullmatch(cleaned):
+        return (Op("text", (), cleaned),)
     if wordy(cleaned) or words(cleaned) in _SYNONYMS:
         return _spoken(cleaned)
     found = _parsed(cleaned)
@@ -91,7 +94,7 @@ def _spoken(text: str) -> tuple[Node, ...]:
         return (spoken, Op("inf") if plain[0] in "ip" else Op("neg", (Op("inf"),)))
     for words_of_unit in (1, 2, 3):
         count, *unit_ = plain.rsplit(" ", words_of_unit)
-        if unit_ and (value := number(count)) is not None and value >= 0:
+        if unit_ and unit_[0].split()[0] not in ("or", "and", "to", "not") and (value := number(count)) is not None:
             return (spoken, Op("unit", (Num(value, 0, 2),), " ".join(unit_)))
     if plain in _ALL_REALS:
         return (spoken, Op("reals"))

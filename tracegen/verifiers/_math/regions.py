@@ -81,7 +81,8 @@ def _region(node: Node, point: Point) -> Region | None:
 def _interval(ends: Sequence[Node], closed: tuple[bool, bool], point: Point) -> Region | None:
     low, high = (_number(end, point) for end in ends)
     closed = (closed[0] and low != -inf, closed[1] and high != inf)
-    return [Interval(low, high, closed)] if low < high or (low == high and closed == (True, True)) else None
+    left, right = _comparable(low), _comparable(high)
+    return [Interval(low, high, closed)] if left < right or (left == right and closed == (True, True)) else None
 
 
 def _number(node: Node, point: Point) -> Any:

@@ -43,6 +43,7 @@ _SPACING = re.compile(
 )
 _SIZE = re.compile(r"\\(?:left|right|middle|[bB]igg?[lrm]?)(?![A-Za-z])\s*\.?")
 _GROUPED = re.compile(r"(?<=\d)(?:\{,\}|,\s?\\!\s?|\\!\s?|\\[,; ]|_(?=\d{3}(?:_|\b))|'(?=\d{3}))(?=\d{3}(?!\d))")
+_LISTED = re.compile(r"\d{4,},\s?\\!|,\s?\\!\s*(?:\d{4,}|\d{1,2}(?!\d))")
 _SPACED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d])")
 _MIXED = re.compile(r"(?<![\d./^_{,])(?<![\d./^_{,] )(\d+)(?:\s+|\s+and\s+|-)(\d+)\s*/\s*(\d+)(?![\d/^])")
 _REPEATING = re.compile(r"(?<![\d.])(\d+)\.(\d*)(?:\\(?:overline|dot|bar|overbar)\s*\{(\d+)\}|\((\d+)\)(?!\s*[\d^]))")
@@ -54,6 +55,7 @@ _TO = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) to (\d+(?:\.\d+)?)(?![\w.])")
 _ORDINAL = re.compile(r"(?<![\w.])(\d+)(?:\^\{?)?(?:\\text\{)?(?:st|nd|rd|th)\b(?:\}{1,2})?")
 _POINT = re.compile(r"(?<![\d.])(\d+)\.(?=[/*+)^-])")
 _DOLLAR = re.compile(r"(?<!\\)\$(?=\s?\d)|(?<=\d)(?<!\\)\$")
+_AREA = re.compile(r"\[([A-Z]{3,6})\](?=\s*=)")
 _MODULUS = re.compile(r"\(\s*\\?b?mod\s*(\w+)\s*\)")
 _LETTER = re.compile(r"\\(?:mathbf|boldsymbol|bm|mathit|mathsf|mathcal)\s*\{\s*([A-Za-z])\s*\}")
 _ENTITY = re.compile(r"&#?\w{1,8};")
@@ -66,16 +68,20 @@ _MACROS = [
         (r"\\math(?:open|close)\s*\{\}", ""),
         (r"\\(?:text)?color\s*\{[^{}]*\}", ""),
         (r"\\(?:text|mbox)\s*\{\s*([,.]?)\s*\}", r"\1"),
-        (r"\\(?:text|mathrm)\s*\{([0-9A-F]+)\}(?=_)", r"\1"),
+        (r"\\(?:text|mathrm)\s*\{([0-9A-F]+)\}(?=[0-9A-F]*_)", r"\1"),
+        (r"\\text\s*\{\s*to\s*\}", " to "),
+        (r"\\(?:bf|rm|it|sf|tt)(?![A-Za-z])", ""),
         (r"^\s*\\(?:text|textbf|mbox|mathrm)\s*\{([^{}]*)\}\s*\.?\s*$", r"\1"),
         (r"\\degrees?(?![A-Za-z])", r"^\\circ "),
+        (r"\^\{?\s*(?:\*|\\ast|\\star)\s*\}?(?!\w)", "_{star}"),
+        (r"(?<=\d)\s*(?:\\ )?(?:\\(?:mathrm|text)\{)?\s*~?\s*\\Omega\s*\}?\s*$", r" \\text{ ohm}"),
         (r"\\imath(?![A-Za-z])", "i"),
         (r"\\jmath(?![A-Za-z])", "j"),
         (r"\\colon(?![A-Za-z])", ":"),
         (r"\{([^{}]*)\\choose([^{}]*)\}", r"\\binom{\1}{\2}"),
         (r"\\\{\s*\\begin\{array\}\s*\{[lcr]+\}(.*)\\end\{array\}", r"\\begin{cases}\1\\end{cases}"),
         (r"=\s*(\d+\.\d+)\s*\\[lc]?dots", r"\\approx \1"),
-        (r"[,(]?\s*(?:\\[ ,;])?\s*\(?\s*[kmn]\s*\\in\s*\\mathbb\s*\{?[ZN]\}?\s*\)?[\s$]*$", ""),
+        (r"[,(]?\s*(?:\\[ ,;])?\s*\(?\s*[kmn]\s*\\in\s*(?:\\mathbb\s*)?\{?[ZN]\}?\s*\)?[\s$]*$", ""),
     )
 ]
 """Macros that are another spelling of something, or none of anything."""
@@ -116,13 +122,17 @@ def clean(text: str) -> str:
         text = text.strip("*")
     if text.count("$") - text.count("\\$") == 1:
         text = _DOLLAR.sub(r"\\$", text)
-    if "\\" in text:
+    if "\\" in text or "^" in text:
         for pattern, replacement in _MACROS:
             text = pattern.sub(replacement, text)
+    if _LISTED.search(text):
+        text = text.replace("\\!", "")
     text = _GROUPED.sub(_ungrouped, text)
+    text = text.replace("{,}", ",")
     text = _SIZE.sub(" ", _SPACING.sub(" ", _DELIMITER.sub("", text)))
     text = _TURNED.sub(" ", text)
     text = _GLUED.sub(r" \1 ", text)
+    text = _AREA.sub(r"S_{\1}", text)
     text = _MODULUS.sub(r"\\pmod{\1}", text.replace("per cent", "percent"))
     text = _LETTER.sub(r" \1 ", text)
     text = _ORDINAL.sub(r"\1", _POINT.sub(r"\1", text))

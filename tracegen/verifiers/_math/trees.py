@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from tracegen.verifiers._math.names import FLIPPED, ORDER
 from tracegen.verifiers._math.nodes import Node, Num, Op, Sym, has, symbols, walk
-from tracegen.verifiers._math.units import unit
+from tracegen.verifiers._math.units import is_unit, unit
 
 
 def imaginary(node: Node) -> Node:
@@ -20,6 +20,22 @@ def replaced(node: Node, values: Mapping[Node, Node]) -> Node:
     if not isinstance(node, Op):
         return node
     return Op(node.name, tuple(replaced(argument, values) for argument in node.args), node.data)
+
+
+def vectorial(gold: Node, answer: Node) -> bool:
+    """Whether one side is written by its axes: two of i, j and k at least, and k only beside three entries."""
+    number, vector = (gold, answer) if kind(gold) == "number" else (answer, gold)
+    axes = [has(number, "i"), "j" in symbols(number), "k" in symbols(number)]
+    entries = rows(vector) or [[]]
+    size = max(len(entries), len(entries[0]))
+    return sum(axes) >= 2 and (size == 3 or (size == 2 and not axes[2]))
+
+
+def letter_unit(node: Node) -> tuple[Node, str]:
+    """`6m` as six metres: asked only where the other side has a unit."""
+    if isinstance(node, Op) and node.name == "mul" and isinstance(node.args[1], Sym) and not symbols(node.args[0]):
+        return (node.args[0], node.args[1].name) if is_unit(node.args[1].name) else (node, "")
+    return node, ""
 
 
 def components(node: Node, size: int) -> Node:
@@ -89,7 +105,21 @@ def is_name(node: Node) -> bool:
         return True
     if node.name == "pow":
         return is_name(node.args[0]) and node.args[1] == Op("neg", (Num(Fraction(1), 0, 1),))
-    if node.name in ("abs", "ratio", "div", "mul", "tuple", "bracket", "degree"):
+    if node.name in (
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "max",
+        "min",
+        "abs",
+        "ratio",
+        "div",
+        "mul",
+        "tuple",
+        "bracket",
+        "degree",
+    ):
         return bool(node.args) and all(is_name(argument) for argument in node.args)
     return False
 
@@ -99,7 +129,8 @@ def assigned(node: Node) -> tuple[Node | None, Node]:
     if not isinstance(node, Op) or node.name != "chain":
         return None, node
     if node.data == ("in",) and is_name(node.args[0]):
-        return node.args[0], node.args[1]
+        # Behind "in", brackets are an interval's and no list's.
+        return node.args[0], Op("cap", (Op("reals"), node.args[1])) if kind(node.args[1]) == "region" else node.args[1]
     if any(relation not in ("=", "equiv") for relation in node.data):
         return None, node
     first, last = node.args[0], node.args[-1]
