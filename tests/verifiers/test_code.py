@@ -10,6 +10,7 @@ import pytest
 
 from tracegen.records import Problem, Trace, UsageError, Verdict
 from tracegen.verifiers._code import relay
+from tracegen.verifiers._code.suite import read
 from tracegen.verifiers.code import code, deadline
 from tracegen.verify import Judge, gold_trace
 
@@ -212,6 +213,64 @@ def test_it_is_not_right_and_says_why(name: str) -> None:
     verdict = judged(program, tests, seconds=1.0)
     assert (verdict.outcome, verdict.reason) == (outcome, reason), verdict
     assert detail in verdict.detail
+
+
+COMPARED = [
+    "f(3) == 9",
+    "9 == f(x=3)",
+    "f(3) != 8",
+    "f(3) > 8",
+    "f(3) is not None",
+    "f(3) in (8, 9)",
+    "f(3)",
+    "not f(0)",
+]
+COMPARED += ["abs(f(0.5) - 0.25) < 1e-6", "f('a') == 'aa', 'doubled'", "f(3) is True", "f([1]) == [1]", "f(-2) <= 4"]
+ANSWERS = [
+    "x * x",
+    "x * 2",
+    "None",
+    "'9'",
+    "[x]",
+    "float('nan')",
+    "1 / x",
+    "x == 3",
+    "object()",
+    "iter([9])",
+    "f",
+    "10 ** 5000",
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_plain_assertions_are_judged_as_the_guest_would_judge_them(answer: str) -> None:
+    program = f"def f(x): return {answer}"
+    for condition in COMPARED:
+        here, there = (judged(program, [f"assert {condition}", *more]) for more in ([], ["for _ in (): pass"]))
+        assert (here.outcome, here.reason, here.detail) == (there.outcome, there.reason, there.detail), condition
+
+
+@pytest.mark.parametrize(
+    ("tests", "entry_point", "count"),
+    [
+        ("assert f(1) == 2\nassert f([1], k={'a': -1.5}) == {1, 2}\nassert True", None, 2),
+        ("META = {'a': 1}\ndef check(candidate):\n    'Doc.'\n    assert candidate(1) is None, 'none'\n    assert not g(2)", "f", 2),
+        ("assert f(g(1)) == 2", None, 0),
+        ("assert f(1) == g(1)", None, 0),
+        ("assert f(1) == 2\nx = f(2)", None, 0),
+        ("assert f(*[1]) == 2", None, 0),
+        ("assert f(1) is 2", None, 0),
+        ("assert f.g(1) == 2", None, 0),
+        ("assert set(f(1)) == {2}", None, 0),
+        ("f = 3\nassert f(1) == 2", None, 0),
+        ("assert f(1) == 2\ndef check(candidate):\n    assert candidate(1) == 1", "f", 0),
+        ("def check(candidate):\n    assert candidate(1) == 1\n    candidate = 3", "f", 0),
+    ],
+)  # fmt: skip
+def test_what_is_plain(tests: str, entry_point: str | None, count: int) -> None:
+    suite = read(tests, entry_point)
+    assert suite is not None
+    assert len(suite.plain) == count
 
 
 PROMPT = "from math import floor\n\ndef half(x):\n    return x / 2\n\ndef f(x: float) -> int:\n    '''Half, down.'''\n"

@@ -24,7 +24,7 @@ def test_it_is_not_right_and_the_next_correct_program_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, attack in ATTACKS.items() if attack.tests is SQUARE])
 def test_nor_is_it_as_a_candidate(name: str) -> None:
-    check = "def check(candidate):\n" + "".join(f"    {line.replace('f(', 'candidate(')}\n" for line in SQUARE)
+    check = "def check(candidate):\n    for x, y in ((3, 9), (-4, 16), (0.5, 0.25)):\n        assert candidate(x) == y"
     verdict = judged(ATTACKS[name].program, check, "f")
     assert verdict.outcome in ("wrong", "error"), verdict
     assert verdict.reason != "infrastructure", verdict

@@ -16,8 +16,9 @@ from tracegen.verifiers._code import relay
 from tracegen.verifiers._code.cases import Case, read
 from tracegen.verifiers._code.compare import COMPARISONS, first_difference
 from tracegen.verifiers._code.program import LANGUAGES, find
-from tracegen.verifiers._code.relay import Bounds, Finding
+from tracegen.verifiers._code.relay import Bounds
 from tracegen.verifiers._code.suite import BadTests
+from tracegen.verifiers._code.telling import Finding
 
 VERSION = "1"
 

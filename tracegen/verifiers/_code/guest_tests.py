@@ -6,13 +6,13 @@ reports, after the last assertion, and only if the program was called at all.
 
 import importlib
 import marshal
-import reprlib
 import sys
 from typing import Any
 
 from tracegen.verifiers._code.kinds import WireError
-from tracegen.verifiers._code.peer import Unreadable, place, read_frame, told, write_frame
+from tracegen.verifiers._code.peer import Unreadable, place, read_frame, write_frame
 from tracegen.verifiers._code.remote import FILE, Remote, peer, record
+from tracegen.verifiers._code.telling import Finding, broken, failed, raised, told
 from tracegen.verifiers._code.wire import decode, encode
 
 
@@ -22,13 +22,13 @@ def main() -> None:
     write_frame(b"R" + encode(_verdict(suite, read_frame())))
 
 
-def _verdict(suite: dict[str, Any], loaded: bytes) -> tuple[str, str, str]:
+def _verdict(suite: dict[str, Any], loaded: bytes) -> Finding:
     """Outcome, reason and detail."""
     lines = suite["source"].splitlines()
     try:
         space = _space(suite, loaded)
         if missing := [name for name in suite["names"] if name not in space]:
-            return "wrong", "no_entry_point", f"the program has no {missing[0]!r}"
+            return Finding("wrong", "no_entry_point", f"the program has no {missing[0]!r}")
         candidate = space.get(suite["entry_point"])
         space.setdefault("candidate", candidate)
         exec(marshal.loads(suite["code"]), space)
@@ -36,11 +36,11 @@ def _verdict(suite: dict[str, Any], loaded: bytes) -> tuple[str, str, str]:
             space["check"](candidate)
     except BaseException as error:  # noqa: BLE001 - an assertion may fail in any way
         line = place(error, FILE)
-        where = lines[line - 1].strip()[:200] if 0 < line <= len(lines) else ""
+        where = lines[line - 1].strip() if 0 < line <= len(lines) else ""
         return _failed(error, where)
     if not record.calls:
-        return "unverifiable", "no_tests", "the tests never call the program"
-    return "right", "passed", ""
+        return Finding("unverifiable", "no_tests", "the tests never call the program")
+    return Finding("right", "passed")
 
 
 def _space(suite: dict[str, Any], loaded: bytes) -> dict[str, Any]:
@@ -64,30 +64,15 @@ def _space(suite: dict[str, Any], loaded: bytes) -> dict[str, Any]:
     return {**space, **{name: importlib.import_module(name) for name in suite["modules"]}, "__name__": "tests"}
 
 
-def _failed(error: BaseException, where: str) -> tuple[str, str, str]:
-    said = told(error)
-    if isinstance(error, MemoryError):
-        return "error", "memory", where
-    if (line := getattr(error, "far_line", None)) is not None:
-        return "wrong", "exception", _detail(said + (f" (line {line} of the program)" if line else ""), where)
-    if isinstance(error, Unreadable):
-        return "wrong", "exception", _detail(said, where)
+def _failed(error: BaseException, where: str) -> Finding:
+    line = getattr(error, "far_line", None)
+    if line is not None or isinstance(error, Unreadable | MemoryError):
+        return raised(error, line or 0, where)
     if isinstance(error, ImportError | WireError | SystemExit) or not record.calls:
-        return "unverifiable", "bad_tests", _detail(said, where)
-    last = "" if record.last is ... else f"the last call gave {_shown(record.last)}"
+        return broken(error, where)
+    said = told(error)
     said = "" if said == "AssertionError" else said.removeprefix("AssertionError: ")
-    return "wrong", "failed", _detail(said, where, last)
-
-
-def _detail(*parts: str) -> str:
-    return "; ".join(part[:200] for part in parts if part)
-
-
-def _shown(value: Any) -> str:
-    try:
-        return reprlib.repr(value)
-    except ValueError:  # a number of more digits than Python prints
-        return f"a large {type(value).__name__}"
+    return failed(said, where, record.last)
 
 
 def _standard(module: str) -> bool:

@@ -5,7 +5,7 @@ import datetime
 from collections import Counter, OrderedDict, defaultdict, deque
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 TYPES = (
@@ -32,7 +32,7 @@ class Handle(NamedTuple):
     name: str
 
 
-@cache
+@lru_cache(maxsize=1024)
 def exception(names: tuple[str, ...]) -> type[Exception]:
     """The exception class of this method resolution order, by names: a builtin, or a plain class made for the name."""
     if not names:

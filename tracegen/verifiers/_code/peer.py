@@ -47,14 +47,6 @@ def place(error: BaseException, file: str) -> int:
     return line
 
 
-def told(error: BaseException) -> str:
-    """The error in one line."""
-    try:
-        return " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())[:200]
-    except ValueError:  # a number of more digits than Python prints
-        return type(error).__name__
-
-
 def advance(objects: list[Any], number: int, count: int) -> tuple[list[Any], bool]:
     """The next items of an iterator, and whether more may follow. An error waits until the items before it are out."""
     items: list[Any] = []

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
-from tracegen.records import Outcome
 from tracegen.sandbox import Ended, GuestEnded, Limits, Sandbox
+from tracegen.verifiers._code import plain
 from tracegen.verifiers._code.kinds import WireError
-from tracegen.verifiers._code.peer import told
 from tracegen.verifiers._code.suite import Suite
+from tracegen.verifiers._code.telling import Finding, raised
 from tracegen.verifiers._code.wire import decode, encode
 
 ATTEMPTS = 3
@@ -28,18 +28,10 @@ OUTPUT = 16 * 2**20
 PATIENCE = 3.0
 """Seconds by the clock for each CPU second that a program has, where the machine is busy or the program sleeps."""
 
-_MODULES = ("kinds", "wire", "peer", "remote", "guest_program", "guest_tests", "guest_checker")
+_MODULES = ("kinds", "telling", "wire", "peer", "remote", "guest_program", "guest_tests", "guest_checker")
 """What the sandbox holds ready for its guests, in an order in which each finds what it imports."""
 
 _kept = threading.local()
-
-
-class Finding(NamedTuple):
-    """What came of it; the fields of a Verdict."""
-
-    outcome: Outcome
-    reason: str
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +68,31 @@ def ready(unsafe: bool, packages: tuple[str, ...]) -> None:
 
 
 def judge(box: Sandbox, suite: Suite, prompt: str, program: str, bounds: Bounds) -> Finding:
-    """Runs the suite against the program."""
+    """Runs the suite against the program: plain assertions here, all others in a guest of their own."""
+    load = encode(("load", prompt, program, suite.entry_point, suite.names))
 
-    def once() -> Finding:
+    def plainly() -> Finding:
         with _Line(box, "guest_program", bounds.limits(), _program_ended) as theirs:
-            theirs.send(encode(("load", prompt, program, suite.entry_point, suite.names)))
+            loaded = theirs.ask(load)
+            return _failure(loaded) or plain.judged(suite.plain, loaded, theirs.ask)
+
+    def with_guests() -> Finding:
+        with _Line(box, "guest_program", bounds.limits(), _program_ended) as theirs:
+            theirs.send(load)
             with _Line(box, "guest_tests", bounds.limits(tests=True), _tests_ended) as ours:
-                ours.send(encode(suite._asdict()))
+                ours.send(encode(suite.told))
                 loaded = theirs.receive()
                 if failure := _failure(loaded):
                     return failure
                 ours.send(loaded)
                 while not (frame := ours.receive()).startswith(b"R"):
-                    theirs.send(frame[1:])
-                    ours.send(theirs.receive())
+                    ours.send(theirs.ask(frame[1:]))
                 return Finding(*decode(frame[1:]))
 
-    return persistent(once)
+    try:
+        return persistent(plainly if suite.plain else with_guests)
+    except plain.NotPlain:
+        return persistent(with_guests)
 
 
 def checked(box: Sandbox, checker: str, stdin: str, expected: str, actual: str, bounds: Bounds) -> Finding:
@@ -155,6 +155,10 @@ class _Line:
         except GuestEnded as gone:
             raise _Over(limit(gone.ended) or self._finding(gone.ended)) from None
 
+    def ask(self, frame: bytes) -> bytes:
+        self.send(frame)
+        return self.receive()
+
     def receive(self) -> bytes:
         try:
             return self._guest.receive()
@@ -182,10 +186,8 @@ def _failure(loaded: bytes) -> Finding | None:
             return None
         case ("value", str() as syntax):
             return Finding("wrong", "syntax_error", syntax[:200])
-        case ("raised", MemoryError(), _):
-            return Finding("error", "memory")
-        case ("raised", Exception() as raised, int() as line):
-            return Finding("wrong", "exception", f"{told(raised)} (line {line} of the program)")
+        case ("raised", Exception() as failure, int() as line):
+            return raised(failure, line, "")
     return Finding("wrong", "exception", "the program answered out of turn")
 
 

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeGuard
 
+from tracegen.verifiers._code import plain
+
 FILE = "<tests>"
 """What tracebacks call the tests; the guest looks for it."""
 _OF_CASES = """\
@@ -34,7 +36,7 @@ class BadTests(ValueError):
 
 
 class Suite(NamedTuple):
-    """What the guest that runs the tests is told."""
+    """Tests, read."""
 
     source: str
     code: bytes
@@ -50,6 +52,13 @@ class Suite(NamedTuple):
     """Whether the source only defines `check`, and the guest is to call it with the entry point."""
     asserts: list[tuple[int, int]]
     """First and last line of every assert statement."""
+    plain: list[plain.Assertion]
+    """All that the suite asserts, if it is of the plainest kind; else nothing."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the guest that runs the tests is told."""
+        return {name: value for name, value in self._asdict().items() if name != "plain"}
 
 
 def read(tests: Any, entry_point: str | None) -> Suite | None:
@@ -88,7 +97,23 @@ def _suite(source: str, entry_point: str | None) -> Suite | None:
     names = [name for name in wanted if name not in modules and (name == entry_point or not hasattr(builtins, name))]
     stars = [node.module for node in ast.walk(tree) if _imports_all(node) and node.module]
     asserts = [(node.lineno, node.end_lineno or node.lineno) for node in ast.walk(tree) if isinstance(node, ast.Assert)]
-    return Suite(source, code, names or _first_called(tree), modules, stars, entry_point, check, asserts)
+    names = names or _first_called(tree)
+    found = _plain(tree, source.splitlines(), names, entry_point)
+    return Suite(source, code, names, modules, stars, entry_point, check, asserts, found)
+
+
+def _plain(tree: ast.Module, lines: list[str], names: list[str], entry_point: str | None) -> list[plain.Assertion]:
+    """The suite as plain assertions; empty where it is none."""
+    functions = {name: name for name in names}
+    try:
+        match tree.body:
+            case [*before, ast.FunctionDef(name="check", args=ast.arguments(args=[ast.arg(arg=candidate)])) as check]:
+                if not entry_point or plain.read(before, functions, lines):
+                    return []
+                return plain.read(check.body, functions | {candidate: entry_point}, lines)
+        return plain.read(tree.body, functions, lines)
+    except plain.NotPlain:
+        return []
 
 
 def _case(test: Mapping[str, Any]) -> tuple[list[Any], Any]:
