@@ -1,5 +1,7 @@
 """Multiple choice: which letter a response settles on."""
 
+import time
+
 import pytest
 
 from tracegen.records import Problem, Trace
@@ -47,6 +49,17 @@ def ask(response: str, answer: str = "B", choices: object = FRUIT) -> tuple[str,
         r"First I thought \boxed{A}, but it is \boxed{B}.",
         "A banana is yellow, an apple is not.\nB",
         "I compared A and C first.\n\nFinal answer: B",
+        "So the answer should be B",
+        "The best answer is therefore B, because it is yellow.",
+        "Looking at A, it's red. Looking at C, it's small. Hence B.",
+        "Among the options, B fits best.",
+        "Option A is wrong. Option B is right.",
+        "Option B is right, and option C is wrong.",
+        "It is not A, so I would choose (B). I hope this helps!",
+        "B is correct.",
+        "Answer: B (a banana)",
+        "<answer>Option B: a banana</answer>",
+        "The statement in B is true, so B.",
     ],
 )
 def test_b_in_many_forms(response: str) -> None:
@@ -61,6 +74,10 @@ def test_b_in_many_forms(response: str) -> None:
         ("The answer is B and C.", "B and C", "several"),
         (r"\boxed{A, B}", "A, B", "several"),
         ("It is either (A) or (B).", None, "several"),
+        ("The answer is either B or C.", None, "several"),
+        ("The answer is not B.", None, "no_letter"),
+        ("Option B is wrong.", None, "no_letter"),
+        ("I think that I would need a B vitamin.", None, "no_answer"),
         (r"\boxed{E}", "E", "not_offered"),
         (r"\boxed{a pear}", "a pear", "no_letter"),
         ("", None, "no_answer"),
@@ -72,6 +89,16 @@ def test_what_is_not_b(response: str, answer: str | None, reason: str) -> None:
     outcome, found, why = ask(response)
     assert (outcome, why) == ("wrong", reason)
     assert answer is None or found == answer
+
+
+@pytest.mark.parametrize(
+    "unit", ["A, ", "A or ", "(", " ", "not ", ". A", "option ", "the answer is: ", "(A) ", "\n", "*"]
+)
+def test_long_answers_take_no_time(unit: str) -> None:
+    began = time.monotonic()
+    for response in (unit * 4_000 + "x", rf"\boxed{{{unit * 4_000}x}}", f"The answer is {unit * 4_000}"):
+        assert ask(response)[0] == "wrong"
+    assert time.monotonic() - began < 5
 
 
 def test_an_article_is_no_answer() -> None:
