@@ -23,6 +23,8 @@ PACKAGES = ("jsonschema",)
 
 LONGEST = 1_000_000
 """Characters of an answer that are parsed."""
+UNREADABLE = (ValueError, ArithmeticError, RecursionError)
+"""What parsing raises: no JSON, a number beyond all bounds, nesting without end."""
 _FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*(\w*)[^\n`]*$", re.MULTILINE)
 
 
@@ -44,7 +46,7 @@ def json(
         return Verdict("unverifiable", reason="bad_schema", detail=str(error)[:300])
     try:
         gold = None if problem.answer is None else _canonical(_parsed(problem.answer), ordered)
-    except (ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         return Verdict("unverifiable", reason="bad_gold", detail=str(error)[:300])
     if trace is not None and trace.status == "truncated":
         return Verdict("wrong", reason="truncated")
@@ -56,7 +58,7 @@ def json(
     try:
         value = _canonical(_parsed(answer), ordered)
         complaint = fits(notation.loads(answer)) if fits else None
-    except (ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         return Verdict("wrong", answer, "not_json", detail=str(error)[:300])
     except LookupError as error:
         return Verdict("unverifiable", answer, "bad_schema", detail=str(error)[:300])
