@@ -2,8 +2,8 @@
 
 Rule: the program is the last complete fenced block of the response (`_code.program`), behind HumanEval's prompt where
 there is one in `extra["prompt"]`. As in HumanEval (Chen et al. 2021, arXiv:2107.03374) it is right when every assertion
-holds; other than there, program and assertions run in two guests of the sandbox and speak only in values
-(`_code.wire`), so that neither `__eq__`, nor patched builtins, nor an exit, nor a look at the tests can help it.
+holds; other than there, program and assertions share no process and speak only in values (`_code.wire`), so that
+neither `__eq__`, nor patched builtins, nor an exit, nor a look at the tests can help it.
 Reasons: passed, failed, exception, syntax_error, no_entry_point, no_answer, truncated, too_long (wrong); no_tests,
 bad_tests (unverifiable); timeout, memory, output, infrastructure (error). `detail` says what failed, and where.
 """
@@ -28,8 +28,11 @@ def code(
     packages: Sequence[str] = (),
     unsafe: bool = False,
 ) -> Verdict:
-    """Every assertion holds. `seconds` of CPU time and MiB of `memory` bound the program; `packages` are folders that
-    it may import from; `unsafe` runs it without a sandbox where there is none."""
+    """The program passes all of its tests.
+
+    `seconds` of CPU time and MiB of `memory` bound it; `packages` are folders that it may import from; `unsafe` runs it
+    without walls.
+    """
     try:
         suite = read(problem.tests, problem.entry_point)
     except BadTests as error:

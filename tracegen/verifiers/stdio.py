@@ -36,8 +36,12 @@ def stdio(
     packages: Sequence[str] = (),
     unsafe: bool = False,
 ) -> Verdict:
-    """Every case prints what it should. `compare`: whitespace, exact, float (within `tolerance`), or the source of
-    `check(stdin, expected, actual)`; `every_case` runs the others after a failure too; `seconds`, `memory` a case."""
+    """The program prints what it should for every input.
+
+    `compare`: whitespace, exact, float (within `tolerance`), or the source of `check(stdin, expected, actual)`;
+    `every_case` goes on after a failure; `seconds` of CPU time and MiB of `memory` bound each case; for `packages` and
+    `unsafe` see `code`.
+    """
     known(compare)
     try:
         cases = read(problem.tests)
