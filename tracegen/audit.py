@@ -20,6 +20,11 @@ from tracegen.rows import json_lines, kind
 from tracegen.shipped import find
 from tracegen.stats import Estimate, mean
 
+LABELS = ("id", "category", "expected", "expected_outcome")
+"""What the verifier does not get to see."""
+LINE = 400
+"""Characters of a disagreement that are printed; `--json` has it whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -118,9 +123,6 @@ def audit(
     return Audit(verifier, pairs, time.monotonic() - started)
 
 
-LABELS = ("id", "category", "expected", "expected_outcome")
-
-
 def _labelled(file: str) -> Iterator[dict[str, Any]]:
     nothing = True
     for number, (where, row) in enumerate(json_lines(find("data", file)), start=1):
@@ -179,12 +181,8 @@ def show(found: Audit) -> None:
         console.print(table)
     for pair in wrong:
         expected = pair.expected_outcome or ("right" if pair.expected else "not right")
-        said = f"{pair.id}: expected {expected}, got {pair.outcome} ({pair.reason}); gold {pair.gold!r}, pred {pair.pred!r}"
-        console.print(said[:LINE], markup=False)
-
-
-LINE = 400
-"""Characters of a disagreement that are printed; `--json` has it whole."""
+        said = f"{pair.id}: expected {expected}, got {pair.outcome} ({pair.reason})"
+        console.print(f"{said}; gold {pair.gold!r}, pred {pair.pred!r}"[:LINE], markup=False)
 
 
 def _counted(names: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ def say(text: str) -> None:
 
 
 class Bar:
-    """Counts units of work; `note` is shown beside the rate. `total` is None where the end is not known before it comes.
+    """Counts units of work; `note` is shown beside the rate. `total` is None where the end is not known.
 
     Nothing is shown where `quiet`. What others write to stdout meanwhile is left alone.
     """

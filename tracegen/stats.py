@@ -41,8 +41,8 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
 def majority_at_k(right: int, others: Sequence[int], silent: int, k: int) -> float:
     """The chance that the right answer wins the vote of k samples, drawn without replacement from those at hand.
 
-    `right` samples give the right answer, `others` says how many agree on each other answer, `silent` ones give none and
-    have no vote. A tie is drawn by lot. Exact, by counting the draws (self-consistency: Wang et al. 2022,
+    `right` samples give the right answer, `others` says how many agree on each other answer, `silent` ones give none
+    and have no vote. A tie is drawn by lot. Exact, by counting the draws (self-consistency: Wang et al. 2022,
     arXiv:2203.11171).
     """
     if k < 1 or min(right, silent, *others, 0) < 0:
