@@ -23,7 +23,7 @@ from tracegen.verifiers._code.wire import decode, encode
 
 ATTEMPTS = 3
 """Conversations that the machine may break off before that is the verdict."""
-OUTPUT = 16 * 2**20
+OUTPUT = 8 * 2**20
 """Bytes that a program may print, and that one of its answers may take."""
 PATIENCE = 3.0
 """Seconds by the clock for each CPU second that a program has, where the machine is busy or the program sleeps."""
