@@ -1,5 +1,6 @@
 """Which samples agree: right answers by the gold, wrong ones by their verifier, programs never."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tracegen.records import Outcome, Problem, Trace, Verdict
@@ -41,6 +42,11 @@ def test_equal_answers_share_a_vote_whatever_their_form() -> None:
         "g": "",
     }
     assert ("p", "h") not in found
+
+
+def test_a_trace_that_was_cut_off_has_no_vote() -> None:
+    found = votes({"p": PROBLEM}, [replace(trace("a", "7"), status="truncated"), trace("b", "7")])
+    assert found == {("p", "a"): "", ("p", "b"): "7"}
 
 
 def test_problems_do_not_mix_and_conventions_hold() -> None:

@@ -93,5 +93,6 @@ def _compares(verifier: str) -> bool:
 
 
 def _answer(trace: Trace) -> str:
-    """The answer as text, its spaces aside; empty where there is none."""
-    return " ".join((trace.verdict.answer or "").split()) if trace.verdict else ""
+    """The answer as text, its spaces aside; empty where there is none, as in a trace that was cut off."""
+    found = trace.verdict.answer if trace.verdict and trace.status != "truncated" else None
+    return " ".join((found or "").split())
