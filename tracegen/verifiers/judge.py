@@ -2,9 +2,9 @@
 
 Rule: LLM-as-a-judge with a reference (Zheng et al. 2023, arXiv:2306.05685). The rubric is a prompt file; its answer
 must end in one line, `VERDICT <mark>: RIGHT`, `WRONG` or `UNSURE`. The mark is a hash of all that is judged, and also
-stands around each text: a response that holds a verdict line, or that closes the quotation, cannot know it. The question
-is put with the gold before the response and (`swap`) behind it, `repeats` times each, because judges lean on the order;
-what does not agree (`agreement`: unanimous, or majority) is `unverifiable`.
+stands around each text: a response that holds a verdict line, or that closes the quotation, cannot know it. The
+question is put with the gold before the response and (`swap`) behind it, `repeats` times each, because judges lean on
+the order; what does not agree (`agreement`: unanimous, or majority) is `unverifiable`.
 The house fills in `ask`: answers are on disk before they are read, counted in the budget, and never asked twice. What
 a reasoning judge thinks is taken off first.
 Reasons: agreed, truncated, no_answer; split, unreadable; unanswered (the model failed; asked again by the next launch);
