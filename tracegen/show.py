@@ -15,7 +15,10 @@ from tracegen.recipe import Asked, Recipe
 from tracegen.records import UsageError
 
 SHELVES: tuple[registry.Shelf, ...] = ("source", "engine", "verifier", "filter", "benchmark")
-CAPTIONS = {"verifiers": "Each also takes only (outcomes of the verdict before it) and second_opinion (a share, 0.0)."}
+CAPTIONS = {
+    "verifiers": "Each also takes only (outcomes of the verdict before it) and second_opinion (a share, 0.0).",
+    "benchmarks": "Each also takes prompt, conventions, any name of sampling (n=16), and benchmark (its name here).",
+}
 FILES: tuple[shipped.Kind, ...] = ("recipes", "prompts")
 
 
