@@ -141,3 +141,18 @@ def test_a_vote_from_the_command_line(tmp_path: Path, server: FakeServer) -> Non
     more = tracegen(tmp_path, "generate", "teachers.t.sampling.n=6")
     assert more.returncode == 0, more.stderr
     assert len(verdicts(tmp_path)) == PROBLEMS * (SAMPLES + 6)
+
+
+def test_a_file_of_answers_before_a_model(tmp_path: Path, server: FakeServer) -> None:
+    lines = [
+        {"id": n, "statement": f"Lemma {n}?", "gold": "Clear.", "pred": rf"It is \boxed{{{n}}}."} for n in range(6)
+    ]
+    command = [sys.executable, "-m", "tracegen.cli", "grade", "--verifier", "judge", "--options", "engine=openai"]
+    command += ["--options", "model=fake", "--options", f"options={{base_url: {server.base_url}}}"]
+    for _ in range(2):
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        done = subprocess.run(command, cwd=tmp_path, input=text, capture_output=True, text=True, check=True, timeout=60)
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [row["outcome"] for row in found] == ["right", "wrong"] * 3
+    assert rubrics(server).total() == 2 * len(lines)
+    assert any("Lemma 5?" in asked for asked in rubrics(server))

@@ -2,19 +2,23 @@
 
 For `code` a row is `{"program", "tests", "entry_point"?}`, for `stdio` `{"program", "cases", "compare"?}`. `pred` and
 `program` may be bare or a whole response, thinking included. Every other key of a row is kept, and reaches the verifier
-as the problem's `extra`. A line that cannot be judged becomes `{"line": n, "error": ...}` (n counts from 1)
-and stops nothing; blank lines are skipped. Rows come out in the order in which they went in, a bounded window ahead.
+as the problem's `extra`, or as its `statement`. A line that cannot be judged becomes `{"line": n, "error": ...}` (n
+counts from 1) and stops nothing; blank lines are skipped. Rows come out in the order in which they went in, a bounded window ahead.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 from tracegen.format import split
 from tracegen.records import Problem, Trace, UsageError, Verdict
 from tracegen.verifiers.stdio import known
 from tracegen.verify import Judge, decide, in_order
+
+ASKED = Path("asked")
+"""Where the answers of a model that a verifier asks are kept, so that the same lines cost nothing a second time."""
 
 
 def grade(
@@ -26,7 +30,7 @@ def grade(
     timeout: float = 10.0,
 ) -> Iterator[dict[str, Any]]:
     """The rows with `outcome`, `answer`, `reason`, `place` ...; UsageError for a bad verifier or option."""
-    with Judge({verifier: options or {}}, workers=workers, timeout=timeout) as judge:
+    with Judge({verifier: options or {}}, workers=workers, timeout=timeout, asked=ASKED) as judge:
         for row, verdicts in in_order(_submitted(judge, lines, verifier)):
             yield row | _findings(decide(verdicts))
 
@@ -82,7 +86,11 @@ def _answered(key: str, row: Mapping[str, Any]) -> tuple[Problem, Trace]:
     if isinstance(row["gold"], bool) or not isinstance(row["gold"], str | int | float | None):
         raise ValueError(f"'gold' must be text, a number or null, this is {type(row['gold']).__name__}")
     gold = None if row["gold"] is None else str(row["gold"])
-    return Problem(key, "", answer=gold, extra=_rest(row, "gold", "pred")), _trace(key, _text(row, "pred"))
+    statement = row.get("statement")
+    problem = Problem(
+        key, statement if isinstance(statement, str) else "", answer=gold, extra=_rest(row, "gold", "pred")
+    )
+    return problem, _trace(key, _text(row, "pred"))
 
 
 def _asserted(key: str, row: Mapping[str, Any]) -> tuple[Problem, Trace]:
