@@ -3,7 +3,8 @@
 For `code` a row is `{"program", "tests", "entry_point"?}`, for `stdio` `{"program", "cases", "compare"?}`. `pred` and
 `program` may be bare or a whole response, thinking included. Every other key of a row is kept, and reaches the verifier
 as the problem's `extra`, or as its `statement`. A line that cannot be judged becomes `{"line": n, "error": ...}` (n
-counts from 1) and stops nothing; blank lines are skipped. Rows come out in the order in which they went in, a bounded window ahead.
+counts from 1) and stops nothing; blank lines are skipped. Rows come out in the order in which they went in, a bounded
+window ahead.
 """
 
 import json
