@@ -106,7 +106,7 @@ class Sandbox:
                 "the sandbox needs bubblewrap, which is not installed; get it with `pip install 'tracegen[code]'` or "
                 f"from the system (Debian: apt install bubblewrap); {UNSAFE}."
             )
-        for folder in packages:
+        for folder in (*packages, Path(sys.base_prefix)):
             if any(folder.resolve().is_relative_to(place) for place in ("/tmp", "/dev", "/proc")):
                 raise UsageError(
                     f"programs cannot import from {folder}, where they have folders of their own; put it elsewhere."

@@ -76,6 +76,10 @@ def command(program: str, paths: Sequence[str], *, disk: int | None = None) -> l
         call += ["--unshare-user", "--uid", str(INNER), "--gid", str(INNER), "--as-pid-1", "--cap-drop", "ALL"]
     elif os.geteuid() != 0:
         call += ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "ALL"]
+    call += ["--proc", "/proc", "--perms", "0755", "--dir", "/dev"]
+    for place in ("/tmp", "/dev/shm"):
+        call += ["--perms", "1777"]
+        call += ["--dir", place] if disk is None else ["--size", str(disk * 2**20), "--tmpfs", place]
     folders = [folder for path in paths for folder in reversed(Path(path).parents[:-1])]
     for folder in dict.fromkeys(folders):
         if not folder.is_symlink():
@@ -83,12 +87,9 @@ def command(program: str, paths: Sequence[str], *, disk: int | None = None) -> l
     for name in paths:
         linked = os.path.islink(name) and os.path.isdir(name)
         call += ["--symlink", os.readlink(name), name] if linked else ["--ro-bind", name, name]
-    call += ["--proc", "/proc", "--perms", "0755", "--dir", "/dev", "--symlink", "/proc/self/fd", "/dev/fd"]
+    call += ["--symlink", "/proc/self/fd", "/dev/fd"]
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         call += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]
     for device in DEVICES:
         call += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-    for place in ("/tmp", "/dev/shm"):
-        call += ["--perms", "1777"]
-        call += ["--dir", place] if disk is None else ["--size", str(disk * 2**20), "--tmpfs", place]
     return [*call, "--remount-ro", "/", "--chdir", "/"]

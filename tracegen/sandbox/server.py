@@ -31,7 +31,7 @@ class Failing(TracegenError):
 
 
 class ForkServer:
-    """One waiting interpreter, started at the first program."""
+    """One waiting interpreter, started at the first program; it ends with the thread that started it."""
 
     name = "fork server, namespaces of its own for every program"
 
@@ -97,7 +97,13 @@ class ForkServer:
             told.seek(0)
             file = theirs.fileno()
             self._process = subprocess.Popen(
-                [*command, str(file)], pass_fds=[file], env={}, stdin=told, stdout=subprocess.DEVNULL, stderr=said
+                [*command, str(file)],
+                pass_fds=[file],
+                env={},
+                stdin=told,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,  # an interrupt at the terminal is ours to act on
             )
             theirs.close()
             if control.recv(1) != b"!":

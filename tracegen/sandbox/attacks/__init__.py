@@ -11,7 +11,7 @@ from typing import Literal
 from tracegen.sandbox.inside import seccomp
 from tracegen.sandbox.limits import Limits
 
-SHORT = Limits(seconds=0.5, wall=2.0, memory=256, processes=32, output=2**18, disk=16)
+SHORT = Limits(seconds=1.0, wall=2.5, memory=256, processes=32, output=2**18, disk=16)
 
 CALL = """
 import ctypes, errno, os
