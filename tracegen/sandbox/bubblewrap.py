@@ -15,6 +15,8 @@ from pathlib import Path
 from tracegen.sandbox.inside.namespaces import INNER
 
 SYSTEM = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo")
+OF_THE_KERNEL = ("kallsyms", "kcore", "keys", "kmsg", "modules", "sched_debug", "timer_list", "vmallocinfo")
+"""What /proc tells about the machine, and a program of its own needs not to know."""
 DEVICES = ("null", "zero", "full", "random", "urandom")
 NIX = Path("/nix/store")
 INSIDE = Path(__file__).parent / "inside"
@@ -92,4 +94,8 @@ def command(program: str, paths: Sequence[str], *, disk: int | None = None) -> l
         call += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]
     for device in DEVICES:
         call += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+    if disk is not None:  # further in, /proc is mounted without any of this
+        for name in OF_THE_KERNEL:
+            if os.path.exists(f"/proc/{name}"):
+                call += ["--ro-bind", "/dev/null", f"/proc/{name}"]
     return [*call, "--remount-ro", "/", "--chdir", "/"]

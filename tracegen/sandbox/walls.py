@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tracegen.records import TracegenError
+from tracegen.sandbox.inside.namespaces import INODES
 from tracegen.sandbox.limits import Ended, Limits
 
 NAMESPACES = ("mnt", "pid", "net", "ipc", "uts", "user")
@@ -56,6 +57,7 @@ print(json.dumps({
     "environment": [*os.environ, *(v.partition("=")[0] for v in open("/proc/self/environ").read().split(chr(0)) if v)],
     "writes": [refused(open, path, "w") for path in ("/x", "/usr/lib/x", os.__file__, "/dev/x")],
     "folders": [os.statvfs(path).f_blocks * os.statvfs(path).f_frsize for path in ("/tmp", "/dev/shm")],
+    "files": [os.statvfs(path).f_files for path in ("/tmp", "/dev/shm")],
     "ids": [*os.getresuid(), *os.getresgid()],
     "capabilities": [status["Cap" + name] for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")],
     "privileges": status["NoNewPrivs"],
@@ -89,7 +91,8 @@ def judged(seen: Mapping[str, Any]) -> dict[str, bool]:
         "own ipc and host name": own["ipc"] and own["uts"],
         "no network": own["net"] and seen["interfaces"] in ([], ["lo"]) and seen["socket"] in refusals,
         "read-only root": own["mnt"] and set(seen["writes"]) <= refusals,
-        "sized /tmp and /dev/shm": all(size <= LIMITS.disk * 2**20 for size in seen["folders"]),
+        "sized /tmp and /dev/shm": all(size <= LIMITS.disk * 2**20 for size in seen["folders"])
+        and all(0 < files <= INODES for files in seen["files"]),
         "empty environment": set(seen["environment"]) <= {"PYTHONHASHSEED", "PWD"},
         "unprivileged uid": 0 not in seen["ids"],
         "no capabilities": all(int(mask, 16) == 0 for mask in seen["capabilities"]),
