@@ -143,6 +143,8 @@ RIGHT = {
         ["assert D(1).y == 2 and D(1) == D(1, 2)"],
     ),
     "cases of a function": ("def f(a, b): return a, b", [{"input": '[1]\n"x"', "output": '[[1], "x"]'}], "f"),
+    "cases with numbers that JSON has not": ("def f(x): return x", [{"input": "Infinity", "output": "Infinity"}], "f"),
+    "a function named like a standard module": ("def bisect(x): return x", "def check(candidate):\n    assert candidate(1) == 1", "bisect"),
     "cases of a method": (
         "class Solution:\n    def f(self, x): return x + 1",
         [{"input": "1", "output": "2"}, {"input": "2", "output": "3"}],

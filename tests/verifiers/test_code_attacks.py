@@ -28,3 +28,9 @@ def test_nor_is_it_as_a_candidate(name: str) -> None:
     verdict = judged(ATTACKS[name].program, check, "f")
     assert verdict.outcome in ("wrong", "error"), verdict
     assert verdict.reason != "infrastructure", verdict
+
+
+def test_a_function_named_like_a_builtin_is_not_what_it_is_measured_by() -> None:
+    check = "def check(candidate):\n    for x in ([1], [2]):\n        assert candidate(x) == sum(x)"
+    assert judged("def sum(x): return 0", check, "sum").outcome == "wrong"
+    assert judged("def sum(x): return x[0]", check, "sum").outcome == "right"

@@ -21,7 +21,11 @@ from tracegen.verifiers._code import plain
 
 FILE = "<tests>"
 """What tracebacks call the tests; the guest looks for it."""
+REMEMBERED = 2**18
+"""Characters of tests that are kept, read, for the next program; those of a contest can take many millions."""
 _OF_CASES = """\
+from math import inf, nan
+
 def listed(value):
     return [listed(item) for item in value] if isinstance(value, (list, tuple)) else value
 
@@ -66,16 +70,16 @@ def read(tests: Any, entry_point: str | None) -> Suite | None:
     if tests is None or (isinstance(tests, str | Sequence | Mapping) and not tests):
         return None
     if isinstance(tests, str):
-        return _suite(tests, entry_point)
-    if isinstance(tests, Sequence) and all(isinstance(test, str) for test in tests):
-        return _suite("\n".join(tests), entry_point)
-    if isinstance(tests, Sequence) and all(isinstance(test, Mapping) for test in tests):
-        cases = [_case(test) for test in tests]
-        return _suite(_OF_CASES.format(cases=cases), entry_point)
-    raise BadTests("tests are assert statements, the source of check(candidate), or cases with input and output")
+        source = tests
+    elif isinstance(tests, Sequence) and all(isinstance(test, str) for test in tests):
+        source = "\n".join(tests)
+    elif isinstance(tests, Sequence) and all(isinstance(test, Mapping) for test in tests):
+        source = _OF_CASES.format(cases=[_case(test) for test in tests])
+    else:
+        raise BadTests("tests are assert statements, the source of check(candidate), or cases with input and output")
+    return (_remembered if len(source) < REMEMBERED else _suite)(source, entry_point)
 
 
-@lru_cache(maxsize=256)
 def _suite(source: str, entry_point: str | None) -> Suite | None:
     if not source.strip():
         return None
@@ -93,13 +97,16 @@ def _suite(source: str, entry_point: str | None) -> Suite | None:
     wanted = dict.fromkeys(_free(table))
     if entry_point and (check or "candidate" in wanted):
         wanted = dict.fromkeys([*(name for name in wanted if name != "candidate"), entry_point])
-    modules = [name for name in wanted if name in sys.stdlib_module_names and _only_a_module(tree, name)]
+    modules = [name for name in wanted if name != entry_point and _only_a_module(tree, name)]
     names = [name for name in wanted if name not in modules and (name == entry_point or not hasattr(builtins, name))]
     stars = [node.module for node in ast.walk(tree) if _imports_all(node) and node.module]
     asserts = [(node.lineno, node.end_lineno or node.lineno) for node in ast.walk(tree) if isinstance(node, ast.Assert)]
     names = names or _first_called(tree)
     found = _plain(tree, source.splitlines(), names, entry_point)
     return Suite(source, code, names, modules, stars, entry_point, check, asserts, found)
+
+
+_remembered = lru_cache(maxsize=256)(_suite)
 
 
 def _plain(tree: ast.Module, lines: list[str], names: list[str], entry_point: str | None) -> list[plain.Assertion]:
@@ -110,7 +117,8 @@ def _plain(tree: ast.Module, lines: list[str], names: list[str], entry_point: st
             case [*before, ast.FunctionDef(name="check", args=ast.arguments(args=[ast.arg(arg=candidate)])) as check]:
                 if not entry_point or plain.read(before, functions, lines):
                     return []
-                return plain.read(check.body, functions | {candidate: entry_point}, lines)
+                by_name = {name: name for name in names if not hasattr(builtins, name)}
+                return plain.read(check.body, by_name | {candidate: entry_point}, lines)
         return plain.read(tree.body, functions, lines)
     except plain.NotPlain:
         return []
@@ -160,7 +168,9 @@ def _imports_all(node: ast.AST) -> TypeGuard[ast.ImportFrom]:
 
 
 def _only_a_module(tree: ast.Module, name: str) -> bool:
-    """Whether the tests look at nothing but attributes of the name, as one does with a module."""
+    """Whether this is a standard module that the tests look at nothing but attributes of."""
+    if name not in sys.stdlib_module_names:
+        return False
     uses = sum(_name(node) == name for node in ast.walk(tree))
     return uses == sum(isinstance(node, ast.Attribute) and _name(node.value) == name for node in ast.walk(tree))
 
