@@ -130,13 +130,14 @@ def test_a_benchmark_that_cannot_be_loaded_is_unchecked_and_the_run_goes_on(call
     status, _, err = call("publish", "--repo", "someone/sums", benchmarks=benchmarks, k=[1])
     assert status == 2
     assert "not checked against gpqa_diamond" in err
-
     choices = {f"Incorrect Answer {n}": str(n) for n in (1, 2, 3)}
     (tmp_path / "gpqa_diamond").mkdir()
     (tmp_path / "gpqa_diamond" / "test.jsonl").write_text(lines([GPQA | choices]))
     assert call("curate", benchmarks=benchmarks, k=[1])[0] == 0
     assert "unchecked" not in json.loads(Path("run/corpus/funnel.json").read_text())
     assert "Unchecked" not in Path("run/corpus/README.md").read_text()
+    status, _, err = call("publish", "--repo", "someone/sums", benchmarks={**benchmarks, "aime24": {}}, k=[1])
+    assert (status, "was made before the recipe named aime24" in err) == (2, True)
 
 
 def test_a_run_without_any_benchmark_that_loads_has_no_scores(call: CALL) -> None:

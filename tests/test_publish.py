@@ -213,7 +213,7 @@ def test_a_corpus_that_was_not_checked_against_a_benchmark_of_its_recipe(hub: Fa
     fails(corpus, REPO, UsageError, "not checked against gpqa_diamond, aime25", "remove it from evaluate.benchmarks")
     assert hub.requests == []
     (corpus / "funnel.json").write_text("[]")
-    fails(corpus, REPO, UsageError, "funnel.json is damaged", "run `tracegen curate` again")
+    fails(corpus, REPO, UsageError, "is damaged", "run `tracegen curate` again")
     (corpus / "funnel.json").write_text(json.dumps(funnel | {"unchecked": []}))
     publish(corpus, REPO)
 

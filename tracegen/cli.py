@@ -180,7 +180,8 @@ def publish(
     recipe, folder = load_recipe(target, overrides)
     if not (name := repo or recipe.corpus.repo):
         raise UsageError("where to? Say --repo owner/name, or set corpus.repo in the recipe.")
-    print(upload((run_dir or folder) / "corpus", name, private=private or recipe.corpus.private))
+    corpus, private = (run_dir or folder) / "corpus", private or recipe.corpus.private
+    print(upload(corpus, name, private=private, benchmarks=recipe.evaluate.benchmarks))
 
 
 @app.command()

@@ -5,11 +5,12 @@ and from nowhere else. Publishing again commits what has changed, and nothing wh
 Limits: one commit holds the whole corpus, so that readers never see half of it; it is not made for thousands of files.
 """
 
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import yaml
 
 from tracegen.records import TracegenError, UsageError
 
@@ -17,9 +18,12 @@ FILES = ("README.md", "funnel.json", "recipe.yaml", "data/*.parquet")
 """What is published; whatever else lies in the folder stays at home."""
 
 
-def publish(corpus: Path, repo: str, *, private: bool = False, message: str | None = None) -> str:
+def publish(
+    corpus: Path, repo: str, *, private: bool = False, message: str | None = None, benchmarks: Iterable[str] = ()
+) -> str:
     """Upload the folder `corpus` to the data set `repo` ("owner/name"), made if need be; the repository's URL.
 
+    `benchmarks` are those that the recipe names now: the corpus must have been checked against each of them.
     Data files of an earlier, larger corpus are deleted in the same commit.
     Raises UsageError (no corpus, a benchmark that it was not checked against, no token, a malformed name, a public
     repository where a private one was asked for) and TracegenError (what the server or the network said).
@@ -28,7 +32,7 @@ def publish(corpus: Path, repo: str, *, private: bool = False, message: str | No
 
     files = _files(corpus)
     rows = _rows(corpus)
-    _refuse_unchecked(corpus)
+    _refuse_unchecked(corpus, benchmarks)
     _check_name(repo)
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="tracegen")
     if get_token() is None:
@@ -76,18 +80,28 @@ def _rows(corpus: Path) -> int:
     return rows
 
 
-def _refuse_unchecked(corpus: Path) -> None:
+def _refuse_unchecked(corpus: Path, benchmarks: Iterable[str]) -> None:
     """A recipe that names a benchmark promises that the corpus holds nothing of it."""
-    path = corpus / "funnel.json"
     try:
-        unchecked = json.loads(path.read_text(encoding="utf-8")).get("unchecked") if path.is_file() else None
-    except (ValueError, AttributeError):
-        raise UsageError(f"{path} is damaged; run `tracegen curate` again.") from None
+        unchecked = yaml.safe_load(_text(corpus / "funnel.json")).get("unchecked")
+        made_for = (yaml.safe_load(_text(corpus / "recipe.yaml")).get("evaluate") or {}).get("benchmarks") or {}
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError):
+        raise UsageError(f"the corpus in {corpus} is damaged; run `tracegen curate` again.") from None
     if unchecked:
         raise UsageError(
             f"the corpus was not checked against {', '.join(unchecked)}, which the recipe names and which could not be "
             "loaded; make it loadable, or remove it from evaluate.benchmarks, and run `tracegen curate` again."
         )
+    if new := [name for name in benchmarks if name not in made_for]:
+        raise UsageError(
+            f"the corpus was made before the recipe named {', '.join(new)}, and was not checked against it; "
+            "run `tracegen curate` again."
+        )
+
+
+def _text(path: Path) -> str:
+    """A file of the corpus; an empty mapping where there is none."""
+    return path.read_text(encoding="utf-8") if path.is_file() else "{}"
 
 
 def _check_name(repo: str) -> None:
