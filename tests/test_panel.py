@@ -1,5 +1,6 @@
 """Who is heard on a trace: the order, `only`, second opinions, and what decides."""
 
+import json
 from collections import deque
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from tracegen import panel, recipe
 from tracegen.records import Problem, UsageError, Verdict
+from tracegen.rundir import fingerprint
 from tracegen.verify import Judge, gold_trace
 
 
@@ -124,7 +126,30 @@ def test_a_convention_that_no_verifier_has_is_refused() -> None:
         judge.submit(Problem("p", "?", answer="1", conventions={"tolerence": 1}), gold_trace("k", "1"))
 
 
-def test_the_fingerprint_covers_who_is_heard_and_what_a_model_is_asked() -> None:
-    plain = Judge({"math": {}, "exact": {}}).fingerprint()
-    assert plain != Judge({"math": {}, "exact": {"only": "wrong"}}).fingerprint()
-    assert plain != Judge({"math": {}, "exact": {"second_opinion": 0.5}}).fingerprint()
+def test_the_fingerprint_covers_who_is_heard_and_what_a_model_is_asked(tmp_path: Any) -> None:
+    def shape(**verifiers: Any) -> str:
+        found = Judge(verifiers, asked=tmp_path).fingerprint()
+        assert json.dumps(found)
+        return fingerprint(found)
+
+    assert shape(math={}, exact={}) == shape(math={}, exact={})
+    different = {
+        shape(math={}, exact={}),
+        shape(exact={}, math={}),
+        shape(math={}, exact={"only": "wrong"}),
+        shape(math={}, exact={"second_opinion": 0.5}),
+    }
+    assert len(different) == 4
+    (tmp_path / "mine.yaml").write_text("user: '{{ problem.statement }} {{ response }} VERDICT {{ mark }}: RIGHT'")
+    model = {"engine": "openai", "model": "m", "options": {"base_url": "http://127.0.0.1:9/v1"}}
+    plain = shape(judge=model)
+    assert plain == shape(judge=model | {"options": {"base_url": "http://127.0.0.1:8/v1"}})
+    assert plain == shape(judge=model | {"sampling": {"temperature": 0, "max_tokens": 99}})
+    different = {
+        plain,
+        shape(judge=model | {"model": "n"}),
+        shape(judge=model | {"sampling": {"temperature": 0.5}}),
+        shape(judge=model | {"prompt": str(tmp_path / "mine.yaml")}),
+        shape(judge=model | {"swap": False}),
+    }
+    assert len(different) == 5

@@ -7,6 +7,7 @@ them together. Where a trace joined since, or one was continued, the whole probl
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import cached_property
 from queue import SimpleQueue
 
@@ -33,10 +34,10 @@ class Judging:
         if trace.problem_id in self.problems and trace.problem_id not in self._voting:
             self._submit(trace, ())
 
-    def vote(self, traces: Iterable[Trace]) -> None:
-        """The traces of problems that waited for all of them; waits for the verdicts."""
-        for siblings in together(traces, self._voting).values():
-            for trace in siblings:
+    def vote(self, traces: Iterable[Trace], groups: Mapping[str, Sequence[Trace]]) -> None:
+        """The traces of problems that waited for all of theirs, `groups`; waits for the verdicts."""
+        for trace in traces:
+            if siblings := groups.get(trace.problem_id):
                 self._submit(trace, siblings)
                 while len(self._pending) >= WINDOW:
                     self._store(self._done.get())
@@ -88,9 +89,9 @@ def voting(problems: Mapping[str, Problem], judge: Judge) -> frozenset[str]:
 
 
 def together(traces: Iterable[Trace], names: frozenset[str]) -> dict[str, list[Trace]]:
-    """All traces of each of these problems."""
+    """All traces of each of these problems, without prompt and reasoning: what is compared is what they answer."""
     groups: dict[str, list[Trace]] = {}
     for trace in traces if names else ():
         if trace.problem_id in names:
-            groups.setdefault(trace.problem_id, []).append(trace)
+            groups.setdefault(trace.problem_id, []).append(replace(trace, prompt=(), reasoning=""))
     return groups

@@ -49,7 +49,8 @@ def sample(
         for trace in _planned(ledger.folder, problems, askers) if ask else ():
             judging.take(trace)
         judging.finish()
-        judging.vote(_planned(ledger.folder, problems, askers))
+        if groups := together(_planned(ledger.folder, problems, askers), voting(problems, judge)):
+            judging.vote(_planned(ledger.folder, problems, askers), groups)
 
 
 def judged(

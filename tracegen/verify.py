@@ -156,7 +156,11 @@ class Judge:
     def fingerprint(self, problems: Iterable[Problem] = ()) -> dict[str, Any]:
         """All that shapes the verdicts of the recipe's verifiers and of those that `problems` name: JSON-able."""
         names = dict.fromkeys([*self._order, *sorted({p.verifier for p in problems if p.verifier})])
-        return {name: self._shape(self._seat(name)) for name in names}
+        order = list(self._order)
+        return {
+            name: self._shape(self._seat(name)) | {"place": order.index(name) if name in order else None}
+            for name in names
+        }
 
     def _shape(self, seat: Seat) -> dict[str, Any]:
         inputs = _worker.about(seat.function, "inputs")
