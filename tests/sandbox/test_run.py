@@ -63,6 +63,18 @@ def test_every_program_draws_and_hashes_alike(box: Sandbox) -> None:
     assert box.run(source).stdout == box.run(source).stdout
 
 
+@pytest.mark.parametrize("unsafe", [False, True])
+def test_a_program_hears_its_signals_whatever_its_host_blocks(unsafe: bool) -> None:
+    source = "import signal\ntry:\n    signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt:\n    print(1)"
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with Sandbox(unsafe=unsafe) as own:
+            ended = own.run(source)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert ended.stdout == b"1\n"
+
+
 def test_nothing_stays_open_on_our_side(box: Sandbox) -> None:
     box.run("1")
     before = sorted(os.listdir("/proc/self/fd"))

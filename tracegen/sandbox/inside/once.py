@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import sys
 
@@ -22,6 +23,7 @@ def main() -> None:
     status, *files = map(int, sys.argv[2:])
     walls = config["walls"]
     os.environ.clear()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if sys.platform.startswith("linux"):
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # a program of the same uid could read and trace us otherwise

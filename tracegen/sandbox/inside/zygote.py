@@ -9,6 +9,7 @@ import gc
 import itertools
 import json
 import os
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -28,6 +29,7 @@ def main() -> None:
     """Serves until the socket is closed; gets past `_serve` only in a program's process."""
     control, config = socket.socket(fileno=int(sys.argv[1])), json.load(sys.stdin)
     os.environ.clear()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # our parent may block some; programs do not
     obey = preload.modules(config["packages"], config["modules"])
     namespaces.settle(config["first_id"])
     control.send(b"!")
