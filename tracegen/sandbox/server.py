@@ -65,10 +65,10 @@ class ForkServer:
             socket.send_fds(self._control, [json.dumps({"trusted": trusted, **limits.inside}).encode()], wires.theirs)
             wires.hand_over()
             wires.status.settimeout(PATIENCE)
+            jobs.send(wires.status, source)  # before we wait, so that the new process need not wait for us
             said, files, _, _ = socket.recv_fds(wires.status, 1, 1)
             if not said:
                 raise EOFError("no answer")
-            jobs.send(wires.status, source)
         except (OSError, EOFError):
             wires.close()
             raise
