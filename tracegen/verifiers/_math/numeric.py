@@ -55,7 +55,10 @@ class Point:
         rule = RULES.get(node.name)
         if rule is None:
             raise Undefined
-        return rule(self, node)
+        try:
+            return rule(self, node)
+        except (TypeError, ValueError) as error:  # too many or too few arguments, or of a kind that it does not take
+            raise Undefined from error
 
     def variable(self, name: str) -> Fraction:
         drawn = _drawn(f"{self.seed}/{name}")

@@ -166,7 +166,7 @@ class _Parser(Factors):
         if isinstance(left, Op) and left.name == "unit" and isinstance(right, Num):
             # `2 hours 30 minutes`
             return Op("add", (left, self.beside(right) if self.starts() else right))
-        if isinstance(left, Num) and isinstance(right, Num):
+        if isinstance(left, Num) and isinstance(right, Num) and before.kind == "number":
             raise Unparsable("two numbers side by side")
         if before.value in ("\\frac", "\\dfrac", "\\tfrac", "\\cfrac") and _whole(left):
             if _proper(right):

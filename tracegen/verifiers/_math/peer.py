@@ -58,7 +58,7 @@ _READABLE = (
 )
 _UNREAD = _OPERATORS | {"begin", "partial", "nabla", "forall"}
 """One of these at least: what else our parser cannot read is no mathematics for sympy either."""
-_LARGE = re.compile(r"\d{13}|\^\s*\{?\s*-?\d{3}|\^[^^]*\^[^^]*\^|!")
+_LARGE = re.compile(r"\d{13}|\^\s*\{?\s*-?\d{3}|\^\s*\{[^{}]*\^|\^[^^]*\^[^^]*\^|!")
 """Numbers and powers that sympy would compute to the last digit."""
 
 
