@@ -154,6 +154,19 @@ def test_a_full_disk_stops_with_one_sentence_and_keeps_what_was_acknowledged(tmp
     assert {found["key"] for found in read(tmp_path)} >= {found["key"] for found in acknowledged}
 
 
+def test_a_failed_write_reaches_whoever_waits_for_this_row_before_asking_on(tmp_path, monkeypatch):
+    def fsync(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def conversation():
+        yield row("a")
+        pytest.fail("the next row was drawn, and whoever waits for the first one would wait for ever")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with Ledger(tmp_path) as ledger, pytest.raises(TracegenError, match="No space left on device"):
+        list(ledger.commit(conversation(), wait=lambda: True))
+
+
 def test_what_an_interrupted_consumer_was_owed_is_on_disk(tmp_path):
     def engine():
         yield from (row(str(number)) for number in range(10))
@@ -170,6 +183,12 @@ KEY = {"model": {"revision": "r"}, "messages": [{"role": "user", "content": "q"}
 def test_budgets_and_empty_parameters_stay_out_of_the_key():
     key = sample_key(**KEY, sampling={"temperature": 0.8, "max_tokens": 10, "n": 4})
     assert key == sample_key(**KEY, sampling={"temperature": 0.8, "max_tokens": 99, "n": 8, "top_p": None})
+
+
+def test_a_prompt_with_half_a_surrogate_pair_has_a_key_and_ordinary_keys_stay():
+    key = sample_key(**(KEY | {"messages": [{"role": "user", "content": "\ud800"}]}), sampling={})
+    assert key != sample_key(**KEY, sampling={})
+    assert sample_key(**KEY, sampling={"temperature": 0.8}) == "7b38c559a1446ec98bb939684e67f3a0"
 
 
 @pytest.mark.parametrize(

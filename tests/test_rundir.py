@@ -66,3 +66,11 @@ def test_a_run_directory_that_cannot_be_written_is_the_users_mistake(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot write to the run directory"), rundir.owned(tmp_path / "file" / "run"):
         pass
+
+
+def test_a_hash_takes_half_a_surrogate_pair_and_that_of_ordinary_text_stays():
+    assert rundir.fingerprint("\ud800") != rundir.fingerprint("\ud801")
+    assert (
+        rundir.fingerprint({"b": "ä", "a": [1, None]})
+        == "fad634130efff3d1ac62456e24cd521510a4c43d913b745ae2b6a3e8c68f2ad0"
+    )

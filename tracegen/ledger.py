@@ -47,7 +47,7 @@ def sample_key(
         "sample": sample,
     }
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def read(folder: Path) -> Iterator[Row]:
@@ -130,6 +130,9 @@ class Ledger:
                     waiting.put(row)
                     while alone and durable.empty() and not writer.done():
                         time.sleep(0.001)
+                    # Whoever waits for this row would draw no next one.
+                    if alone:
+                        self._raise_if_failed(writer)
                     while not durable.empty():
                         yield durable.get()
             finally:

@@ -22,9 +22,9 @@ from tracegen.records import UsageError
 
 
 def fingerprint(inputs: Any) -> str:
-    """A hash of anything JSON-able (keys in any order)."""
+    """A hash of anything JSON-able (keys in any order); half a surrogate pair, as a model may write it, included."""
     canonical = json.dumps(inputs, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @contextmanager
