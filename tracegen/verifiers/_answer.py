@@ -7,11 +7,9 @@ Only the response counts; what stands inside `<think>` never reaches this module
 """
 
 import re
-from typing import NamedTuple
 
 from tracegen.verifiers._cues import (
     ANNOUNCED,
-    APPROXIMATES,
     BOLD,
     CLAUSE_END,
     CODE,
@@ -19,7 +17,6 @@ from tracegen.verifiers._cues import (
     CONCLUDES,
     END_OF_SENTENCE,
     FOREIGN,
-    JOINS,
     MATH,
     MEASURES,
     POLITE,
@@ -29,38 +26,19 @@ from tracegen.verifiers._cues import (
     SMALL,
     SPEAKS,
     SUBORDINATE,
-    TAGS,
     TURN,
     UNITS,
     VALUE,
     VERB,
 )
+from tracegen.verifiers._marks import Found, box, tag
 from tracegen.verifiers._math.dates import date, time
 from tracegen.verifiers._math.text import stripped
-from tracegen.verifiers._math.units import is_unit
 
 BARE = 200
 """Characters up to which a whole response may itself be the answer; the longest gold answer of MATH-500 has 53."""
 LONGEST = 200_000
 """Characters at the end of a response that are searched."""
-APART = 80
-"""Characters between two boxes that may still be one answer."""
-
-
-class Found(NamedTuple):
-    """A final answer and where it stood."""
-
-    text: str
-    place: str
-    """`box`, `tag`, `sentence`, `bold`, `whole`, `last_line`."""
-    start: int
-    end: int
-    several: str | None = None
-    """All boxes that together may list the answers, parted by commas; the gold says whether they are meant."""
-
-
-_TOKEN = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)\s*\{|\\.|[{}]", re.DOTALL)
-_BARE_BOX = re.compile(r"\\boxed\s+([^\s{]\S*)")
 
 
 def find(response: str) -> Found | None:
@@ -92,96 +70,16 @@ def marked(text: str) -> str | None:
 
 def boxed(text: str) -> str | None:
     """What stands in the last complete `\\boxed{...}` (or `\\fbox`), braces balanced; None without one."""
-    return found.text if (found := _box(text)) else None
+    return found.text if (found := box(text)) else None
 
 
 def _marked(text: str) -> Found | None:
-    box, tag = _box(text), _tag(text)
-    if box and tag:
-        return box if tag.start <= box.start < tag.end or box.start > tag.start else tag
-    return box or tag
-
-
-def _tag(text: str) -> Found | None:
-    if ">" not in text:
-        return None
-    lower = text.lower()
-    last = None
-    for opening, closing in TAGS:
-        end = lower.rfind(closing)
-        start = lower.rfind(opening, 0, max(end, 0))
-        if start >= 0 and (last is None or end > last[1]):
-            last = (start + len(opening), end)
-    if last is None:
-        return None
-    inside = text[slice(*last)]
-    if len(PROSE.findall(_mathematics(inside))) > 1 and (found := _announced(inside)):
-        return found._replace(place="tag", start=found.start + last[0], end=found.end + last[0])
-    return Found(inside.strip(), "tag", *last)
-
-
-def _box(text: str) -> Found | None:
-    """The last box; of a box and its approximation the exact one; with the boxes before it that belong to it."""
-    if "box" not in text:
-        return None
-    if not (boxes := _boxes(text)):
-        bare = [*_BARE_BOX.finditer(text)]
-        return Found(bare[-1].group(1).strip("$.,"), "box", *bare[-1].span(1)) if bare else None
-    start, end = boxes.pop()
-    while boxes and _walks_back(_between(text, boxes[-1][1], start)):
-        start, end = boxes.pop()
-    several = [text[start:end]]
-    before = start
-    while boxes and _belongs(_between(text, boxes[-1][1], before)):
-        before, stop = boxes.pop()
-        several.append(text[before:stop])
-    joined = ", ".join(answer.strip() for answer in reversed(several)) if len(several) > 1 else None
-    return Found(text[start:end] + _behind(text[end + 1 : end + 60]), "box", start, end, joined)
-
-
-def _behind(text: str) -> str:
-    """What belongs to the value although it stands behind the box: a percent sign, a factor of pi, a unit."""
-    if re.match(r"[\s$}]{0,4}(?:\\?%|percent\b)", text):
-        return r"\%"
-    if re.match(r"\s?\\pi(?![A-Za-z])", text):
-        return r"\pi"
-    unit = re.match(
-        r"[\s$}~)\\]{0,6}(?:text\s?\{)?\s?([A-Za-z]{1,12}(?:/[a-z]{1,6})?(?:\^\{?[23]\}?)?)\}?[\s$)]{0,3}(?:[.,]|$)",
-        text,
-    )
-    return rf" \text{{{unit.group(1)}}}" if unit and is_unit(unit.group(1).partition("/")[0].partition("^")[0]) else ""
-
-
-def _between(text: str, end: int, start: int) -> str:
-    opening = max(text.rfind("\\boxed", end, start), text.rfind("\\fbox", end, start), end)
-    return text[end + 1 : opening] if start - end < 4 * APART else "\n\n"
-
-
-def _walks_back(between: str) -> bool:
-    return len(between) <= APART and "\n\n" not in between and APPROXIMATES.search(between) is not None
-
-
-def _belongs(between: str) -> bool:
-    """Whether the box before is of the same list: `and`, `or`, a comma or nothing stands between, no new thought."""
-    if len(between) > APART or "\n" in between.strip() or END_OF_SENTENCE.search(between):
-        return False
-    return not between.strip(" $\\()[]") or JOINS.search(between) is not None
-
-
-def _boxes(text: str) -> list[tuple[int, int]]:
-    """Start and end of the inside of every complete box that holds no other, in one pass over the text."""
-    opened: list[int | None] = []
-    found: list[tuple[int, int]] = []
-    for token in _TOKEN.finditer(text):
-        if token.group().startswith("\\") and token.group().endswith("{") and len(token.group()) > 2:
-            opened.append(token.end())
-        elif token.group() == "{":
-            opened.append(None)
-        elif token.group() == "}" and opened:
-            start = opened.pop()
-            if start is not None and not (found and found[-1][0] > start):
-                found.append((start, token.start()))
-    return found
+    inside, tagged = box(text), tag(text)
+    if tagged and len(PROSE.findall(_mathematics(tagged.text))) > 1 and (found := _announced(tagged.text)):
+        tagged = found._replace(place="tag", start=found.start + tagged.start, end=found.end + tagged.start)
+    if inside and tagged:
+        return inside if inside.start > tagged.start else tagged
+    return inside or tagged
 
 
 def _announced(text: str) -> Found | None:
@@ -267,7 +165,7 @@ def _span(span: "re.Match[str]") -> tuple[int, int]:
 def _last_line(text: str) -> Found | None:
     """The value at the end of a last sentence that concludes, or of a response that is one short sentence."""
     body = POLITE.sub("", text).rstrip()
-    if "\\boxed" in body[-400:] and not _boxes(body[-400:]):
+    if "\\boxed" in body[-400:] and box(body[-400:]) is None:
         return None
     start = body.rfind("\n") + 1
     bare = body[start:].strip(" .*")

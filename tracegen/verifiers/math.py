@@ -14,7 +14,7 @@ from tracegen.records import Problem, Trace, Verdict
 from tracegen.verifiers import _answer
 from tracegen.verifiers._cues import PROSE
 from tracegen.verifiers._math import compare, peer
-from tracegen.verifiers._math.compare import Conventions
+from tracegen.verifiers._math.conventions import DEFAULT, Conventions
 from tracegen.verifiers._math.read import read, wordy
 from tracegen.verifiers._math.text import clean, words
 
@@ -79,7 +79,7 @@ def math(
     return Verdict("right" if reason == "equal" else "wrong", reason=reason, **shown)
 
 
-def equal(gold: str, answer: str, conventions: Conventions = compare.DEFAULT) -> bool:
+def equal(gold: str, answer: str, conventions: Conventions = DEFAULT) -> bool:
     """Whether two answers are the same, the first one deciding what is asked for."""
     return _equal(gold, answer, conventions) == "equal"
 

@@ -8,32 +8,28 @@ None means that this module cannot tell.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 from tracegen.verifiers._math import regions
 from tracegen.verifiers._math.agree import AGREES, MIXED, POSITIVE, at_points, close, same_number
+from tracegen.verifiers._math.conventions import DEFAULT, Conventions
+from tracegen.verifiers._math.kinds import kind
+from tracegen.verifiers._math.naming import approximated, assigned, is_name, same_name, summed
 from tracegen.verifiers._math.nodes import Node, Num, Op, Sym, has
 from tracegen.verifiers._math.numeric import Point
 from tracegen.verifiers._math.read import read
 from tracegen.verifiers._math.trees import (
-    approximated,
-    assigned,
     components,
     imaginary,
-    is_name,
     items,
-    kind,
     letter_unit,
     named,
     relations,
     replaced,
     rows,
-    same_name,
     shape,
     spread,
-    summed,
     times,
     vectorial,
     without_unit,
@@ -41,27 +37,6 @@ from tracegen.verifiers._math.trees import (
 from tracegen.verifiers._math.units import unit
 
 LARGEST_LIST = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Conventions:
-    """What counts as the same answer, where people differ."""
-
-    tolerance: float = 0.0
-    """Relative difference up to which numbers are equal."""
-    percent: Literal["both", "ignore", "value"] = "both"
-    """`both`: 28 % is neither 28 nor 0.28; `ignore`: the sign is passed over; `value`: 28 % is 0.28."""
-    units: Literal["lenient", "strict", "ignore"] = "lenient"
-    """`lenient`: a unit may be missing or added, not contradict; `strict`: it must be there."""
-    form: Literal["value", "simplified"] = "value"
-    """`simplified`: a value in another form than the gold's is wrong, the order of sums and products aside."""
-    order: bool = False
-    """Whether lists without brackets and sets are ordered."""
-    case: bool = False
-    """Whether words differ by letter case."""
-
-
-DEFAULT = Conventions()
 
 
 def equal(gold: str, answer: str, conventions: Conventions = DEFAULT) -> bool | None:
