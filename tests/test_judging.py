@@ -18,7 +18,7 @@ from tracegen.models import Model
 from tracegen.recipe import Budget, Sampling
 from tracegen.records import BudgetReached, Problem, Trace, Verdict
 from tracegen.sample import judged, sample
-from tracegen.verdicts import Verdicts, hearings
+from tracegen.verdicts import Verdicts, hearings, present
 from tracegen.verify import Judge
 
 ENGINE = '''
@@ -141,10 +141,10 @@ def trace(response: str = "7") -> Trace:
     ],
 )
 def test_what_is_heard_again_by_the_next_launch(tmp_path: Path, verdicts: list[Verdict], due: bool) -> None:
-    log = Verdicts(tmp_path / "verdicts", {})
+    log = Verdicts(tmp_path / "verdicts", {"": "panel"})
     log.add(trace(), PROBLEMS["p"], verdicts)
     log.close()
-    again = Verdicts(tmp_path / "verdicts", {})
+    again = Verdicts(tmp_path / "verdicts", {"": "panel"})
     assert again.due(trace(), PROBLEMS["p"]) is due
     assert again.of(trace(), PROBLEMS["p"]) == verdicts
     assert again.due(trace("8"), PROBLEMS["p"])
@@ -152,7 +152,7 @@ def test_what_is_heard_again_by_the_next_launch(tmp_path: Path, verdicts: list[V
 
 
 def test_of_several_hearings_the_last_one_counts(tmp_path: Path) -> None:
-    log = Verdicts(tmp_path / "verdicts", {})
+    log = Verdicts(tmp_path / "verdicts", {"": "panel"})
     log.add(trace(), PROBLEMS["p"], [Verdict("unverifiable", key="k"), Verdict("error", key="k")])
     log.add(trace(), PROBLEMS["p"], [Verdict("right", key="k")])
     log.close()
@@ -161,6 +161,63 @@ def test_of_several_hearings_the_last_one_counts(tmp_path: Path) -> None:
         file.write('{"torn')
     (hearing,) = hearings(path).values()
     assert [verdict.outcome for verdict in hearing.verdicts] == ["right"]
+
+
+def reopened(tmp_path: Path, panel: str = "panel") -> Verdicts:
+    return Verdicts(tmp_path / "verdicts", {"": panel})
+
+
+def test_a_hearing_that_a_kill_tore_apart_is_held_again(tmp_path: Path) -> None:
+    whole = [Verdict("wrong", key="k"), Verdict("right", key="k"), Verdict("wrong", key="k", second_opinion=True)]
+    log = reopened(tmp_path)
+    log.add(trace(), PROBLEMS["p"], whole)
+    log.close()
+    path = tmp_path / "verdicts" / "verdicts.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    for left in range(4):  # 1: nobody decided; 2: the second opinion is lacking
+        path.write_text("".join(lines[:left]) + '{"torn')
+        log = reopened(tmp_path)
+        assert log.due(trace(), PROBLEMS["p"]) is (left < 3)
+        assert log.of(trace(), PROBLEMS["p"]) == (whole if left == 3 else [])
+        log.close()
+
+
+def test_what_another_panel_heard_is_history_until_it_comes_back(tmp_path: Path) -> None:
+    for panel, outcome in (("one", "right"), ("two", "wrong")):
+        log = reopened(tmp_path, panel)
+        assert log.due(trace(), PROBLEMS["p"])
+        log.add(trace(), PROBLEMS["p"], [Verdict(outcome, key="k")])
+        log.close()
+        (verdict,) = present(tmp_path / "verdicts", PROBLEMS)("k", "p")
+        assert verdict.outcome == outcome
+    log = reopened(tmp_path, "one")
+    assert [verdict.outcome for verdict in log.of(trace(), PROBLEMS["p"])] == ["right"]
+    log.close()
+    (verdict,) = present(tmp_path / "verdicts", PROBLEMS)("k", "p")
+    assert verdict.outcome == "right"
+
+
+def test_verdicts_of_an_earlier_version_load_and_are_made_again(tmp_path: Path) -> None:
+    log = reopened(tmp_path)
+    log.add(trace(), PROBLEMS["p"], [Verdict("right", key="k")])
+    log.close()
+    path = tmp_path / "verdicts" / "verdicts.jsonl"
+    row = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({name: row[name] for name in row if name not in ("panel", "of", "heard", "decides")}) + "\n"
+    )
+    assert [verdict.outcome for hearing in hearings(path).values() for verdict in hearing.verdicts] == ["right"]
+    log = reopened(tmp_path)
+    assert log.due(trace(), PROBLEMS["p"])
+    log.close()
+
+
+def test_a_panel_does_not_depend_on_what_other_problems_name() -> None:
+    plain, named = Problem("p", ""), Problem("q", "", verifier="exact")
+    with Judge({"math": {}}) as judge, Judge({"math": {"units": "strict"}}) as strict:
+        assert judge.panels([plain, named])[""] == judge.panels([plain])[""]
+        assert judge.panels([named]) == strict.panels([named])
+        assert judge.panels([plain]) != strict.panels([plain])
 
 
 def test_a_budget_that_the_judge_used_up_stops_the_run_and_a_larger_one_goes_on(

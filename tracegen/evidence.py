@@ -19,7 +19,7 @@ from tracegen.panel import decide
 from tracegen.recipe import Budget, Prices
 from tracegen.records import Problem, UsageError
 from tracegen.redact import safe_recipe, without_secrets
-from tracegen.verdicts import FILE, gold_hash, hearings
+from tracegen.verdicts import present
 
 TEXT = 200_000
 """Characters of the accepted trace: some 50,000 tokens, and a tenth of a page of two megabytes."""
@@ -39,15 +39,13 @@ class Seen(NamedTuple):
 
 def traces(run: Path, problems: Mapping[str, Problem]) -> Iterator[Seen]:
     """Every answer of the ledger with its deciding verdict."""
-    found = hearings(run / "verdicts" / FILE)
-    golds = {name: gold_hash(problem) for name, problem in problems.items()}
+    verdicts = present(run / "verdicts", problems)
     for row in best(run / "traces"):
         if row["error"] is not None:
             continue
         trace = parse(row)
-        # Under another gold answer than the present one, a verdict is history.
-        hearing = found.get((trace.key, golds.get(trace.problem_id, "")))
-        verdict = decide(hearing.verdicts if hearing else [])
+        # Under another gold answer than the present one, or by another panel, a verdict is history.
+        verdict = decide(verdicts(trace.key, trace.problem_id))
         outcome, reason = (verdict.outcome, verdict.reason) if verdict else ("not judged", "")
         yield Seen(trace.problem_id, trace.teacher, trace.tokens, trace.status, outcome, reason)
 

@@ -1,8 +1,8 @@
 """What the verifiers of a run said of the same traces: how often each was heard, and how often they disagree.
 
-Only the last hearing of a trace under its problem's present gold counts. Two verifiers can be compared where both said
-right or wrong: by second opinions, and by appeals. With appeals alone the traces are those that the first one rejected,
-so the agreement says nothing of the others.
+Only the last hearing of a trace by the present panel, under its problem's present gold, counts. Two verifiers can be
+compared where both said right or wrong: by second opinions, and by appeals. With appeals alone the traces are those that
+the first one rejected, so the agreement says nothing of the others.
 """
 
 from collections import Counter, defaultdict
@@ -15,7 +15,7 @@ from tracegen.ledger import best, read
 from tracegen.panel import JUDGEMENTS, decide
 from tracegen.records import Problem, Verdict
 from tracegen.stats import Estimate, mean
-from tracegen.verdicts import FILE, gold_hash, hearings
+from tracegen.verdicts import present
 
 EXAMPLES = 5
 """Disagreements of a pair that are shown."""
@@ -90,8 +90,7 @@ def asked(run: Path) -> Iterator[tuple[str, str, int, int]]:
 
 def _heard(run: Path, problems: Mapping[str, Problem]) -> Iterator[tuple[str, list[Verdict]]]:
     """Every trace of the ledger as its problem's id, with its verdicts."""
-    found = hearings(run / "verdicts" / FILE)
-    golds = {name: gold_hash(problem) for name, problem in problems.items()}
+    verdicts = present(run / "verdicts", problems)
     for row in best(run / "traces"):
-        if hearing := found.get((row["key"], golds.get(row["problem_id"], ""))):
-            yield row["problem_id"], hearing.verdicts
+        if found := verdicts(row["key"], row["problem_id"]):
+            yield row["problem_id"], found

@@ -71,7 +71,7 @@ def missing(folder: Path, *, problems: Mapping[str, Problem], askers: Iterable[A
 
 
 def _verdicts(folder: Path, judge: Judge, problems: Mapping[str, Problem]) -> Verdicts:
-    return Verdicts(folder / "verdicts", judge.fingerprint(problems.values()))
+    return Verdicts(folder / "verdicts", judge.panels(problems.values()))
 
 
 def _ask(

@@ -1,21 +1,22 @@
-"""The verdicts of a run: a log beside the ledger, made again whenever the verifiers change.
+"""The verdicts of a run: a log beside the ledger, to which hearings are only added.
 
-One line a verdict, several for a trace in the order in which its verifiers were heard (`heard`: 1, 2 ...), of which one
-`decides`. A line also holds hashes of what was judged: `gold`, so that a corrected gold has its traces judged again and
-no others, and `judged`, the response itself, with the other traces of the problem where a verifier compares them, so
-that an answer that was continued, or a vote with new voters, is judged again. Of several hearings the last one counts.
+One line a verdict, several for a trace in the order in which its verifiers were heard (`heard`: 1, 2 ... of `of`), of
+which one `decides`; a hearing torn by a crash is none. A line also holds hashes of what was judged, and by whom:
+`panel`, the verifiers with all that shapes their verdicts, and `gold`, so that a changed verifier or a corrected gold
+has its traces judged again and no others, and `judged`, the response itself, with the other traces of the problem where
+a verifier compares them, so that an answer that was continued, or a vote with new voters, is judged again. What another
+panel heard is history, and counts again when that panel comes back. Of several hearings the last one counts.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 from tracegen.ledger import repair
 from tracegen.panel import decide
 from tracegen.records import Problem, Trace, UsageError, Verdict
-from tracegen.rundir import fingerprint, rebuilt, up_to_date
+from tracegen.rundir import fingerprint, mark, up_to_date
 
 FILE = "verdicts.jsonl"
 FIELDS = {field.name for field in fields(Verdict)}
@@ -29,16 +30,22 @@ class Hearing:
 
     judged: str
     verdicts: list[Verdict] = field(default_factory=list)
+    decided: bool = False
+    whole: bool = False
 
 
 class Verdicts:
-    """Reads what is judged already and appends what is judged next."""
+    """Reads what is judged already and appends what is judged next.
 
-    def __init__(self, folder: Path, verifiers: Mapping[str, Any]) -> None:
-        inputs = {"verifiers": verifiers}
+    `panels`: the hashes of the present panels by the verifier that a problem names, as `Judge.panels` gives them.
+    """
+
+    def __init__(self, folder: Path, panels: Mapping[str, str]) -> None:
+        inputs = {"panels": panels}
         if not up_to_date(folder, inputs):
-            with rebuilt(folder, inputs):
-                pass
+            folder.mkdir(parents=True, exist_ok=True)
+            mark(folder, inputs)  # for `present`
+        self._panels = panels
         path = folder / FILE
         path.touch()
         repair(path)
@@ -46,8 +53,8 @@ class Verdicts:
         self._log = path.open("a", encoding="utf-8")
 
     def of(self, trace: Trace, problem: Problem, siblings: Sequence[Trace] = ()) -> list[Verdict]:
-        """All verdicts on a trace as it is, under its problem's present gold; empty if it is not judged yet."""
-        hearing = self._hearings.get((trace.key, gold_hash(problem)))
+        """All verdicts of the present panel on a trace as it is, under its problem's present gold; empty without."""
+        hearing = self._hearings.get((trace.key, gold_hash(problem), self._panel(problem)))
         current = hearing is not None and hearing.judged in ("", _judged_hash(trace, siblings))
         return hearing.verdicts if hearing and current else []
 
@@ -58,22 +65,47 @@ class Verdicts:
 
     def add(self, trace: Trace, problem: Problem, verdicts: Sequence[Verdict], siblings: Sequence[Trace] = ()) -> None:
         """Write down a whole hearing."""
-        gold, judged, deciding = gold_hash(problem), _judged_hash(trace, siblings), decide(verdicts)
+        gold, panel, judged = gold_hash(problem), self._panel(problem), _judged_hash(trace, siblings)
+        hearing = {"gold": gold, "panel": panel, "judged": judged, "of": len(verdicts)}
+        deciding = decide(verdicts)
         rows = [
-            asdict(verdict) | {"gold": gold, "judged": judged, "heard": heard, "decides": verdict is deciding}
+            asdict(verdict) | hearing | {"heard": heard, "decides": verdict is deciding}
             for heard, verdict in enumerate(verdicts, 1)
         ]
         self._log.write("".join(json.dumps(row) + "\n" for row in rows))
         self._log.flush()
-        self._hearings[trace.key, gold] = Hearing(judged, list(verdicts))
+        self._hearings[trace.key, gold, panel] = Hearing(judged, list(verdicts))
 
     def close(self) -> None:
         self._log.close()
 
+    def _panel(self, problem: Problem) -> str:
+        return self._panels[problem.verifier or ""]
 
-def hearings(path: Path) -> dict[tuple[str, str], Hearing]:
-    """The last hearing of every trace (by key) under every gold (by hash). A torn last line is passed over."""
-    found: dict[tuple[str, str], Hearing] = {}
+
+def present(folder: Path, problems: Mapping[str, Problem]) -> Callable[[str, str], list[Verdict]]:
+    """What counts in a run that is at rest: the verdicts on a trace, by its key and the id of its problem.
+
+    The panels are those of the last launch.
+    """
+    found = hearings(folder / FILE)
+    stage = folder / "stage.json"
+    panels = json.loads(stage.read_text(encoding="utf-8"))["inputs"].get("panels", {}) if stage.is_file() else {}
+    under = {name: (gold_hash(problem), panels.get(problem.verifier or "", "")) for name, problem in problems.items()}
+
+    def of(key: str, problem: str) -> list[Verdict]:
+        hearing = found.get((key, *under.get(problem, ("", ""))))
+        return hearing.verdicts if hearing else []
+
+    return of
+
+
+def hearings(path: Path) -> dict[tuple[str, str, str], Hearing]:
+    """The last hearing of every trace (by key) under every gold and by every panel (by hash).
+
+    What a crash tore apart is passed over: the last line, and a hearing that lacks some of its verdicts.
+    """
+    found: dict[tuple[str, str, str], Hearing] = {}
     if not path.is_file():
         return found
     with path.open(encoding="utf-8") as lines:
@@ -84,11 +116,14 @@ def hearings(path: Path) -> dict[tuple[str, str], Hearing]:
                 row = json.loads(line)
             except ValueError:
                 raise UsageError(f"{path}, line {number} is damaged: not JSON.") from None
-            key = row["key"], row["gold"]
+            key = row["key"], row["gold"], row.get("panel", "")
             if row.get("heard") == 1 or key not in found:
                 found[key] = Hearing(row.get("judged", ""))
-            found[key].verdicts.append(Verdict(**{name: row[name] for name in row if name in FIELDS}))
-    return found
+            hearing = found[key]
+            hearing.verdicts.append(Verdict(**{name: row[name] for name in row if name in FIELDS}))
+            hearing.decided |= row.get("decides", True)
+            hearing.whole = hearing.decided and len(hearing.verdicts) == row.get("of", len(hearing.verdicts))
+    return {key: hearing for key, hearing in found.items() if hearing.whole}
 
 
 def gold_hash(problem: Problem) -> str:

@@ -22,6 +22,7 @@ from tracegen.panel import Seat, decide
 from tracegen.recipe import Prices
 from tracegen.records import Problem, Trace, TracegenError, Verdict
 from tracegen.registry import bind
+from tracegen.rundir import fingerprint
 from tracegen.verifiers import _worker
 from tracegen.workers import Heard, Workers
 
@@ -160,6 +161,13 @@ class Judge:
         return {
             name: self._shape(self._seat(name)) | {"place": order.index(name) if name in order else None}
             for name in names
+        }
+
+    def panels(self, problems: Iterable[Problem]) -> dict[str, str]:
+        """A hash of all that shapes the verdicts on each of these problems, by the verifier that it names, or ``."""
+        found = {problem.verifier or "": self._panel(problem) for problem in problems}
+        return {
+            name: fingerprint([[seat.name, self._shape(seat)] for seat in seats])[:16] for name, seats in found.items()
         }
 
     def _shape(self, seat: Seat) -> dict[str, Any]:
