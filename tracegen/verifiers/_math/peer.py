@@ -11,6 +11,7 @@ from typing import Any
 
 from tracegen.verifiers._math.names import RELATIONS
 from tracegen.verifiers._math.parse import STARTING
+from tracegen.verifiers._math.read import read
 from tracegen.verifiers._math.text import nesting
 
 LENGTH = 300
@@ -57,7 +58,7 @@ _READABLE = (
     }
 )
 _UNREAD = _OPERATORS | {"begin", "partial", "nabla", "forall"}
-"""One of these at least: what else our parser cannot read is no mathematics for sympy either."""
+"""A side that our parser cannot read must hold one of these: anything else is no mathematics for sympy either."""
 _LARGE = re.compile(r"\d{13}|\^\s*\{?\s*-?\d{3}|\^\s*\{[^{}]*\^|\^[^^]*\^[^^]*\^|!")
 """Numbers and powers that sympy would compute to the last digit."""
 
@@ -65,7 +66,11 @@ _LARGE = re.compile(r"\d{13}|\^\s*\{?\s*-?\d{3}|\^\s*\{[^{}]*\^|\^[^^]*\^[^^]*\^
 def equal(gold: str, answer: str) -> bool | None:
     """Whether Math-Verify takes two cleaned answers for one value; None where it may not or cannot read one of them."""
     written, given = (set(_COMMAND.findall(text)) for text in (gold, answer))
-    if not (written | given) & _UNREAD or (written | given) - _READABLE or (given & _OPERATORS) - written:
+    if (written | given) - _READABLE or (given & _OPERATORS) - written:
+        return None
+    if any(not read(text) and not commands & _UNREAD for text, commands in ((gold, written), (answer, given))):
+        return None
+    if any(text.count("\\begin") != text.count("\\end") for text in (gold, answer)):
         return None
     if any(len(text) > LENGTH or nesting(text) > DEPTH or _LARGE.search(text) for text in (gold, answer)):
         return None
