@@ -85,6 +85,17 @@ def test_a_benchmark_has_repeats_of_its_own_and_figures_at_the_k_that_they_reach
     assert set(asked) == {"gsm8k/gsm8k-test-0", "sums/s0", "sums/s1"}
 
 
+def test_an_evaluation_that_lacks_answers_is_not_taken_for_done(call: CALL) -> None:
+    lacking = {"sums": {"benchmark": "jsonl", "path": "sums.jsonl", "n": 5}}
+    status, _, err = call("evaluate", benchmarks=lacking)
+    assert status == 0
+    assert "some samples have no answer or no final verdict" in " ".join(err.split())
+    assert not Path("run/eval/stage.json").exists()
+    assert call("evaluate")[0] == 0
+    assert Path("run/eval/stage.json").exists()
+    assert "evaluation: up to date" in " ".join(call("evaluate")[2].split())
+
+
 def test_a_recipe_changes_the_conventions_of_a_benchmark(call: CALL, tmp_path: Path) -> None:
     loose = {"benchmark": "jsonl", "path": "sums.jsonl", "limit": 1, "conventions": {"tolerance": 0.05}}
     benchmarks = {"loose": loose, "sums": {"benchmark": "jsonl", "path": "sums.jsonl", "limit": 1}}

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from fake_server import FakeServer
 from tracegen import prompts
 from tracegen.cost import Meter
 from tracegen.generate import Asker
+from tracegen.judging import Judging
 from tracegen.ledger import read
 from tracegen.models import Model
 from tracegen.recipe import Budget, Sampling
-from tracegen.records import BudgetReached, Problem, Trace, Verdict
-from tracegen.sample import judged, sample
+from tracegen.records import BudgetReached, Problem, Trace, TracegenError, Verdict
+from tracegen.sample import _within, judged, sample, settled
 from tracegen.verdicts import Verdicts, hearings, present
-from tracegen.verify import Judge
+from tracegen.verify import WINDOW, Judge
 
 ENGINE = '''
 from tracegen.records import Completion
@@ -218,6 +220,73 @@ def test_a_panel_does_not_depend_on_what_other_problems_name() -> None:
         assert judge.panels([plain, named])[""] == judge.panels([plain])[""]
         assert judge.panels([named]) == strict.panels([named])
         assert judge.panels([plain]) != strict.panels([plain])
+
+
+class Scripted(Judge):
+    """Hears in a thread of its own, and comes to what `outcome` says or raises."""
+
+    def __init__(self, outcome: str | TracegenError) -> None:
+        super().__init__({})
+        self.outcome, self.thread = outcome, ThreadPoolExecutor(1)
+        self.submitted = self.heard = self.most_in_flight = 0
+
+    def submit(self, problem: Problem, trace: Trace, *_: Any, **__: Any) -> Future[list[Verdict]]:
+        self.submitted += 1
+        self.most_in_flight = max(self.most_in_flight, self.submitted - self.heard)
+        return self.thread.submit(self._hear, trace)
+
+    def _hear(self, trace: Trace) -> list[Verdict]:
+        self.heard += 1
+        if isinstance(self.outcome, TracegenError):
+            raise self.outcome
+        return [Verdict(self.outcome, key=trace.key)]
+
+
+def test_stored_traces_are_judged_a_window_at_a_time_and_written_down_as_they_come(tmp_path: Path) -> None:
+    log, judge = reopened(tmp_path), Scripted("right")
+    path = tmp_path / "verdicts" / "verdicts.jsonl"
+    many = 3 * WINDOW
+
+    def stored() -> Iterator[Trace]:
+        for n in range(many):
+            yield replace(trace(), key=str(n))
+            assert len(path.read_text().splitlines()) > n - WINDOW
+
+    Judging(judge, log, PROBLEMS).take_all(stored())
+    log.close()
+    assert judge.most_in_flight <= WINDOW
+    assert len(path.read_text().splitlines()) == many
+
+
+def test_a_judge_that_dies_ends_the_drawing_and_raises_only_when_all_is_collected(tmp_path: Path) -> None:
+    log, judge = reopened(tmp_path), Scripted(TracegenError("the model is gone."))
+    judging = Judging(judge, log, PROBLEMS)
+    drawn = _within(None, judging, iter([None] * 5))
+    next(drawn)
+    judging.take(trace())
+    while judging.stopped is None:
+        judging.collect()
+    judging.take(replace(trace(), key="in flight"))
+    assert list(drawn) == []
+    with pytest.raises(TracegenError, match="the model is gone"):
+        judging.finish()
+    assert judge.heard == 2
+    log.close()
+
+
+@pytest.mark.parametrize(("reason", "final"), [("equal", True), ("unanswered", False), ("infrastructure", False)])
+def test_a_stage_is_settled_when_nothing_is_missing_and_all_verdicts_are_final(
+    tmp_path: Path, ask: Callable[..., Asker], reason: str, final: bool
+) -> None:
+    asker, judge = ask("7"), Scripted("right")
+    run = {"problems": PROBLEMS, "askers": [asker], "judge": judge}
+    assert not settled(tmp_path, **run)
+    sample(tmp_path, **run)
+    (found,) = judged(tmp_path, **run)
+    log = Verdicts(tmp_path / "verdicts", judge.panels(PROBLEMS.values()))
+    log.add(found, PROBLEMS["p"], [Verdict("error", reason=reason, key=found.key)])
+    log.close()
+    assert settled(tmp_path, **run) is final
 
 
 def test_a_budget_that_the_judge_used_up_stops_the_run_and_a_larger_one_goes_on(

@@ -12,7 +12,7 @@ from functools import cached_property
 from queue import SimpleQueue
 
 from tracegen.panel import decide
-from tracegen.records import BudgetReached, Problem, Trace, Verdict
+from tracegen.records import Problem, Trace, TracegenError, Verdict
 from tracegen.verdicts import Verdicts
 from tracegen.verify import WINDOW, Judge
 
@@ -27,20 +27,27 @@ class Judging:
         self.outcomes: Counter[str] = Counter()
         self._pending: dict[Future[list[Verdict]], Case] = {}
         self._done: SimpleQueue[Future[list[Verdict]]] = SimpleQueue()
-        self._stopped: BudgetReached | None = None
+        self.stopped: TracegenError | None = None
+        """Why some verdict cannot be had: whoever asks for traces draws no more, and `finish` raises it."""
 
     def take(self, trace: Trace) -> None:
         """A trace, to be judged if it is not, and unless its problem waits for the vote."""
         if trace.problem_id in self.problems and trace.problem_id not in self._voting:
             self._submit(trace, ())
 
+    def take_all(self, traces: Iterable[Trace]) -> None:
+        """Traces that are all there already; waits for the verdicts."""
+        for trace in traces:
+            self.take(trace)
+            self._keep_window()
+        self.finish()
+
     def vote(self, traces: Iterable[Trace], groups: Mapping[str, Sequence[Trace]]) -> None:
         """The traces of problems that waited for all of theirs, `groups`; waits for the verdicts."""
         for trace in traces:
             if siblings := groups.get(trace.problem_id):
                 self._submit(trace, siblings)
-                while len(self._pending) >= WINDOW:
-                    self._store(self._done.get())
+                self._keep_window()
         self.finish()
 
     def collect(self) -> None:
@@ -49,11 +56,11 @@ class Judging:
             self._store(self._done.get())
 
     def finish(self) -> None:
-        """Wait for the verdicts that are due. BudgetReached where a verifier asks a model and may not any more."""
+        """Wait for the verdicts that are due. TracegenError where one cannot be had: a budget, a model that is gone."""
         while self._pending:
             self._store(self._done.get())
-        if self._stopped:
-            raise self._stopped
+        if self.stopped:
+            raise self.stopped
 
     def rate(self) -> str:
         judged = self.outcomes["right"] + self.outcomes["wrong"]
@@ -70,13 +77,18 @@ class Judging:
             self._pending[future] = trace, problem, siblings
             future.add_done_callback(self._done.put)
 
+    def _keep_window(self) -> None:
+        self.collect()
+        while len(self._pending) >= WINDOW:
+            self._store(self._done.get())
+
     def _store(self, future: Future[list[Verdict]]) -> None:
         trace, problem, siblings = self._pending.pop(future)
         try:
             verdicts = future.result()
-        except BudgetReached as error:
+        except TracegenError as error:
             # What the teachers have in flight is paid for, so it is collected before the run stops.
-            self._stopped = error
+            self.stopped = self.stopped or error
             return
         self.verdicts.add(trace, problem, verdicts, siblings)
         if (deciding := decide(verdicts)) is not None:

@@ -1,8 +1,8 @@
 """What the verifiers of a run said of the same traces: how often each was heard, and how often they disagree.
 
 Only the last hearing of a trace by the present panel, under its problem's present gold, counts. Two verifiers can be
-compared where both said right or wrong: by second opinions, and by appeals. With appeals alone the traces are those that
-the first one rejected, so the agreement says nothing of the others.
+compared where both said right or wrong: by second opinions, and by appeals. With appeals alone the traces are those
+that the first one rejected, so the agreement says nothing of the others.
 """
 
 from collections import Counter, defaultdict

@@ -15,7 +15,7 @@ from tracegen.evaluate import named
 from tracegen.prepare import Run, plan_inputs
 from tracegen.progress import Bar, say
 from tracegen.records import MissingExtra, Problem, Score, Trace, TracegenError, UsageError
-from tracegen.sample import judged, missing, sample
+from tracegen.sample import judged, missing, sample, settled
 
 
 def run(run: Run) -> list[Score]:
@@ -168,7 +168,10 @@ def evaluate(run: Run) -> list[Score]:
         ks=run.recipe.evaluate.k,
         meter=run.meter(),
     )
-    rundir.mark(run.folder / "eval", inputs)
+    if settled(run.folder / "eval", problems=named(run.benchmarks), askers=askers, judge=run.judge):
+        rundir.mark(run.folder / "eval", inputs)
+    else:
+        say("evaluation: some samples have no answer or no final verdict; the same command asks for them again.")
     return scores
 
 

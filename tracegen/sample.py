@@ -20,7 +20,7 @@ from tracegen.ledger import Ledger, Row, best
 from tracegen.panel import decide
 from tracegen.progress import Bar, say
 from tracegen.records import Problem, Request, Trace, TracegenError
-from tracegen.verdicts import Verdicts
+from tracegen.verdicts import NOT_FINAL, Verdicts
 from tracegen.verify import Judge
 
 
@@ -39,16 +39,12 @@ def sample(
             say(f"{ledger.folder}: cut off {ledger.repaired} bytes of an unfinished line, left by a crash.")
         judge.count(meter)
         judging = Judging(judge, verdicts, problems)
-        for trace in _planned(ledger.folder, problems, askers):
-            judging.take(trace)
-        judging.finish()
+        judging.take_all(_planned(ledger.folder, problems, askers))
         for _, group in groupby(sorted(askers, key=lambda asker: asker.engine_key), key=lambda asker: asker.engine_key):
             if ask:
                 _ask(list(group), problems.values(), ledger, judging, meter)
         # One answer serves every problem that asks the same, in another benchmark for instance.
-        for trace in _planned(ledger.folder, problems, askers) if ask else ():
-            judging.take(trace)
-        judging.finish()
+        judging.take_all(_planned(ledger.folder, problems, askers) if ask else ())
         if groups := together(_planned(ledger.folder, problems, askers), voting(problems, judge)):
             judging.vote(_planned(ledger.folder, problems, askers), groups)
 
@@ -62,6 +58,19 @@ def judged(
         for trace in _planned(folder / "traces", problems, askers):
             siblings = groups.get(trace.problem_id, ())
             yield replace(trace, verdict=decide(verdicts.of(trace, problems[trace.problem_id], siblings)))
+
+
+def settled(folder: Path, *, problems: Mapping[str, Problem], askers: Collection[Asker], judge: Judge) -> bool:
+    """Whether every sample of the plans has an answer, and no verdict is one that the next launch would make again."""
+    if missing(folder, problems=problems, askers=askers):
+        return False
+    with closing(_verdicts(folder, judge, problems)) as verdicts:
+        groups = together(_planned(folder / "traces", problems, askers), voting(problems, judge))
+        return not any(
+            verdict.reason in NOT_FINAL
+            for trace in _planned(folder / "traces", problems, askers)
+            for verdict in verdicts.of(trace, problems[trace.problem_id], groups.get(trace.problem_id, ()))
+        )
 
 
 def missing(folder: Path, *, problems: Mapping[str, Problem], askers: Iterable[Asker]) -> int:
@@ -88,7 +97,7 @@ def _ask(
     canaries = {asker.name: _Canary(asker) for asker in askers if asker.reasoning == "native"}
     drawn: set[str] = set()
     requests = chain.from_iterable(
-        _within(meter, canaries.get(asker.name, _no_canary)(_unanswered(plan(problems, asker), ledger, drawn)))
+        _within(meter, judging, canaries.get(asker.name, _no_canary)(_unanswered(plan(problems, asker), ledger, drawn)))
         for asker in askers
     )
     failures: Counter[str] = Counter()
@@ -145,10 +154,13 @@ def _paid(rows: Iterable[Row], meter: Meter | None) -> Iterator[Row]:
         yield row
 
 
-def _within(meter: Meter | None, requests: Iterable[Request | None]) -> Iterator[Request | None]:
-    """Stop drawing requests when a cap of the budget is reached; what is in flight is paid for and kept."""
+def _within(meter: Meter | None, judging: Judging, requests: Iterable[Request | None]) -> Iterator[Request | None]:
+    """Stop drawing requests when a cap of the budget is reached, or a verifier's model is gone.
+
+    What is in flight is paid for and kept.
+    """
     for request in requests:
-        if meter and meter.reached():
+        if judging.stopped or (meter and meter.reached()):
             return
         yield request
 

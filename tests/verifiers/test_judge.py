@@ -52,6 +52,18 @@ def test_both_orders_must_agree() -> None:
     assert (split.outcome, split.reason, split.share) == ("unverifiable", "split", 0.5)
 
 
+def test_the_answer_is_found_by_the_rule_so_that_equal_wrong_ones_can_be_counted() -> None:
+    response = "It must be \\boxed{Lyon}."
+    verdict = judge(PROBLEM, response, ask=Model(says("WRONG")))
+    assert (verdict.outcome, verdict.answer, verdict.place) == ("wrong", "Lyon", "box")
+    assert verdict.span is not None
+    assert response[slice(*verdict.span)] == "Lyon"
+    assert (
+        judge(PROBLEM, "It is, as everybody in town knows, a place of light.\n\n", ask=Model(says("WRONG"))).answer
+        is None
+    )
+
+
 def test_repeats_and_majority() -> None:
     model = Model(says("RIGHT"), says("WRONG"), says("RIGHT"))
     verdict = judge(PROBLEM, "Paris", ask=model, repeats=3, swap=False, agreement="majority")

@@ -6,7 +6,7 @@ stands around each text: a response that holds a verdict line, or that closes th
 question is put with the gold before the response and (`swap`) behind it, `repeats` times each, because judges lean on
 the order; what does not agree (`agreement`: unanimous, or majority) is `unverifiable`.
 The house fills in `ask`: answers are on disk before they are read, counted in the budget, and never asked twice. What
-a reasoning judge thinks is taken off first.
+a reasoning judge thinks is taken off first. The `answer` is where every verifier looks for it; the model is not told.
 Reasons: agreed, truncated, no_answer; split, unreadable; unanswered (the model failed; asked again by the next launch);
 of the gold no_gold.
 Limits: the mark keeps a verdict from being forged, not a judge from being talked round. Only the last LONGEST
@@ -24,8 +24,9 @@ from pydantic import AfterValidator, Field
 from tracegen import prompts
 from tracegen.format import split
 from tracegen.records import Completion, Problem, Trace, Verdict
+from tracegen.verifiers import _answer
 
-VERSION = "1"
+VERSION = "2"
 
 LONGEST = 20_000
 """Characters of a response that are shown: its end, where the answer stands."""
@@ -71,6 +72,8 @@ def judge(
     detail = ", ".join(f"{count} {vote}" for vote, count in votes.most_common())
     (first, count), total = votes.most_common(1)[0], votes.total()
     said: dict[str, Any] = {"share": count / total, "detail": detail}
+    if found := _answer.find(response):
+        said |= {"answer": found.text, "place": found.place, "span": (found.start, found.end)}
     if votes["unreadable"] == total:
         return Verdict("unverifiable", reason="unreadable", **said)
     enough = count == total if agreement == "unanimous" else count > total / 2
