@@ -1,11 +1,16 @@
 """JSON lines in, the same rows with a verdict out."""
 
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
+from fake_server import FakeServer
 
-from tracegen.grade import grade
+from tracegen.grade import ASKED, grade
 from tracegen.records import UsageError
+from tracegen.rundir import owned
 
 
 def test_rows_keep_their_order_and_bad_lines_stop_nothing() -> None:
@@ -94,3 +99,22 @@ def test_programs_are_graded_by_what_they_print() -> None:
     assert outcomes == ["right", "wrong", "right", "wrong", 5, "wrong", "unverifiable"]
     assert "compare is 'nearly'" in found[4]["error"]
     assert (found[5]["reason"], found[6]["reason"]) == ("exception", "bad_tests")
+
+
+def test_two_that_ask_a_model_do_not_write_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = json.dumps({"statement": "Lemma?", "gold": "Clear.", "pred": "Clear."})
+
+    def reply(body: dict[str, Any]) -> dict[str, Any]:
+        mark = re.findall(r"VERDICT (\w+): RIGHT", body["messages"][-1]["content"])[-1]
+        return {"text": f"Yes.\nVERDICT {mark}: RIGHT"}
+
+    with FakeServer(reply) as server:
+        options = {"engine": "openai", "model": "fake", "options": {"base_url": server.base_url}}
+        with owned(ASKED):
+            with pytest.raises(UsageError, match="asked is in use by process"):
+                next(grade([line], verifier="judge", options=options, workers=1))
+            assert next(grade([line], verifier="exact", workers=1))["outcome"] == "right"
+        (row,) = grade([line], verifier="judge", options=options, workers=1)
+        assert row["outcome"] == "right"
+        assert len(server.requests()) == 2

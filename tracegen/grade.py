@@ -10,11 +10,13 @@ window ahead.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from tracegen.format import split
 from tracegen.records import Problem, Trace, UsageError, Verdict
+from tracegen.rundir import owned
 from tracegen.verifiers.stdio import known
 from tracegen.verify import Judge, decide, in_order
 
@@ -30,8 +32,12 @@ def grade(
     options: Mapping[str, Any] | None = None,
     timeout: float = 10.0,
 ) -> Iterator[dict[str, Any]]:
-    """The rows with `outcome`, `answer`, `reason`, `place` ...; UsageError for a bad verifier or option."""
-    with Judge({verifier: options or {}}, workers=workers, timeout=timeout, asked=ASKED) as judge:
+    """The rows with `outcome`, `answer`, `reason`, `place` ...; UsageError for a bad verifier or option.
+
+    A verifier that asks a model holds ASKED while it does: a second process is refused.
+    """
+    judge = Judge({verifier: options or {}}, workers=workers, timeout=timeout, asked=ASKED)
+    with owned(ASKED) if judge.asks else nullcontext(), judge:
         for row, verdicts in in_order(_submitted(judge, lines, verifier)):
             yield row | _findings(decide(verdicts))
 

@@ -133,6 +133,11 @@ class Judge:
         return case.future
 
     @property
+    def asks(self) -> bool:
+        """Whether a verifier asks a model, and so writes down what it answers."""
+        return bool(self._asks)
+
+    @property
     def prices(self) -> dict[str, Prices]:
         """What the models of verifiers cost, by the name that stands in their rows as `teacher`."""
         return {ask.name: ask.prices for ask in self._asks.values() if ask.prices}
