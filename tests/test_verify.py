@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,6 +146,34 @@ def test_a_verifier_that_fails_costs_one_error_verdict(
     verdict = one(judge, "x", own(name))
     assert (verdict.outcome, verdict.reason) == ("error", reason)
     assert one(judge, "42", "math").outcome == "right"
+
+
+def test_what_cannot_travel_to_a_worker_costs_one_error_verdict(judge: Judge) -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    for extra in ({"deep": deep}, {"function": lambda: None}, {"lock": threading.Lock()}):
+        problem = Problem("p", "?", answer="42", verifier="exact", extra=extra)
+        (verdict,) = judge.submit(problem, gold_trace("k", "42")).result(30)
+        assert (verdict.outcome, verdict.verifier) == ("error", "exact")
+    assert one(judge, "42", "exact").outcome == "right"
+
+
+def test_verdicts_are_given_outside_of_every_lock(judge: Judge) -> None:
+    """While a callback waits for another thread, that thread may use the judge."""
+    heard: list[str] = []
+
+    def called_back(_: Future[list[Verdict]]) -> None:
+        thread = threading.Thread(target=lambda: judge.submit(Problem("p", "?", answer="1"), gold_trace("k", "1")))
+        thread.start()
+        thread.join(10)
+        heard.append("stuck" if thread.is_alive() else "free")
+
+    first = submit(judge, "42", "exact")
+    first.add_done_callback(called_back)
+    first.result(30)
+    assert one(judge, "42", "exact").outcome == "right"
+    assert heard == ["free"]
 
 
 def test_after_an_error_the_next_verifier_is_heard(own: Callable[[str], str]) -> None:

@@ -3,13 +3,15 @@
 The deadline runs from the moment at which a warm worker takes the task up, so neither the queue nor a slow import ever
 counts as a timeout. A worker that overstays or dies costs one `error` verdict (`timeout`, `crash`) and is replaced.
 Where the whole pool breaks (an idle worker was killed), a new one takes over all tasks that are not done.
+Futures are completed in a thread of their own, never under a lock: what is called back may come back here.
 """
 
 import multiprocessing
+import pickle
 import signal
 import threading
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
@@ -25,13 +27,16 @@ IMPORT_GRACE = 60.0
 RESTARTS = 3
 """Pools that may break one after the other without a single verdict before the tasks are given up."""
 
+UNPICKLABLE = (pickle.PicklingError, AttributeError, TypeError, ValueError, RecursionError)
+"""What pickling raises, of which pebble survives only some: lists nested a few hundred deep break its pool."""
+
 Heard = Verdict | TracegenError
 """What a task comes to: a verdict, or an error that no trace is to blame for."""
 
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    arguments: tuple[Any, ...]
+    arguments: bytes
     seconds: float
     grace: float
     future: Future[Heard] = field(default_factory=Future)
@@ -49,13 +54,20 @@ class Workers:
         self._pool: ProcessPool | None = None
         self._broken = 0
         self._closed = False
+        self._giving = ThreadPoolExecutor(1, "giving-verdicts")
 
     def hear(
         self, name: str, problem: Problem, response: str, given: Mapping[str, Any], seconds: float
     ) -> Future[Heard]:
         """What the verifier of this name says, within so many seconds; the future never raises."""
         grace = 0 if name in self._warmed else IMPORT_GRACE
-        task = _Task((name, problem, response, given, 2 * (seconds + grace) + 5), seconds, grace)
+        try:
+            arguments = pickle.dumps((name, problem, response, given, 2 * (seconds + grace) + 5))
+        except UNPICKLABLE as error:
+            refused: Future[Heard] = Future()
+            refused.set_result(_failed(error, seconds))
+            return refused
+        task = _Task(arguments, seconds, grace)
         with self._lock:
             if self._closed:
                 task.future.cancel()
@@ -98,7 +110,7 @@ class Workers:
         """Hands a task to the pool; the lock is held."""
         pool = self._pool
         try:
-            running = pool.schedule(_worker.judge, args=task.arguments, timeout=task.seconds + task.grace)  # type: ignore[union-attr]
+            running = pool.schedule(_worker.unpickled, args=(task.arguments,), timeout=task.seconds + task.grace)  # type: ignore[union-attr]
         except RuntimeError as error:  # an idle worker was killed, and with it pebble's pool
             self._restart(pool, error)
             return
@@ -115,7 +127,7 @@ class Workers:
             self._broken = 0
             self._open.discard(task)
         lost = done.cancelled() or error is not None
-        _give(task, _failed(error, task.seconds) if lost else done.result())
+        self._giving.submit(_give, task, _failed(error, task.seconds) if lost else done.result())
 
     def _restart(self, pool: ProcessPool | None, error: BaseException) -> None:
         """A new pool for all tasks that are open; the lock is held. Gives up where workers never come to a verdict."""
@@ -129,7 +141,7 @@ class Workers:
             self._open.clear()
             failure = f"the verifiers' worker processes do not stay alive ({error}); run `tracegen doctor`."
             for task in tasks:
-                _give(task, TracegenError(failure))
+                self._giving.submit(_give, task, TracegenError(failure))
             return
         self._start()
         for task in tasks:

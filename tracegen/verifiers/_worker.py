@@ -13,6 +13,7 @@ gold: a scorer, a pattern, a vote; such a gold need not pass as an answer, and m
 
 import hashlib
 import inspect
+import pickle
 import resource
 import signal
 import time
@@ -47,6 +48,11 @@ def start(recipe: Mapping[str, Mapping[str, Any]], names: Iterable[str], memory:
         with suppress(TracegenError, ImportError):
             if warm := about(_find(name), "warm"):
                 warm()
+
+
+def unpickled(arguments: bytes) -> Verdict | UsageError:
+    """`judge`, with its arguments as the parent pickled them."""
+    return judge(*pickle.loads(arguments))
 
 
 def judge(
