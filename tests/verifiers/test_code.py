@@ -388,3 +388,29 @@ def test_without_a_sandbox_it_is_said_before_anything_is_judged(monkeypatch: pyt
 def test_programs_run_without_a_sandbox_only_where_that_is_said() -> None:
     assert judged("def f(x): return x + 1", ["assert f(1) == 2"], unsafe=True).outcome == "right"
     assert judged("import os\ndef f(x): os._exit(0)", ["assert f(1) == 2"], unsafe=True).outcome == "wrong"
+
+
+CYCLIC = "def encode(s: str):\n    return s[1:] + s[:1]\n\n\ndef decode(s: str):\n    '''Takes a string encoded with encode.'''\n"
+CYCLIC_TESTS = "def check(candidate):\n    for s in ('abc', 'xyz'):\n        assert candidate(encode(s)) == s"
+
+
+def test_the_programs_own_version_of_a_helper_of_the_prompts_does_not_count() -> None:
+    cheat = "def encode(s): return s\ndef decode(s): return s"
+    right = "def decode(s): return s[-1:] + s[:-1]"
+    assert judged(cheat, CYCLIC_TESTS, "decode", CYCLIC).outcome == "wrong"
+    assert judged("    return s\ndef encode(s): return s", CYCLIC_TESTS, "decode", CYCLIC).outcome == "wrong"
+    assert judged("encode = None\n" + right, CYCLIC_TESTS, "decode", CYCLIC).outcome == "right"
+    assert judged("    return s[-1:] + s[:-1]", CYCLIC_TESTS, "decode", CYCLIC).outcome == "right"
+
+
+def test_helpers_of_the_prompts_work_on_the_programs_objects() -> None:
+    prompt = (
+        "class Node:\n    def __init__(self, v, n=None): self.v, self.n = v, n\n"
+        "def linked(values):\n    head = None\n    for v in reversed(values): head = Node(v, head)\n    return head\n"
+        "def listed(node):\n    return [node.v, *listed(node.n)] if isinstance(node, Node) else []\n"
+        "def rest(node):\n    '''All but the first.'''\n"
+    )
+    check = "def check(candidate):\n    assert listed(candidate(linked([1, 2, 3]))) == [2, 3]"
+    assert judged("def rest(node): return node.n", check, "rest", prompt).outcome == "right"
+    cheat = "def linked(values): return None\ndef listed(node): return [2, 3]\ndef rest(node): return node"
+    assert judged(cheat, check, "rest", prompt).outcome == "wrong"

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from tracegen.records import Problem, Trace, Verdict
 from tracegen.verifiers._code import relay
-from tracegen.verifiers._code.program import LANGUAGES, assembled, find
+from tracegen.verifiers._code.given import given
+from tracegen.verifiers._code.program import LANGUAGES, assembled, find, runnable
 from tracegen.verifiers._code.suite import BadTests, read
 
 VERSION = "1"
@@ -48,7 +49,8 @@ def code(
         return Verdict("wrong", None, found)
     box = relay.sandbox(unsafe, packages)
     first, program = assembled(prompt, found.text, language, problem.entry_point)
-    outcome, reason, detail = relay.judge(box, suite, first, program, relay.Bounds(seconds, memory))
+    helpers = given(runnable(prompt, language), suite.names, problem.entry_point)
+    outcome, reason, detail = relay.judge(box, suite, first, program, relay.Bounds(seconds, memory), helpers)
     return Verdict(outcome, found.text, reason, place=found.place, span=found.span, detail=detail)
 
 

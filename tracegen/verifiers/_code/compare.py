@@ -16,7 +16,8 @@ def whitespace(expected: str, actual: str, tolerance: float) -> bool:
 
 
 def float_(expected: str, actual: str, tolerance: float) -> bool:
-    """As `whitespace`, and two numbers may differ by `tolerance`, absolutely or relatively. Whole numbers may not."""
+    """As `whitespace`, and two numbers may differ by `tolerance`, absolutely or relatively. Two whole numbers may
+    not, and from a whole number that is expected another may differ only absolutely."""
     left, right = _lines(expected), _lines(actual)
     return [len(line) for line in left] == [len(line) for line in right] and all(
         _close(one, other, tolerance)
@@ -51,7 +52,7 @@ def _close(expected: str, actual: str, tolerance: float) -> bool:
     left, right = _number(expected), _number(actual)
     if left is None or right is None or (_whole(expected) and _whole(actual)):
         return False
-    return isclose(left, right, rel_tol=tolerance, abs_tol=tolerance)
+    return isclose(left, right, rel_tol=0.0 if _whole(expected) else tolerance, abs_tol=tolerance)
 
 
 def _whole(word: str) -> bool:

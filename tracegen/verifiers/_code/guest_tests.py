@@ -56,15 +56,29 @@ def _space(suite: dict[str, Any], loaded: bytes) -> dict[str, Any]:
     space: dict[str, Any] = {"__name__": "tests"}
     for module in suite["stars"]:
         space.update(vars(importlib.import_module(module)))
+    given = _given(suite, theirs)
     for name in suite["names"]:
         value = theirs.get(name)
         if isinstance(value, Remote) and value._kind == "module" and _standard(value._name):
             value = importlib.import_module(value._name)
         elif isinstance(value, Remote) and name[:1].isupper():
             object.__setattr__(value, "_makes", True)
-        if name in theirs and name not in space:
+        if name in given:
+            space[name] = given[name]
+        elif name in theirs and name not in space:
             space[name] = value
     return {**space, **{name: importlib.import_module(name) for name in suite["modules"]}, "__name__": "tests"}
+
+
+def _given(suite: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    """What the prompt defines, and the program cannot: it finds the program's classes and entry point in place of its
+    own."""
+    space: dict[str, Any] = {"__name__": "prompt"}
+    if suite["given"]:
+        exec(compile(suite["given"], "<prompt>", "exec", dont_inherit=True), space)
+    hidden = {suite["entry_point"], *suite["theirs"]}
+    space.update((name, theirs[name]) for name in hidden if name in theirs)
+    return {name: value for name, value in space.items() if name not in hidden}
 
 
 def _failed(error: BaseException, where: str) -> Finding:

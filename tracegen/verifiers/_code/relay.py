@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from tracegen.sandbox import Ended, GuestEnded, Limits, Sandbox
 from tracegen.verifiers._code import plain
+from tracegen.verifiers._code.given import Given
 from tracegen.verifiers._code.kinds import WireError
 from tracegen.verifiers._code.suite import Suite
 from tracegen.verifiers._code.telling import Finding, raised
@@ -67,9 +68,9 @@ def ready(unsafe: bool, packages: tuple[str, ...]) -> None:
     Sandbox(unsafe=unsafe, packages=[Path(folder) for folder in packages]).close()
 
 
-def judge(box: Sandbox, suite: Suite, prompt: str, program: str, bounds: Bounds) -> Finding:
-    """Runs the suite against the program: plain assertions here, all others in a guest of their own."""
-    load = encode(("load", prompt, program, suite.entry_point, suite.names))
+def judge(box: Sandbox, suite: Suite, prompt: str, program: str, bounds: Bounds, helpers: Given = Given()) -> Finding:
+    """Runs the suite against the program: plain assertions here, all others in a guest of their own, with helpers."""
+    load = encode(("load", prompt, program, suite.entry_point, [*suite.names, *helpers.theirs]))
 
     def plainly() -> Finding:
         with _Line(box, "guest_program", bounds.limits(), _program_ended) as theirs:
@@ -80,7 +81,7 @@ def judge(box: Sandbox, suite: Suite, prompt: str, program: str, bounds: Bounds)
         with _Line(box, "guest_program", bounds.limits(), _program_ended) as theirs:
             theirs.send(load)
             with _Line(box, "guest_tests", bounds.limits(tests=True), _tests_ended) as ours:
-                ours.send(encode(suite.told))
+                ours.send(encode(suite.told | helpers.told))
                 loaded = theirs.receive()
                 if failure := _failure(loaded):
                     return failure
