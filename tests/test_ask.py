@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,28 @@ def test_no_one_waits_for_a_server_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(TracegenError, match="no server answers"):
         ask.of(PROBLEM)(prompt("another"))
     ask.close()
+
+
+def test_an_engine_that_is_gone_before_anyone_looks_holds_up_no_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(self: Ask) -> None:
+        raise OSError("no such device")
+
+    submit = ThreadPoolExecutor.submit
+
+    def at_once(pool: ThreadPoolExecutor, *call: Any) -> Future[Any]:
+        running = submit(pool, *call)
+        running.exception(10)
+        return running
+
+    with FakeServer() as server:
+        ask = line(server, tmp_path)
+        monkeypatch.setattr(Ask, "_run", gone)
+        monkeypatch.setattr(ThreadPoolExecutor, "submit", at_once)
+        with pytest.raises(TracegenError, match="no such device"):
+            ask.of(PROBLEM)(prompt("yes"))
+        ask.close()
 
 
 def test_closing_keeps_what_is_in_flight_and_lets_go_of_the_rest(tmp_path: Path) -> None:

@@ -76,18 +76,21 @@ class Ask:
         key = sample_key(
             model=asker.identity, messages=messages, sampling=self._sampling, seed=asker.seed, sample=sample
         )
+        started = None
         with self._lock:
             if self._ended:
                 raise self._ended
             if self._running is None:
                 self._recall()
-                self._running = self._thread.submit(self._run)
-                self._running.add_done_callback(lambda running: self._give_up(running.exception()))
+                self._running = started = self._thread.submit(self._run)
             if key not in self._answers:
                 self._answers[key] = Future()
                 seeded = self._sampling | {"seed": int(key[:7], 16)}
                 self._waiting.put(Request(key, problem_id, asker.name, sample, messages, seeded))
-            return self._answers[key]
+            answer = self._answers[key]
+        if started:  # outside of the lock, for an engine that is gone already calls back at once
+            started.add_done_callback(lambda running: self._give_up(running.exception()))
+        return answer
 
     def _recall(self) -> None:
         """What earlier launches were answered; a failure, or an answer cut off at fewer tokens, is asked again."""
