@@ -199,6 +199,19 @@ def test_what_another_panel_heard_is_history_until_it_comes_back(tmp_path: Path)
     assert verdict.outcome == "right"
 
 
+def test_a_narrower_set_of_problems_costs_no_verdict(tmp_path: Path, ask: Callable[..., Asker]) -> None:
+    named = Problem("q", "How many more?", answer="7", verifier="exact")
+    all_problems = {"p": Problem("p", "How many?", answer="7"), "q": named}
+    asker = ask("7")
+    with Judge({"math": {}}, workers=1) as judge:
+        sample(tmp_path / "run", problems=all_problems, askers=[asker], judge=judge)
+        written = rows(tmp_path)
+        for problems in ({"p": all_problems["p"]}, all_problems):
+            found = list(judged(tmp_path / "run", problems=problems, askers=[asker], judge=judge))
+            assert [trace.verdict.outcome for trace in found if trace.verdict] == ["right"] * len(problems)
+    assert rows(tmp_path) == written
+
+
 def test_verdicts_of_an_earlier_version_load_and_are_made_again(tmp_path: Path) -> None:
     log = reopened(tmp_path)
     log.add(trace(), PROBLEMS["p"], [Verdict("right", key="k")])

@@ -169,7 +169,7 @@ class Judge:
         }
 
     def panels(self, problems: Iterable[Problem]) -> dict[str, str]:
-        """A hash of all that shapes the verdicts on each of these problems, by the verifier that it names, or ``."""
+        """A hash of all that shapes the verdicts on each problem, by the verifier that it names (`""` for none)."""
         found = {problem.verifier or "": self._panel(problem) for problem in problems}
         return {
             name: fingerprint([[seat.name, self._shape(seat)] for seat in seats])[:16] for name, seats in found.items()
