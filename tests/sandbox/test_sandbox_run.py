@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tracegen.records import UsageError
-from tracegen.sandbox import Limits, Sandbox
+from tracegen.sandbox import GuestEnded, Limits, Sandbox
 from tracegen.sandbox.inside.tree import usage
 
 
@@ -142,3 +142,22 @@ def test_packages_under_a_folder_that_programs_write_to_are_refused() -> None:
 def test_programs_see_the_standard_library_alone(box: Sandbox) -> None:
     assert box.run("import pytest").code == 1
     assert box.run("exit('done')").stderr == b"done\n"
+
+
+def test_a_limit_that_a_program_sets_itself_is_a_limit_on_its_time(box: Sandbox) -> None:
+    ended = box.run("import resource\nresource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass")
+    assert ended.status == "timeout"
+
+
+def test_a_program_may_ask_for_more_stack(box: Sandbox) -> None:
+    ended = box.run("import resource\nresource.setrlimit(resource.RLIMIT_STACK, (2**28, resource.RLIM_INFINITY))")
+    assert (ended.status, ended.code) == ("exited", 0)
+
+
+def test_a_kill_that_nobody_of_ours_sent_is_the_machines(box: Sandbox) -> None:
+    with box.start("import os\nos.read(3, 1)", limits=Limits(), trusted=True) as guest:
+        assert guest.end().status == "signal"
+    with box.start("import os\nos.kill(os.getpid(), 9)", limits=Limits(), trusted=True) as guest:
+        with pytest.raises(GuestEnded) as gone:
+            guest.receive()
+    assert gone.value.ended.status == "infrastructure"

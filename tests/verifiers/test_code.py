@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - one row of a table, one line
 
 import io
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -414,3 +415,44 @@ def test_helpers_of_the_prompts_work_on_the_programs_objects() -> None:
     assert judged("def rest(node): return node.n", check, "rest", prompt).outcome == "right"
     cheat = "def linked(values): return None\ndef listed(node): return [2, 3]\ndef rest(node): return node"
     assert judged(cheat, check, "rest", prompt).outcome == "wrong"
+
+
+FORGED = """
+import os, sys, struct
+wire = sys.modules["tracegen.verifiers._code.wire"]
+def raw(value):
+    out = []
+    wire._write(value, out.append, None, 1)
+    return b"".join(out)
+def send(frame):
+    frame = struct.pack(">I", len(frame)) + frame
+    while frame:
+        frame = frame[os.write(4, frame):]
+pair = ((1 << 8_000_000) + 12345, (1 << 8_000_000) + 54321)
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        FORGED + "send(b'(' + struct.pack('>I', 2) + raw('value') + b'/' + raw(pair))",
+        FORGED
+        + "send(b'(' + struct.pack('>I', 2) + raw('value') + b'{' + struct.pack('>I', 1) + b'(' + struct.pack('>I', 2) "
+        "+ raw('f') + b'/' + raw(pair))",
+        "def f(x): return {k * (2**61 - 1) * 8 for k in range(1, 16000)}",
+        "def f(x): return range(10**15)",
+    ],
+)
+def test_what_costs_much_to_read_costs_the_judge_nothing(program: str) -> None:
+    before = time.process_time()
+    assert judged(program, ["assert 0.5 in f(3)"], seconds=1.0).outcome != "right"
+    assert time.process_time() - before < 0.5
+
+
+def test_a_slice_of_a_programs_object() -> None:
+    program = "class S:\n    def __getitem__(self, i): return [1, 2, 3][i]"
+    assert judged(program, ["assert S()[0:2] == [1, 2]"]).outcome == "right"
+
+
+def test_a_long_list_of_small_numbers_is_an_answer() -> None:
+    assert judged("def f(n): return [0] * n", ["assert len(f(10**6)) == 10**6"]).outcome == "right"

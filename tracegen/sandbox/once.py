@@ -17,6 +17,7 @@ from tracegen.sandbox import bubblewrap
 from tracegen.sandbox.guest import Guest
 from tracegen.sandbox.inside import job as jobs
 from tracegen.sandbox.limits import Limits
+from tracegen.sandbox.server import Failing
 from tracegen.sandbox.wires import Wires
 
 REST = 1.0
@@ -38,7 +39,11 @@ class Plain:
     def start(self, source: str, limits: Limits, *, stdin: bytes, channel: bool, trusted: bool) -> Guest:
         """The program, started."""
         wires = Wires.laid(channel)
-        process = self._spawn(limits, wires)
+        try:
+            process = self._spawn(limits, wires)
+        except OSError as error:
+            wires.close()
+            raise Failing(f"the sandbox could not start a program: {error}") from error
         wires.hand_over()
         guest = Guest(wires, limits, self._killer(process, wires), lambda: _finish(process), stdin=stdin)
         with suppress(OSError):  # it is gone, and the guest will say so

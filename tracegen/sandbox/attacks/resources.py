@@ -68,8 +68,32 @@ ATTACKS = [
         "held = []\n"
         "while True:\n"
         "    held.append(mmap.mmap(-1, 2**24))\n"
-        "    held[-1].write(b'x' * 2**24)\n",
-        ends="memory",
+        "    held[-1].write(b'x' * 2**24)\n"
+        "    held[-1].madvise(mmap.MADV_DONTNEED)\n",
+    ),
+    Attack(
+        "memory/zero",
+        "fills memory that its processes share, by a device",
+        "import mmap, os\n"
+        "file = os.open('/dev/zero', os.O_RDWR)\n"
+        "while True:\n"
+        "    mmap.mmap(file, 2**24).write(b'x' * 2**24)\n",
+    ),
+    Attack(
+        "time/forgotten",
+        "leaves its work to children whose time nobody is told",
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "for _ in range(8):\n"
+        "    if os.fork() == 0:\n"
+        "        while time.process_time() < 0.3:\n"
+        "            pass\n"
+        "        os._exit(0)\n"
+        "    try:\n"
+        "        os.wait()\n"
+        "    except ChildProcessError:\n"
+        "        pass\n",
+        ends="timeout",
     ),
     Attack(
         "memory/hidden",

@@ -26,6 +26,7 @@ def limit(job: Job, *, alone: bool) -> None:
     ):
         _, hard = resource.getrlimit(what)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
+        # A program may ask for more stack, as those of contests do; its address space has an end anyhow.
+        resource.setrlimit(what, (most, hard if what == resource.RLIMIT_STACK else most))
     if alone:
         resource.setrlimit(resource.RLIMIT_NPROC, (job.processes, job.processes))

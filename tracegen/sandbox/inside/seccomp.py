@@ -60,11 +60,13 @@ OF_OTHERS: dict[str, tuple[int, int, int]] = {
     "sched_setparam": (142, 118, 0), "sched_setattr": (314, 274, 0), "setpriority": (141, 140, 1),
     "ioprio_set": (251, 30, 1),
 }  # fmt: skip
-CLONE, SOCKETPAIR, PRCTL = (56, 220), (53, 199), (157, 167)
+CLONE, SOCKETPAIR, PRCTL, MMAP = (56, 220), (53, 199), (157, 167), (9, 222)
+SHARED_ANONYMOUS = 0x21
+"""Flags of a mapping whose pages stay when no process shows them; that of a file counts against the disk."""
 AF_UNIX = 1
 NEW_NAMESPACES = sum(kernel.NAMESPACES.values()) | 0x80  # a time namespace too
 
-LOAD, EQUAL, GREATER, ANY_BIT, RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
+LOAD, EQUAL, GREATER, ANY_BIT, AND, RETURN = 0x20, 0x15, 0x25, 0x45, 0x54, 0x06
 ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 Instruction = tuple[int, int, int, int]
 
@@ -81,6 +83,8 @@ def assembled(machine: str = platform.machine()) -> bytes:
             if (number := numbers[column]) is not None:
                 code += [(EQUAL, 0, 1, number), (RETURN, 0, 0, ERRNO | error)]
     code += _argument(CLONE[column], 0, ANY_BIT, NEW_NAMESPACES, refuse=True)
+    code += [(EQUAL, 0, 5, MMAP[column]), (LOAD, 0, 0, 16 + 8 * 3), (AND, 0, 0, SHARED_ANONYMOUS)]
+    code += [(EQUAL, 0, 1, SHARED_ANONYMOUS), (RETURN, 0, 0, ERRNO | errno.EPERM), (RETURN, 0, 0, ALLOW)]
     code += _argument(SOCKETPAIR[column], 0, EQUAL, AF_UNIX, refuse=False)
     for call in OF_OTHERS.values():
         code += _argument(call[column], call[2], EQUAL, 0, refuse=False)

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .job import Job, send
-from .tree import Usage, held, sockets, usage
+from .tree import Usage, cpu_limit, held, sockets, usage
 
 TICK = 0.02
 """Seconds between two looks. A process fills about 1 GiB in a second, so a limit is overrun by some 20 MiB."""
@@ -37,6 +37,10 @@ class Charge:
     """The process from which its tree is counted; 0: its own, which counts too."""
     next_look: float = field(default_factory=lambda: time.monotonic() + TICK)
     life: int = -1
+    spent: dict[tuple[int, int], float] = field(default_factory=dict)
+    """CPU seconds of every process that was seen: whoever ignores SIGCHLD is not charged for its children."""
+    own_limit: int | None = None
+    """CPU seconds that the program allowed itself."""
 
     def __post_init__(self) -> None:
         if hasattr(os, "pidfd_open"):
@@ -49,10 +53,14 @@ class Charge:
             return False
         self.next_look = time.monotonic() + tick
         used = Usage() if found else usage(self.root or self.pid, itself=not self.root)
-        if over := self._over(used, used.seconds + (own.ru_utime + own.ru_stime if found else 0.0)):
+        self.spent |= used.spent
+        seconds = max(used.seconds + (own.ru_utime + own.ru_stime if found else 0.0), sum(self.spent.values()))
+        if not found and seconds > 0.5:
+            self.own_limit = cpu_limit(self.pid) or self.own_limit
+        if over := self._over(used, seconds):
             self._report(*over, alive=not found)
         elif found:
-            self._report(*self._ended(os.waitstatus_to_exitcode(state)), alive=False)
+            self._report(*self._ended(os.waitstatus_to_exitcode(state), seconds), alive=False)
         return bool(over or found)
 
     def kill(self) -> None:
@@ -85,9 +93,12 @@ class Charge:
             return "memory", None, f"more than {self.job.memory} MiB"
         return None
 
-    def _ended(self, code: int) -> tuple[str, int | None, str]:
-        """How it ended by itself. Nobody inside can kill the first process of namespaces, so somebody outside did."""
-        if self.own_namespaces and code == -signal.SIGKILL:
+    def _ended(self, code: int, seconds: float) -> tuple[str, int | None, str]:
+        """How it ended by itself. Programs hardly kill themselves, and cannot as the first process of namespaces, so
+        somebody outside did; or the kernel, for a limit on its time that the program set."""
+        if code == -signal.SIGKILL and self.own_limit and seconds > self.own_limit - 0.2:
+            return "timeout", None, f"{seconds:.1f} s of CPU, by a limit of its own"
+        if code == -signal.SIGKILL:
             return "infrastructure", None, "it was killed from outside, as by a machine without memory"
         return ("exited", code, "") if code >= 0 else ("signal", -code, "")
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -20,6 +20,8 @@ class Usage:
     """Bytes; an upper bound, because shared pages count in every process."""
     threads: int = 0
     pids: tuple[int, ...] = ()
+    spent: dict[tuple[int, int], float] = field(default_factory=dict)
+    """CPU of each that lives, without its children, by number and start."""
 
 
 def usage(root: int, *, itself: bool) -> Usage:
@@ -36,6 +38,7 @@ def usage(root: int, *, itself: bool) -> Usage:
         sum(int(stats[pid][21]) for pid in pids) * PAGE,
         sum(int(stats[pid][17]) for pid in pids),
         pids,
+        {(pid, int(stats[pid][19])): sum(map(int, stats[pid][11:13])) / TICKS for pid in pids},
     )
 
 
@@ -49,6 +52,14 @@ def held(pids: Sequence[int]) -> int:
         elif stat := _read(f"/proc/{pid}/statm"):
             total += int(stat.split()[1]) * PAGE  # what does not let itself be looked at counts in full
     return total
+
+
+def cpu_limit(pid: int) -> int | None:
+    """CPU seconds after which the kernel kills the process; None where there is no such limit."""
+    for line in (_read(f"/proc/{pid}/limits") or b"").splitlines():
+        if line.startswith(b"Max cpu time") and line.split()[4].isdigit():
+            return int(line.split()[4])
+    return None
 
 
 def sockets(pid: int) -> int:

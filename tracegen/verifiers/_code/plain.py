@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from tracegen.verifiers._code.kinds import Handle, WireError
 from tracegen.verifiers._code.telling import Finding, failed, raised, told
-from tracegen.verifiers._code.wire import decode, encode
+from tracegen.verifiers._code.wire import Costly, decode, encode
 
 LONGEST = 2**18
-"""Bytes of an answer that are read here, in a third of a second at most; longer ones cost a guest's time, not ours."""
+"""Bytes of an answer that are read here, with caution: longer and costlier ones cost a guest's time, not ours."""
 
 _OPERATORS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
@@ -71,7 +71,14 @@ def read(body: Sequence[ast.stmt], functions: Mapping[str, str], lines: Sequence
 
 def judged(assertions: Sequence[Assertion], loaded: bytes, ask: Callable[[bytes], bytes]) -> Finding:
     """What comes of them. `loaded`: the frame with the program's names; `ask` gets a request answered."""
-    found: dict[str, Any] = decode(loaded, lambda handle: handle)[1]
+    if len(loaded) > LONGEST:
+        raise NotPlain
+    try:
+        found: dict[str, Any] = decode(loaded, lambda handle: handle, cautious=True)[1]
+    except Costly:
+        raise NotPlain from None
+    except WireError as error:
+        return Finding("wrong", "exception", told(error))
     for assertion in assertions:
         function = found.get(assertion.function)
         if not isinstance(function, Handle):
@@ -80,7 +87,9 @@ def judged(assertions: Sequence[Assertion], loaded: bytes, ask: Callable[[bytes]
         if len(frame) > LONGEST:
             raise NotPlain
         try:
-            answer = decode(frame, _strange)
+            answer = decode(frame, _strange, cautious=True)
+        except Costly:
+            raise NotPlain from None
         except WireError as error:
             return Finding("wrong", "exception", f"{told(error)}; {assertion.where}")
         match answer:

@@ -24,13 +24,18 @@ from tracegen.verifiers._code.wire import decode, encode
 
 ATTEMPTS = 3
 """Conversations that the machine may break off before that is the verdict."""
-OUTPUT = 8 * 2**20
+OUTPUT = 16 * 2**20
 """Bytes that a program may print, and that one of its answers may take."""
 PATIENCE = 3.0
 """Seconds by the clock for each CPU second that a program has, where the machine is busy or the program sleeps."""
 
 _MODULES = ("kinds", "telling", "wire", "peer", "remote", "guest_program", "guest_tests", "guest_checker")
 """What the sandbox holds ready for its guests, in an order in which each finds what it imports."""
+
+SHORT = 2**16
+"""Bytes of the news that a program did not load; of one that did, nothing more is read here."""
+_NAMES = encode(("value", {}))[:-4]
+"""How a frame with names begins; what follows is their number."""
 
 _kept = threading.local()
 
@@ -68,7 +73,14 @@ def ready(unsafe: bool, packages: tuple[str, ...]) -> None:
     Sandbox(unsafe=unsafe, packages=[Path(folder) for folder in packages]).close()
 
 
-def judge(box: Sandbox, suite: Suite, prompt: str, program: str, bounds: Bounds, helpers: Given = Given()) -> Finding:
+def judge(
+    box: Sandbox,
+    suite: Suite,
+    prompt: str,
+    program: str,
+    bounds: Bounds,
+    helpers: Given = Given(),  # noqa: B008
+) -> Finding:
     """Runs the suite against the program: plain assertions here, all others in a guest of their own, with helpers."""
     load = encode(("load", prompt, program, suite.entry_point, [*suite.names, *helpers.theirs]))
 
@@ -178,13 +190,15 @@ def _tests_ended(ended: Ended) -> Finding:
 
 def _failure(loaded: bytes) -> Finding | None:
     """What kept the program from loading; the frame is its own word, and counts only against it."""
+    if loaded.startswith(_NAMES):
+        return None
     try:
-        answer = decode(loaded, lambda handle: handle)
+        if len(loaded) > SHORT:
+            raise WireError("the program answered at too great a length")
+        answer = decode(loaded, cautious=True)
     except WireError as error:
         return Finding("wrong", "exception", str(error))
     match answer:
-        case ("value", dict()):
-            return None
         case ("value", str() as syntax):
             return Finding("wrong", "syntax_error", syntax[:200])
         case ("raised", Exception() as failure, int() as line):

@@ -22,6 +22,8 @@ from tracegen.verifiers._code.kinds import NAMED, TYPES, Handle, WireError, exce
 DEPTH = 100
 """Containers inside containers that cross; a reader's own recursion limit is 1000 frames."""
 
+MODEST = 1024
+"""Items of a set or dict that a cautious reader takes, and a quarter of the bytes of a number."""
 
 Export = Callable[[Any], Handle]
 Revive = Callable[[Handle], Any]
@@ -37,9 +39,14 @@ def encode(value: Any, export: Export | None = None) -> bytes:
     return b"".join(out)
 
 
-def decode(frame: bytes, revive: Revive | None = None) -> Any:
-    """The value of a frame; WireError for anything that `encode` would not have written."""
-    reader = _Reader(frame, revive or _refuse)
+class Costly(WireError):
+    """A value that may cost much more time than it has bytes."""
+
+
+def decode(frame: bytes, revive: Revive | None = None, *, cautious: bool = False) -> Any:
+    """The value of a frame; WireError for anything that `encode` would not have written. `cautious`: Costly for long
+    numbers (a Fraction of two is reduced), large sets and dicts (their hashes may collide) and ranges."""
+    reader = _Reader(frame, revive or _refuse, cautious)
     try:
         value = reader.read(0)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error) as error:
@@ -148,6 +155,7 @@ _WRITERS: Mapping[type, Any] = {
     type({}.values()): _write_items(b"v", iter),
     type({}.items()): _write_items(b"u", iter),
     deque: _write_parts(b"q", lambda v: (deque.maxlen.__get__(v), list(deque.__iter__(v)))),  # type: ignore[attr-defined]
+    slice: _write_parts(b"l", lambda v: (v.start, v.stop, v.step)),
     range: _write_parts(b"r", lambda v: (v.start, v.stop, v.step)),
     Decimal: _write_parts(b"d", lambda v: (Decimal.__str__(v),)),
     Fraction: _write_parts(b"/", lambda v: (v._numerator, v._denominator)),
@@ -169,8 +177,8 @@ def _zone(value: Any) -> datetime.timezone | None:
 
 
 class _Reader:
-    def __init__(self, frame: bytes, revive: Revive) -> None:
-        self.frame, self.at, self.revive = frame, 0, revive
+    def __init__(self, frame: bytes, revive: Revive, cautious: bool) -> None:
+        self.frame, self.at, self.revive, self.cautious = frame, 0, revive, cautious
 
     def take(self, size: int) -> bytes:
         start, self.at = self.at, self.at + size
@@ -188,6 +196,14 @@ class _Reader:
         if depth > DEPTH + 3:
             raise WireError(f"nested deeper than {DEPTH}")
         tag = self.take(1)
+        if (
+            self.cautious
+            and tag in _COSTLY
+            and (tag == b"r" or self.length() > (4 * MODEST if tag == b"I" else MODEST))
+        ):
+            raise Costly("a value that may cost much time")
+        if self.cautious and tag in _COSTLY:
+            self.at -= _LENGTH.size
         if tag in _SINGLES:
             return _SINGLES[tag]
         if tag in _SCALARS:
@@ -258,6 +274,7 @@ _CONTAINERS: Mapping[bytes, Callable[[list[Any]], Any]] = {
     b"v": lambda items: dict(enumerate(items)).values(),
     b"u": lambda items: dict(items).items(),
 }
+_COSTLY = frozenset({b"I", b"<", b">", b"{", b"C", b"D", b"O", b"k", b"u", b"r"})
 _PARTS: Mapping[bytes, Callable[..., Any]] = {
     b"q": lambda maxlen, items: _only(list, lambda items: deque(items, maxlen))(items),
     b"r": _only(int, range),
@@ -268,5 +285,6 @@ _PARTS: Mapping[bytes, Callable[..., Any]] = {
     b"g": lambda *parts: datetime.time(*parts[:5], fold=parts[5]),
     b"j": _only(int, datetime.timedelta),
     b"z": datetime.timezone,
+    b"l": slice,
     b"x": _raised,
 }
