@@ -2,7 +2,9 @@
 
 import os
 import signal
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -125,8 +127,16 @@ def test_modules_of_ours_are_there_and_run_once() -> None:
             assert ended.stdout == b"theirs True\n", ended.stderr
 
 
-def test_packages_can_be_imported_and_not_be_changed() -> None:
-    folder = Path(__file__).parent / "packages"
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a module in it, where programs have none of their own: a checkout may lie in /tmp."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        Path(name).chmod(0o755)
+        (Path(name) / "extra_words.py").write_text('WORD = "hello"\n')
+        yield Path(name)
+
+
+def test_packages_can_be_imported_and_not_be_changed(folder: Path) -> None:
     before = (folder / "extra_words.py").read_text()
     with Sandbox(packages=[folder]) as own:
         assert own.run("import extra_words; print(extra_words.WORD)").stdout == b"hello\n"
