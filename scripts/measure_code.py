@@ -52,10 +52,9 @@ def main() -> int:
 
 
 def mutant(problem: Problem) -> str | None:
-    """The problem's first mutant that plain Python shows to fail."""
-    return next(
-        (program for program in mutants(problem.answer or "", problem.id) if fails(program, check(problem))), None
-    )
+    """The problem's first mutant that plain Python shows to fail; helpers of its prompt are left alone."""
+    found = mutants(problem.answer or "", problem.id, problem.entry_point)
+    return next((program for program in found if fails(program, check(problem))), None)
 
 
 def check(problem: Problem) -> str:

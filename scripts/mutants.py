@@ -46,10 +46,13 @@ _SWAPPED = {
 Fault = Callable[[ast.AST], None]
 
 
-def mutants(program: str, seed: str) -> Iterator[str]:
-    """The program with one fault, for every fault that fits somewhere."""
+def mutants(program: str, seed: str, function: str | None = None) -> Iterator[str]:
+    """The program with one fault, for every fault that fits somewhere, or somewhere in this function of its."""
     tree = ast.parse(program)
-    sites = [(place, fault) for place, node in enumerate(ast.walk(tree)) for fault in _faults(node)]
+    named = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
+    inside = {id(node) for root in named or [tree] for node in ast.walk(root)}
+    nodes = [(place, node) for place, node in enumerate(ast.walk(tree)) if id(node) in inside]
+    sites = [(place, fault) for place, node in nodes for fault in _faults(node)]
     random.Random(seed).shuffle(sites)
     for place, fault in sites:
         faulty = copy.deepcopy(tree)
