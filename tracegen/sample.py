@@ -19,7 +19,7 @@ from tracegen.judging import Judging, together, voting
 from tracegen.ledger import Ledger, Row, best
 from tracegen.panel import decide
 from tracegen.progress import Bar, say
-from tracegen.records import Problem, Request, Trace, TracegenError
+from tracegen.records import Problem, Request, Trace, TracegenError, Verdict
 from tracegen.verdicts import NOT_FINAL, Verdicts
 from tracegen.verify import Judge
 
@@ -53,30 +53,32 @@ def judged(
     folder: Path, *, problems: Mapping[str, Problem], askers: Collection[Asker], judge: Judge
 ) -> Iterator[Trace]:
     """The traces of these askers' plans with their deciding verdicts; the ledger may hold others, of earlier plans."""
-    with closing(_verdicts(folder, judge, problems)) as verdicts:
-        groups = together(_planned(folder / "traces", problems, askers), voting(problems, judge))
-        for trace in _planned(folder / "traces", problems, askers):
-            siblings = groups.get(trace.problem_id, ())
-            yield replace(trace, verdict=decide(verdicts.of(trace, problems[trace.problem_id], siblings)))
+    for trace, verdicts in _heard(folder, problems, askers, judge):
+        yield replace(trace, verdict=decide(verdicts))
 
 
 def settled(folder: Path, *, problems: Mapping[str, Problem], askers: Collection[Asker], judge: Judge) -> bool:
     """Whether every sample of the plans has an answer, and no verdict is one that the next launch would make again."""
     if missing(folder, problems=problems, askers=askers):
         return False
-    with closing(_verdicts(folder, judge, problems)) as verdicts:
-        groups = together(_planned(folder / "traces", problems, askers), voting(problems, judge))
-        return not any(
-            verdict.reason in NOT_FINAL
-            for trace in _planned(folder / "traces", problems, askers)
-            for verdict in verdicts.of(trace, problems[trace.problem_id], groups.get(trace.problem_id, ()))
-        )
+    heard = _heard(folder, problems, askers, judge)
+    return not any(verdict.reason in NOT_FINAL for _, verdicts in heard for verdict in verdicts)
 
 
 def missing(folder: Path, *, problems: Mapping[str, Problem], askers: Iterable[Asker]) -> int:
     """How many samples of the plans have no answer yet."""
     with Ledger(folder / "traces") as ledger:
         return sum(1 for asker in askers for _ in _unanswered(plan(problems.values(), asker), ledger, set()))
+
+
+def _heard(
+    folder: Path, problems: Mapping[str, Problem], askers: Collection[Asker], judge: Judge
+) -> Iterator[tuple[Trace, list[Verdict]]]:
+    """Every trace of the plans with its verdicts."""
+    with closing(_verdicts(folder, judge, problems)) as verdicts:
+        groups = together(_planned(folder / "traces", problems, askers), voting(problems, judge))
+        for trace in _planned(folder / "traces", problems, askers):
+            yield trace, verdicts.of(trace, problems[trace.problem_id], groups.get(trace.problem_id, ()))
 
 
 def _verdicts(folder: Path, judge: Judge, problems: Mapping[str, Problem]) -> Verdicts:

@@ -9,7 +9,7 @@ import pytest
 
 from tracegen.format import split
 from tracegen.records import Problem, Trace, Verdict
-from tracegen.verifiers._answer import final, find
+from tracegen.verifiers._answer import find
 from tracegen.verifiers.math import LIMIT, math
 
 ROOT = Path(__file__).parents[2]
@@ -245,7 +245,7 @@ def test_text_of_the_model_is_never_evaluated(hostile: str, tmp_path: Path, monk
 )
 def test_extraction_is_linear(flood: str) -> None:
     began = time.perf_counter()
-    final(flood)
+    find(flood)
     assert time.perf_counter() - began < 2
 
 
@@ -268,5 +268,6 @@ def test_extraction_is_linear(flood: str) -> None:
         ("Nobody has ever found out what that might be.", None),
     ],
 )
-def test_final(response: str, answer: str | None) -> None:
-    assert final(response) == answer
+def test_find(response: str, answer: str | None) -> None:
+    found = find(response)
+    assert (found.text if found else None) == answer

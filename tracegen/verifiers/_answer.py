@@ -58,19 +58,9 @@ def find(response: str) -> Found | None:
     return found._replace(start=found.start + cut, end=found.end + cut)
 
 
-def final(text: str) -> str | None:
-    """The final answer of a response, as text; None where there is none."""
-    return found.text if (found := find(text)) else None
-
-
 def marked(text: str) -> str | None:
     """The last box or answer tag: the two marks that leave no doubt."""
     return found.text if (found := _marked(text)) else None
-
-
-def boxed(text: str) -> str | None:
-    """What stands in the last complete `\\boxed{...}` (or `\\fbox`), braces balanced; None without one."""
-    return found.text if (found := box(text)) else None
 
 
 def _marked(text: str) -> Found | None:

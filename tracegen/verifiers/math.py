@@ -13,10 +13,12 @@ from typing import Any, Literal
 from tracegen.records import Problem, Trace, Verdict
 from tracegen.verifiers import _answer
 from tracegen.verifiers._cues import PROSE
+from tracegen.verifiers._marks import Found
 from tracegen.verifiers._math import compare, peer
 from tracegen.verifiers._math.conventions import DEFAULT, Conventions
+from tracegen.verifiers._math.nodes import Op
 from tracegen.verifiers._math.read import read, wordy
-from tracegen.verifiers._math.text import clean, words
+from tracegen.verifiers._math.text import clean, unwrapped, words
 
 VERSION = "2"
 PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy", "mpmath")
@@ -66,10 +68,10 @@ def math(
     if trace is not None and trace.status == "truncated":
         return Verdict("wrong", reason="truncated", **shown)
     if (found is None or found.place in ("whole", "last_line", "sentence")) and _says(response, gold):
-        found = _answer.Found(gold, "whole", 0, len(response))
+        found = Found(gold, "whole", 0, len(response))
         shown = {"answer": response.strip()[:LIMIT], "place": "whole", "span": (0, len(response))}
     if response.strip() == gold.strip():
-        found = _answer.Found(gold, "whole", 0, len(response))
+        found = Found(gold, "whole", 0, len(response))
         shown = {"answer": gold, "place": "whole", "span": (0, len(response))}
     if found is None or not found.text.strip():
         return Verdict("wrong", reason="no_answer", **shown)
@@ -136,7 +138,7 @@ def _says(response: str, gold: str) -> bool:
     return f" {wanted} " in f" {said} "
 
 
-def _judged(gold: str, found: _answer.Found, conventions: Conventions) -> str:
+def _judged(gold: str, found: Found, conventions: Conventions) -> str:
     reason = _equal(gold, found.text, conventions)
     if reason != "equal" and found.several is not None and _many(gold):
         return _equal(gold, found.several, conventions)
@@ -144,7 +146,10 @@ def _judged(gold: str, found: _answer.Found, conventions: Conventions) -> str:
 
 
 def _many(gold: str) -> bool:
-    return any(getattr(node, "name", "") in ("list", "set", "tuple", "chain") or "\\pm" in gold for node in read(gold))
+    """Whether the gold lists several answers."""
+    nodes = read(gold)
+    several = any(isinstance(node, Op) and node.name in ("list", "set", "tuple", "chain") for node in nodes)
+    return several or (bool(nodes) and "\\pm" in gold)
 
 
 def _equal(gold: str, answer: str, conventions: Conventions) -> str:
@@ -174,6 +179,4 @@ def _letter(gold: str) -> str | None:
 
 
 def _plain(text: str) -> str:
-    return (
-        re.sub(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox|bf|rm)\s*\{([^{}]*)\}", r"\1", text).strip(" {}\\").strip()
-    )
+    return unwrapped(text).strip(" {}\\").strip()

@@ -15,8 +15,8 @@ AGREES = Fraction(1, 10**22)
 """Relative difference of two numbers of forty digits that are the same number."""
 TEN_DIGITS = Fraction(1, 2 * 10**9)
 ROUNDED_DIGITS = 5
-POSITIVE, MIXED = (1, 2, 0, 11, 12), (3, 4, 5)
-"""Seeds of the points: variables are positive at the first ones, of either sign at the others."""
+FIRST, MIXED = (1, 2, 0, 11, 12), (3, 4, 5)
+"""Seeds of the points: variables are positive at 0, 1 and 2, and of either sign at the others."""
 ENOUGH = 3
 """Points that tell; a wrong expression agrees at one of them by chance about once in 10^11."""
 
@@ -30,7 +30,7 @@ def same_number(gold: Node, answer: Node, tolerance: float) -> bool | None:
     complex_ = has(gold, "i") or has(answer, "i")
     allowed = _allowed(gold, answer, variables, Fraction(tolerance))
     agreed = 0
-    for seed in POSITIVE if variables else POSITIVE[:1]:
+    for seed in FIRST if variables else FIRST[:1]:
         left, right = _value(gold, seed, complex_), _value(answer, seed, complex_)
         if right is TooLarge or left is TooLarge:
             return False

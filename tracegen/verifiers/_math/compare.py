@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from tracegen.verifiers._math import regions
-from tracegen.verifiers._math.agree import AGREES, MIXED, POSITIVE, at_points, close, same_number
+from tracegen.verifiers._math.agree import AGREES, FIRST, MIXED, at_points, close, same_number
 from tracegen.verifiers._math.conventions import DEFAULT, Conventions
 from tracegen.verifiers._math.kinds import kind
 from tracegen.verifiers._math.naming import approximated, assigned, is_name, same_name, summed
@@ -283,7 +283,7 @@ def _proportional(gold: "tuple[str, Node]", answer: "tuple[str, Node]") -> bool:
         left, right = point.value(gold[1]), point.value(answer[1])
         return None if left == right == 0 else point.inexact(left) / point.inexact(right)
 
-    factors = [found for found in at_points((*POSITIVE, *MIXED), factor) if found is not None]
+    factors = [found for found in at_points((*FIRST, *MIXED), factor) if found is not None]
     if len(factors) < 2 or factors[0] == 0 or not all(close(factors[0], found) for found in factors):
         return False
     return gold[0] in ("=", "!=") or bool(factors[0] > 0)

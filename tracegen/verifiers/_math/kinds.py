@@ -5,6 +5,7 @@ from tracegen.verifiers._math.nodes import Node, Op, has
 
 
 def kind(node: Node) -> str:
+    """`number`, unless the tree is a list, set, tuple, matrix, region of the reals, relation, text ..."""
     if not isinstance(node, Op):
         return "number"
     if node.name in ("interval", "union", "cap", "setminus", "reals", "integers", "naturals", "rationals", "complexes"):

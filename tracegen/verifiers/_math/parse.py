@@ -101,7 +101,7 @@ class _Parser(Factors):
 
     def union(self) -> Node:
         node = self.ratio()
-        while self.is_("cup", "cap", "setminus", "bigcup", "backslash") or (self.joins_sets()):
+        while self.is_("cup", "cap", "setminus", "bigcup", "backslash") or self.joins_sets():
             name = self.take().value.removeprefix("\\")
             name = {"cup": "union", "bigcup": "union", "U": "union", "u": "union", "backslash": "setminus"}.get(
                 name, name

@@ -11,7 +11,7 @@ from tracegen.verifiers._math.names import CONSTANTS, FUNCTIONS, GREEK, JOINS
 from tracegen.verifiers._math.nodes import Node, Num, Op, Unparsable
 from tracegen.verifiers._math.parse import parse
 from tracegen.verifiers._math.spoken import number
-from tracegen.verifiers._math.text import clean, nesting, words
+from tracegen.verifiers._math.text import TEXT, clean, nesting, unwrapped, words
 
 LENGTH = 2_000
 """Characters that are parsed; the longest gold answers of competition sets stay under a few hundred."""
@@ -27,7 +27,6 @@ _SCALED = re.compile(
 )
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _MACRO = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}|\\[A-Za-z]+")
-_TEXT = re.compile(r"\\(?:text|textbf|textrm|textit|mbox|mathrm|mathbf|textnormal)\s*\{[^{}]*\}")
 _ASIDE = re.compile(
     r"\s*(?:\\text\s*\{\s*)?\(\s*(?:\\text\s*\{\s*)?(?:\\approx|\\text|about|approximately|approx\.?|roughly)[^()]*\)\s*\}?$"
 )
@@ -72,7 +71,7 @@ def read(text: str) -> tuple[Node, ...]:
         if all(int(digit, 36) < base for digit in digits):
             return (Op("base", (), (digits, base)),)
     cleaned = _EXCEPT.sub(r"x \\ne \1", cleaned)
-    if moment := dates.date(_unwrapped(cleaned)) or dates.time(_unwrapped(cleaned)):
+    if moment := dates.date(unwrapped(cleaned).strip()) or dates.time(unwrapped(cleaned).strip()):
         return (moment, *_parsed(cleaned)) if ":" in cleaned else (moment,)
     if _ROMAN.fullmatch(cleaned):
         return (Op("text", (), cleaned),)
@@ -116,10 +115,6 @@ def _parsed(cleaned: str) -> list[Node]:
     return found
 
 
-def _unwrapped(text: str) -> str:
-    return _TEXT.sub(lambda found: found.group().partition("{")[2][:-1], text).strip()
-
-
 def _forms(text: str) -> list[str]:
     text = _SCALED.sub(lambda found: rf"\cdot {_SCALES[found.group(1).casefold()]}", text)
     text = _SCIENTIFIC.sub(r"(\1*10^{\2})", text)
@@ -138,14 +133,14 @@ def _forms(text: str) -> list[str]:
 
 def wordy(text: str, share: float = 1.0) -> bool:
     """Whether a cleaned answer is words rather than mathematics: at least this share of its words mean none."""
-    plain = _MACRO.sub(" ", _TEXT.sub(lambda found: found.group().partition("{")[2][:-1], text))
+    plain = _MACRO.sub(" ", unwrapped(text))
     found = _WORDS.findall(plain)
     unknown = [word for word in found if not _mathematical(word)]
     if share < 1.0:
         return bool(unknown) and len(unknown) >= share * max(1, len(found))
     if not unknown or any(character in plain for character in "=<>^+*/_|"):
         return False
-    return not any(character.isdigit() for character in plain) and not _MACRO.search(_TEXT.sub("", text))
+    return not any(character.isdigit() for character in plain) and not _MACRO.search(TEXT.sub("", text))
 
 
 def _mathematical(word: str) -> bool:

@@ -23,7 +23,7 @@ _UNICODE = {
     **{"ε": r"\varepsilon ", "Δ": r"\Delta ", "Ω": r"\Omega ", "τ": r"\tau ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}"},
     **{"ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∠": r"\angle ", "∨": " or ", "∧": " and "},
     **{"٫": ".", "٬": ","},
-    **{"∴": " ", "∵": " ", "⇒": " ", "≡": r"\equiv ", "¢": r"\text{ cents}", "₹": "₹"},
+    **{"∴": " ", "∵": " ", "⇒": " ", "≡": r"\equiv ", "¢": r"\text{ cents}"},
     **{"°": r"^\circ ", "º": r"^\circ ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "⌊": r"\lfloor "},
     **{"⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "⟨": r"\langle ", "⟩": r"\rangle ", "→": r"\to "},
     **{"½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"},
@@ -90,9 +90,8 @@ _OUTWARD = re.compile(r"^([\[\]])([^\[\]]+,[^\[\]]+)([\[\]])$")
 _SYMPY_INTERVAL = re.compile(r"Interval\.(Lopen|Ropen|open)\(([^()]*)\)")
 _AND_MINUTES = re.compile(r"(?<=[a-z]) and (?=\d+ ?(?:min|minutes?|sec|seconds?|inch|inches)\b)")
 _GLUED = re.compile(r"(?<=[\d)}\]])(or|and)(?=[A-Z(\d\\])")
-_TURNED = re.compile(
-    r"\\begin\{(?:align|equation|gather|split|aligned)\*?\}|\\end\{(?:align|equation|gather|split|aligned)\*?\}"
-)
+_DISPLAY = re.compile(r"\\(?:begin|end)\{(?:align|equation|gather|split|aligned)\*?\}")
+TEXT = re.compile(r"\\(?:text|textbf|textrm|textit|textnormal|mbox|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
 _ENVIRONMENT = re.compile(r"\\begin\{|&")
 
 
@@ -130,7 +129,7 @@ def clean(text: str) -> str:
     text = _GROUPED.sub(_ungrouped, text)
     text = text.replace("{,}", ",")
     text = _SIZE.sub(" ", _SPACING.sub(" ", _DELIMITER.sub("", text)))
-    text = _TURNED.sub(" ", text)
+    text = _DISPLAY.sub(" ", text)
     text = _GLUED.sub(r" \1 ", text)
     text = _AREA.sub(r"S_{\1}", text)
     text = _MODULUS.sub(r"\\pmod{\1}", text.replace("per cent", "percent"))
@@ -193,11 +192,13 @@ def nesting(text: str) -> int:
     return max(accumulate((1 if bracket in "([{" else -1 for bracket in re.findall(r"[()\[\]{}]", text)), initial=0))
 
 
+def unwrapped(text: str) -> str:
+    """The text with the words of `\\text{...}` and its like bare."""
+    return TEXT.sub(r"\1", text)
+
+
 def words(text: str) -> str:
     """The text in lower case without macros, punctuation and articles: how words are compared."""
-    text = re.sub(
-        r"\\(?:text|textbf|textrm|textit|mbox|mathrm|mathbf|operatorname|textnormal)\s*\{([^{}]*)\}", r"\1", text
-    )
-    text = re.sub(r"[{}$\\~\"'`*()\[\].,;:!?]", " ", text).casefold()
+    text = re.sub(r"[{}$\\~\"'`*()\[\].,;:!?]", " ", unwrapped(text)).casefold()
     text = re.sub(r"(?<=[^\W\d_])-(?=[^\W\d_])", " ", text)
     return " ".join(word for word in text.split() if word not in ("the", "a", "an"))

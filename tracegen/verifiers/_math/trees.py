@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import reduce
 
 from tracegen.verifiers._math.kinds import kind
 from tracegen.verifiers._math.names import FLIPPED
@@ -71,11 +72,9 @@ def _signs(node: Node, sign: str) -> Node:
 
 
 def items(node: Node, single: bool = False) -> list[Node]:
-    if (isinstance(node, Op) and node.name in ("list", "set")) or (
-        not single and isinstance(node, Op) and node.name == "tuple"
-    ):
-        return list(node.args)  # type: ignore[union-attr]
-    return [node]
+    """What a list, a set or (unless told otherwise) a tuple holds; of anything else the node itself."""
+    several = ("list", "set") if single else ("list", "set", "tuple")
+    return list(node.args) if isinstance(node, Op) and node.name in several else [node]
 
 
 def named(items: Sequence[Node]) -> bool:
@@ -121,10 +120,7 @@ def rows(node: Node) -> list[list[Node]] | None:
 
 def _dot(row: Sequence[Node], column: Sequence[Node]) -> Node:
     terms: list[Node] = [Op("mul", pair) for pair in zip(row, column, strict=True)]
-    total = terms[0]
-    for term in terms[1:]:
-        total = Op("add", (total, term))
-    return total
+    return reduce(lambda total, term: Op("add", (total, term)), terms)
 
 
 def relations(node: Node) -> "list[tuple[str, Node]] | None":
@@ -163,13 +159,6 @@ def without_unit(node: Node) -> tuple[Node, str]:
                 return Op("add", (first, times(unit(phrase).factor / unit(before).factor, inner))), before
             if before and not phrase and node.name != "add":
                 return Op(node.name, (first, right)), before
-            if (
-                node.name == "mul"
-                and isinstance(left, Num)
-                and isinstance(right, Sym)
-                and right.name in ("m", "g", "s", "h", "L")
-            ):
-                return node, ""
     return node, ""
 
 
