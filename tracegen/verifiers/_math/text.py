@@ -3,6 +3,7 @@
 import html
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import accumulate
 
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿ", "0123456789+-()n")
@@ -108,6 +109,7 @@ def ascii_math(text: str) -> str:
     return "".join(str(unicodedata.decimal(c)) if not c.isascii() and c.isdecimal() else c for c in text)
 
 
+@lru_cache(maxsize=4096)
 def clean(text: str) -> str:
     """One line of LaTeX or plain mathematics without what carries no meaning."""
     text = ascii_math(text)
