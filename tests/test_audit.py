@@ -110,7 +110,7 @@ def test_the_command_lists_every_disagreement(file: Callable[..., str], call: Ca
     assert "exact agrees on 3 of 6 labelled pairs" in out
     assert "form: expected right, got wrong (different); gold '1/2', pred '0.5'" in out
     assert "claim: expected unverifiable, got wrong" in out
-    assert "other: " not in out
+    assert not [line for line in out.splitlines() if line.startswith("other: ")]  # it may be the slowest pair
     assert "50.0 % (18.8 to 81.2)" in out
     status, out, _ = call("audit", path, "--verifier", "exact", "--json")
     assert (status, json.loads(out)["false_positives"]) == (0, 1)
