@@ -85,13 +85,15 @@ def record(request: Request, completion: Completion, asker: Asker, *, seconds: f
         "model": asker.model.name,
         "revision": asker.model.revision,
         "prompt": [dict(message) for message in request.messages],
-        "max_tokens": sampling.pop("max_tokens"),
+        "max_tokens": sampling.pop("max_tokens") - request.forced,
         "sampling": sampling,
         "text": completion.text,
         "reasoning": completion.reasoning,
         "finish_reason": completion.finish_reason,
         "prompt_tokens": completion.prompt_tokens,
         "completion_tokens": completion.completion_tokens,
+        "prefix_tokens": completion.prefix_tokens,
+        "forced": bool(request.forced),
         "error": completion.error,
         "seconds": round(seconds, 3),
         "time": round(time.time(), 3),
@@ -111,7 +113,8 @@ def parse(row: Row) -> Trace:
         response=parts.response,
         status=parts.status,
         finish_reason=row["finish_reason"],
-        tokens=row["completion_tokens"] or 0,
+        tokens=(row["completion_tokens"] or 0) + row.get("prefix_tokens", 0),
+        forced=row.get("forced", False),
     )
 
 

@@ -79,7 +79,14 @@ class Teacher(Strict):
     sampling: Sampling = Sampling()
     options: Options = {}
     prices: Prices | None = None
+    """None: the price table's, where it knows the model; otherwise nothing is counted in dollars."""
     terms: Terms = Terms()
+    share: float | None = Field(None, gt=0)
+    """Problems are dealt out among the teachers that have a share, in these proportions; None: asked all of them."""
+    after: str | None = None
+    """Another teacher: this one is asked only the problems that the other leaves unsolved."""
+    force_answer: int | None = Field(None, ge=1)
+    """Where the thinking is cut off at `max_tokens`: close it, and let so many tokens follow for the answer."""
 
 
 class Verifier(BaseModel):
@@ -185,6 +192,25 @@ class Evaluate(Strict):
         return checked(Sampling, self.sampling.model_dump() | own, f"evaluate.benchmarks.{benchmark}: ")
 
 
+class Schedule(Strict):
+    """How samples are spent on problems; by default each gets the `n` of every teacher."""
+
+    stop_after: int | None = Field(None, ge=1)
+    """Right traces that make a problem solved: its samples not yet started are not asked for."""
+    up_to: int | None = Field(None, ge=1)
+    """Samples of a teacher for a problem that stays unsolved; None: its `n`."""
+    floor: float = Field(0.02, ge=0, lt=1)
+    """Below this expected pass rate problems are equal: so often the hardest still get their turn."""
+
+
+class Judging(Strict):
+    """Where verifiers run."""
+
+    on: Literal["local", "ray"] = "local"
+    workers: int | None = Field(None, ge=1)
+    """Processes; None: one per core."""
+
+
 class Budget(Strict):
     """Hard caps, summed over all launches of a run. None means no cap."""
 
@@ -201,7 +227,9 @@ class Recipe(Strict):
     problems: Problems
     prompt: str
     teachers: dict[str, Teacher] = Field(min_length=1)
+    schedule: Schedule = Schedule()
     verifiers: dict[str, Verifier] = {"math": Verifier()}
+    judging: Judging = Judging()
     filters: dict[str, Options] = {}
     corpus: Corpus = Corpus()
     student: Student | None = None

@@ -108,7 +108,15 @@ class Request:
     messages: tuple[Message, ...]
     """Chat messages, `{"role": ..., "content": ...}` each."""
     sampling: Mapping[str, Any]
-    """`temperature`, `top_p`, `max_tokens`, `stop`, `seed` ...: vLLM's names; `seed` is this sample's own."""
+    """`temperature`, `top_p`, `max_tokens`, `stop`, `seed` ...: vLLM's names; `seed` is this sample's own.
+
+    `max_tokens` bounds the whole completion, what stands in `prefix` included."""
+    prefix: str = ""
+    """What the assistant's turn holds already, tags included: an answer that was cut off, to be gone on with."""
+    prefix_tokens: int = 0
+    """Completion tokens of the prefix, paid for earlier."""
+    forced: int = 0
+    """Where the prefix closes the thinking by force: how many of `max_tokens` are meant for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +131,10 @@ class Completion:
     """`stop`, `length`, or what else the server said."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    """Tokens that this request wrote, and that are paid for."""
     error: str | None = None
+    prefix_tokens: int = 0
+    """Completion tokens of the text that an earlier request wrote: 0 where an engine could not go on and began anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +154,8 @@ class Trace:
     """Completion tokens, reasoning included."""
     verdict: "Verdict | None" = None
     """The deciding verdict, once there is one."""
+    forced: bool = False
+    """The thinking was closed by force when its tokens were used up."""
 
 
 @dataclass(frozen=True, slots=True)
