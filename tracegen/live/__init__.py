@@ -1,0 +1,12 @@
+"""What goes on in a run, while it goes on: counted once, shown wherever somebody looks.
+
+    window.py   how much of something came in the last minute
+    tally.py    the counts of one teacher
+    watch.py    `Watch`: told of every request, answer and verdict of one stage; `figures()` is what is known
+
+Limits: tokens count when an answer ends, so a stage of very long answers shows none for its first minutes.
+"""
+
+from tracegen.live.watch import Watch
+
+__all__ = ["Watch"]
