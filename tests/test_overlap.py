@@ -1,0 +1,60 @@
+"""Words in common: numbers are masked, runs are found, and the search for alike texts misses nothing."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracegen.overlap import Alike, Runs, masked, numbers, words
+
+TRAIN = "A train travels 270 miles in 3 hours. How long does it take for 1,350.5 miles?"
+
+
+def test_words_have_no_case_and_no_punctuation_and_numbers_can_be_masked() -> None:
+    found = words("What is 3 + 4.5, \N{MINUS SIGN}2 or (x)?")
+    assert found == ["what", "is", "3", "+4.5", "-2", "or", "(x"]
+    assert masked(found) == ["what", "is", "#", "+#", "-#", "or", "(x"]
+    assert numbers(found) == ["2", "3", "4.5"]
+    assert masked(words(TRAIN)) == masked(words(TRAIN.replace("270", "19").replace("1,350.5", "4")))
+
+
+@pytest.mark.parametrize(
+    ("added", "statement", "found"),
+    [
+        ("one two three four five six", "zero one two three four five six seven", "x"),
+        ("one two three four five six", "one two three four six five", None),
+        ("one two three four", "one two three four", "x"),
+        ("one two three four", "one two three four five", None),
+        ("a b c d e f g h i j", "z b c d e f g h i z", "x"),
+        ("a b c d e f g h i j", "z b c d e f g h z z", None),
+    ],
+)
+def test_a_run_in_common(added: str, statement: str, found: str | None) -> None:
+    runs = Runs(8)
+    runs.add(added.split(), "x")
+    assert runs.statement(statement.split()) == found
+
+
+def test_alike_texts_are_found_in_any_order_of_their_words() -> None:
+    alike = Alike(0.6, {})
+    alike.add("the train goes to town".split(), "train")
+    alike.add("a ship sails over the sea".split(), "ship")
+    assert list(alike.find("to town goes the train".split())) == [("train", 1.0)]
+    assert list(alike.find("the train goes to sea".split())) == [("train", 4 / 6)]
+    assert list(alike.find("the sea".split())) == []
+
+
+TEXTS = st.lists(st.lists(st.sampled_from("abcdefghijkl"), max_size=12), max_size=12)
+
+
+@given(texts=TEXTS, least=st.sampled_from([0.3, 0.5, 0.6, 0.75, 0.8, 1.0]), counted=st.booleans())
+def test_the_search_finds_what_comparing_all_with_all_finds(
+    texts: list[list[str]], least: float, counted: bool
+) -> None:
+    alike = Alike(least, Counter(word for text in texts for word in text) if counted else {})
+    for number, text in enumerate(texts):
+        alike.add(text, str(number))
+    for text in filter(None, texts):
+        share = {str(n): len({*text} & {*other}) / len({*text, *other}) for n, other in enumerate(texts)}
+        assert dict(alike.find(text)) == {name: found for name, found in share.items() if found >= least}

@@ -1,0 +1,125 @@
+"""Words that two texts have in common: what decontamination and the search for near-duplicates count.
+
+words(text)   words and numbers without case and punctuation
+masked(words) the same with every number as `#`: two problems that differ in their numbers become one
+Runs          texts that are found by a run of words in a row
+Alike         texts that are found by a share of their words, in any order
+
+Memory: an integer for each run, and a set of words for each text of `Alike`; both grow with what is added, not with
+what is looked for.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+
+EXACT_BELOW = 5
+"""A text of fewer words, such as "What is 3 + 4?", stands inside others by chance."""
+_LETTER = r"[^\W\d_]"
+_DASH = re.compile(rf"-(?:-+|(?<={_LETTER}-)(?={_LETTER}))")
+_THOUSANDS = re.compile(r",(?<=\d,)(?=\d{3}(?!\d))")
+_OPERATORS = frozenset("-+*/=<>^%()|")
+_TOKEN = re.compile(rf"{_LETTER}+|\d+(?:\.\d+)?|[-+*/=<>^%()|]")
+_SPELLINGS = str.maketrans({"−": "-", "×": "*", "·": "*", "÷": "/", "⁄": "/"})
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def words(text: str) -> list[str]:
+    """Words and numbers without case and punctuation, each with the operators in front of it: `3`, `+4`, `(x`."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    if not text.isascii():
+        text = text.translate(_SPELLINGS)
+    found, operators = [], ""
+    for token in _TOKEN.findall(_THOUSANDS.sub("", _DASH.sub(" ", text))):
+        if token in _OPERATORS:
+            operators += token
+        else:
+            found.append(operators + token)
+            operators = ""
+    return found
+
+
+def masked(found: Sequence[str]) -> list[str]:
+    """The words with every number as `#`."""
+    return [_NUMBER.sub("#", word) for word in found]
+
+
+def numbers(found: Sequence[str]) -> list[str]:
+    """The numbers among the words, in a fixed order."""
+    return sorted(number for word in found for number in _NUMBER.findall(word))
+
+
+class Runs:
+    """Texts by name, found in others by a run of `ngram` words that stands in both.
+
+    A shorter text has to occur as a whole in a statement, one of fewer than EXACT_BELOW words has to be the statement.
+    """
+
+    def __init__(self, ngram: int) -> None:
+        self._ngram = ngram
+        self._anywhere: dict[int, str] = {}
+        self._whole: dict[int, dict[int, str]] = {}
+        self._equal: dict[tuple[str, ...], str] = {}
+
+    def add(self, found: Sequence[str], name: str) -> None:
+        """A text, as its words; a run that several texts hold keeps the name of the first."""
+        if len(found) >= self._ngram:
+            for run in _runs(found, self._ngram):
+                self._anywhere.setdefault(run, name)
+        elif len(found) >= EXACT_BELOW:
+            self._whole.setdefault(len(found), {}).setdefault(hash(tuple(found)), name)
+        elif found:
+            self._equal.setdefault(tuple(found), name)
+
+    def statement(self, found: Sequence[str]) -> str | None:
+        """The text that a statement holds, or shares a run with, by its name."""
+        whole = (_find(runs, found, size) for size, runs in self._whole.items())
+        return self._equal.get(tuple(found)) or self.inside(found) or next(filter(None, whole), None)
+
+    def inside(self, found: Sequence[str]) -> str | None:
+        """The text that any other text shares a run with, by its name."""
+        return _find(self._anywhere, found, self._ngram)
+
+
+class Alike:
+    """Texts by name, found by others that share most of their words: |A ∩ B| / |A ∪ B| (Jaccard) of at least `least`.
+
+    Exact: two sets that are so alike have a word in common among the few rarest of each (the prefix filter of Chaudhuri
+    et al. 2006 and Bayardo et al. 2007), so only texts that share one of those are compared. `frequent` counts the
+    words of a typical text, for what is rare; any counts give the same findings, good ones give them fast.
+    """
+
+    def __init__(self, least: float, frequent: Mapping[str, int]) -> None:
+        self._least, self._frequent = least, frequent
+        self._texts: list[tuple[frozenset[str], str]] = []
+        self._by_word: dict[str, list[int]] = {}
+
+    def add(self, found: Sequence[str], name: str) -> None:
+        """A text, as its words."""
+        text = frozenset(found)
+        for word in self._rarest(text):
+            self._by_word.setdefault(word, []).append(len(self._texts))
+        self._texts.append((text, name))
+
+    def find(self, found: Sequence[str]) -> Iterator[tuple[str, float]]:
+        """Every text that is alike, by its name, with how alike it is, in the order in which they were added."""
+        text = frozenset(found)
+        for number in sorted({number for word in self._rarest(text) for number in self._by_word.get(word, ())}):
+            other, name = self._texts[number]
+            if (share := len(text & other) / len(text | other)) >= self._least:
+                yield name, share
+
+    def _rarest(self, text: frozenset[str]) -> list[str]:
+        ranked = sorted(text, key=lambda word: (self._frequent.get(word, 0), word))
+        # Without these, fewer words are left than two sets that are so alike have in common.
+        return ranked[: len(text) - ceil(self._least * len(text)) + 1]
+
+
+def _runs(found: Sequence[str], size: int) -> Iterator[int]:
+    return map(hash, zip(*(found[start:] for start in range(size)), strict=False))
+
+
+def _find(runs: Mapping[int, str], found: Sequence[str], size: int) -> str | None:
+    hit = next(filter(runs.__contains__, _runs(found, size)), None)
+    return None if hit is None else runs[hit]
