@@ -38,20 +38,18 @@ def test_a_run_in_common(added: str, statement: str, found: str | None) -> None:
 
 def test_alike_texts_are_found_in_any_order_of_their_words() -> None:
     alike = Alike(0.6, {})
-    alike.add("the train goes to town".split(), "train")
-    alike.add("a ship sails over the sea".split(), "ship")
-    assert list(alike.find("to town goes the train".split())) == [("train", 1.0)]
-    assert list(alike.find("the train goes to sea".split())) == [("train", 4 / 6)]
-    assert list(alike.find("the sea".split())) == []
+    alike.add(words("the train goes to town"), "train")
+    alike.add(words("a ship sails over the sea"), "ship")
+    assert list(alike.find(words("to town goes the train"))) == [("train", 1.0)]
+    assert list(alike.find(words("the train goes to sea"))) == [("train", 4 / 6)]
+    assert list(alike.find(words("the sea"))) == []
 
 
 TEXTS = st.lists(st.lists(st.sampled_from("abcdefghijkl"), max_size=12), max_size=12)
 
 
 @given(texts=TEXTS, least=st.sampled_from([0.3, 0.5, 0.6, 0.75, 0.8, 1.0]), counted=st.booleans())
-def test_the_search_finds_what_comparing_all_with_all_finds(
-    texts: list[list[str]], least: float, counted: bool
-) -> None:
+def test_the_search_finds_what_comparing_all_finds(texts: list[list[str]], least: float, counted: bool) -> None:
     alike = Alike(least, Counter(word for text in texts for word in text) if counted else {})
     for number, text in enumerate(texts):
         alike.add(text, str(number))

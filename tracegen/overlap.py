@@ -113,7 +113,7 @@ class Alike:
     def _rarest(self, text: frozenset[str]) -> list[str]:
         ranked = sorted(text, key=lambda word: (self._frequent.get(word, 0), word))
         # Without these, fewer words are left than two sets that are so alike have in common.
-        return ranked[: len(text) - ceil(self._least * len(text)) + 1]
+        return ranked[: len(text) - ceil(self._least * len(text) - 1e-9) + 1]
 
 
 def _runs(found: Sequence[str], size: int) -> Iterator[int]:
