@@ -1,42 +1,33 @@
 """A scriptable OpenAI-compatible server on loopback: `with FakeServer(reply=...) as server: server.base_url`.
 
 `reply(body) -> dict` may hold: text, reasoning, reasoning_content, finish_reason, prompt_tokens, completion_tokens,
-status, message, retry_after, latency, reset (close the connection without an answer), raw (the whole body, as text).
+status, message, retry_after, headers, latency, reset (close the connection without an answer), raw (the whole body, as
+text), cut_after (break a stream off after so many events), pace (seconds between events).
 Without `reply` the answer depends on prompt and seed alone. A request is logged when it has been read
 (`{"event": "request", "id", "time", "body"}`) and when its answer has left (`{"event": "answered", "id", "time",
 "status"}`), one JSON line each, written without a buffer.
-As a process: `python tests/fake_server.py --port 0 --log FILE --latency 0.05` prints the port it listens on.
+It answers /v1/chat/completions and /v1/completions, streamed or not, and with `vllm=True` also /tokenize, /detokenize,
+/metrics, and chats that go on with the last message (`continue_final_message`).
+As a process: `python tests/fake_server.py --port 0 --log FILE --latency 0.05` prints the port it listens on; `--help`
+lists the faults.
 """
 
 import argparse
 import asyncio
-import hashlib
-import json
 import os
+import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Collection, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-Reply = Callable[[dict[str, Any]], dict[str, Any]]
+from fake_answers import Faults, Reply, Vocabulary, answer, answers
+from fake_connection import Exchange
 
-
-def answer(body: dict[str, Any]) -> dict[str, Any]:
-    """Eight to fifteen words of thought and a boxed number: depends on messages and seed, cut at `max_tokens` words."""
-    seed = json.dumps([body["messages"], body.get("seed")], sort_keys=True).encode()
-    digest = hashlib.sha256(seed).digest()
-    words = ["first", "then", "so", "and", "carry", "the", "one", "sum"]
-    thought = " ".join(words[byte % len(words)] for byte in digest[: 8 + digest[0] % 8])
-    text = f"<think>\n{thought}\n</think>\n\nThe answer is \\boxed{{{digest[1] % 20}}}."
-    pieces = text.split(" ")
-    limit = body.get("max_tokens") or len(pieces)
-    cut = len(pieces) > limit
-    return {
-        "text": " ".join(pieces[:limit]),
-        "finish_reason": "length" if cut else "stop",
-        "completion_tokens": min(limit, len(pieces)),
-    }
+__all__ = ["FakeServer", "Faults", "Reply", "answer", "answers"]
 
 
 class FakeServer:
@@ -47,16 +38,32 @@ class FakeServer:
         reply: Reply = answer,
         *,
         latency: float = 0.0,
+        jitter: float = 0.0,
         log: str | Path | None = None,
+        keep: bool = True,
         models: Sequence[str] = ("fake",),
         models_status: int = 200,
         api_key: str | None = None,
         port: int = 0,
+        faults: Faults | None = None,
+        refuses: Collection[str] = (),
+        reasoning: str = "inline",
+        counts: bool = True,
+        thinks: bool = False,
+        vllm: bool = False,
+        seats: int | None = None,
+        most: int | None = None,
     ) -> None:
-        self.reply, self.latency, self.models, self.models_status = reply, latency, list(models), models_status
-        self.api_key, self.port = api_key, port
+        self.reply, self.latency, self.jitter = reply, latency, jitter
+        self.models, self.models_status, self.api_key, self.port = list(models), models_status, api_key, port
+        self.keep, self.faults, self.refuses = keep, faults, refuses
+        self.reasoning, self.counts, self.thinks, self.vllm = reasoning, counts, thinks, vllm
+        self.seats, self.most = seats, most
         self.log: list[dict[str, Any]] = []
+        self.waiting: deque[Exchange] = deque()
+        self.vocabulary = Vocabulary()
         self.in_flight = self.max_in_flight = self._last_id = 0
+        self._random = random.Random(1)
         self._file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if log else None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
@@ -66,7 +73,7 @@ class FakeServer:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def requests(self) -> list[dict[str, Any]]:
-        """The bodies of all chat requests so far, in order of arrival."""
+        """The bodies of all requests for an answer so far, in order of arrival."""
         return [entry["body"] for entry in self.log if entry["event"] == "request"]
 
     def __enter__(self) -> "FakeServer":
@@ -87,118 +94,97 @@ class FakeServer:
             self._thread.join(10)
 
     def serve_forever(self) -> None:
-        self._thread.join()
+        asyncio.run(self._serve())
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        self._connections: set[asyncio.Task[None]] = set()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", self.port, backlog=1024)
+        self.connections: set[Exchange] = set()
+        server = await self._loop.create_server(lambda: Exchange(self), "127.0.0.1", self.port, backlog=1024)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
+        if threading.current_thread() is threading.main_thread():
+            print(self.port, flush=True)
         await self._stop.wait()
         server.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        for connection in list(self.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
 
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            while await self._exchange(reader, writer):
-                pass
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            self._connections.discard(task)
-            writer.close()
-
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request and its answer; False where the connection is over."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
-        path = head[0].split(" ")[1]
-        if self.api_key is not None and headers.get("authorization") != f"Bearer {self.api_key}":
-            message = f"bad key {headers.get('authorization', '').removeprefix('Bearer ')}"
-            await _send(writer, 401, {"error": {"message": message}})
-        elif path == "/v1/models":
-            rows = [{"id": name, "object": "model"} for name in self.models]
-            await _send(writer, self.models_status, {"object": "list", "data": rows})
-        elif path == "/v1/chat/completions":
-            return await self._chat(json.loads(body), writer)
-        else:
-            await _send(writer, 404, {"error": {"message": f"no route {path}"}})
-        return True
-
-    async def _chat(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
-        self._last_id += 1
-        number = self._last_id
-        self._write({"event": "request", "id": number, "time": time.time(), "body": body})
-        self.in_flight += 1
-        self.max_in_flight = max(self.max_in_flight, self.in_flight)
-        try:
-            said = self.reply(body)
-            await asyncio.sleep(said.get("latency", self.latency))
-        finally:
-            self.in_flight -= 1
-        if said.get("reset"):
-            writer.transport.abort()
-            return False
-        status = said.get("status", 200)
-        content = said.get("raw") or (_chat_completion(body, said) if status == 200 else _error(said))
-        await _send(writer, status, content, said.get("retry_after"))
-        self._write({"event": "answered", "id": number, "time": time.time(), "status": status})
-        return True
-
-    def _write(self, entry: dict[str, Any]) -> None:
-        self.log.append(entry)
+    def write(self, event: str, number: int, rest: bytes, entry: dict[str, Any]) -> None:
+        """Log an event; `rest` is the same entry as bytes."""
+        now = time.time()
+        if self.keep:
+            self.log.append({"event": event, "id": number, "time": now} | entry)
         if self._file is not None:
-            os.write(self._file, json.dumps(entry).encode() + b"\n")
+            os.write(self._file, b'{"event": "%b", "id": %d, "time": %r, %b}\n' % (event.encode(), number, now, rest))
+
+    def next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def delay(self, said: dict[str, Any]) -> float:
+        if "latency" in said:
+            return float(said["latency"])
+        return self.latency + self._random.uniform(0, self.jitter) if self.jitter else self.latency
+
+    def metrics(self) -> str:
+        """What vLLM's own page says of its queue."""
+        running = self.in_flight - len(self.waiting)
+        labels = f'{{engine="0",model_name="{self.models[0]}"}}'
+        values = {"num_requests_running": running, "num_requests_waiting": len(self.waiting)}
+        values |= {"kv_cache_usage_perc": running / (self.seats or 256), "num_preemptions_total": 0}
+        return "".join(f"# TYPE vllm:{name} gauge\nvllm:{name}{labels} {float(n)}\n" for name, n in values.items())
 
 
-def _chat_completion(body: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
-    message = {"role": "assistant", "content": said.get("text")}
-    message |= {name: said[name] for name in ("reasoning", "reasoning_content") if name in said}
-    prompt = said.get("prompt_tokens", sum(len(str(m["content"]).split()) for m in body["messages"]))
-    completion = said.get("completion_tokens", len((said.get("text") or "").split()))
-    return {
-        "id": "chatcmpl-fake",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": body["model"],
-        "choices": [{"index": 0, "message": message, "finish_reason": said.get("finish_reason", "stop")}],
-        "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
-    }
-
-
-def _error(said: dict[str, Any]) -> dict[str, Any]:
-    return {"error": {"message": said.get("message", "scripted failure"), "type": "fake", "code": said["status"]}}
-
-
-async def _send(
-    writer: asyncio.StreamWriter, status: int, content: Any, retry_after: float | str | None = None
-) -> None:
-    payload = content.encode() if isinstance(content, str) else json.dumps(content).encode()
-    lines = [f"HTTP/1.1 {status} fake", "Content-Type: application/json", f"Content-Length: {len(payload)}"]
-    if retry_after is not None:
-        lines.append(f"Retry-After: {retry_after}")
-    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + payload)
-    await writer.drain()
+def _storm(text: str) -> tuple[float, float]:
+    start, _, seconds = text.partition(":")
+    return float(start), float(seconds)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A fake OpenAI-compatible server on loopback.")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", default=None)
-    parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--model", default="fake")
-    arguments = parser.parse_args()
-    server = FakeServer(latency=arguments.latency, log=arguments.log, port=arguments.port, models=[arguments.model])
-    with server:
-        print(server.port, flush=True)
-        server.serve_forever()
+    parser.add_argument("--latency", type=float, default=0.0)
+    parser.add_argument("--jitter", type=float, default=0.0, help="up to so many seconds more, evenly distributed")
+    parser.add_argument("--words", type=int, help="in every answer, which is a word a token")
+    parser.add_argument("--pass-rate", type=float, help="of the answers to problems that ask for `a + b`")
+    for name in ("errors", "resets", "malformed", "truncate", "cuts"):
+        parser.add_argument(f"--{name}", type=float, default=0.0, help="share of the answers, 0 to 1")
+    parser.add_argument("--storm", type=_storm, action="append", default=[], metavar="START:SECONDS")
+    parser.add_argument("--storm-status", type=int, default=429)
+    parser.add_argument("--seed", type=int, default=1, help="of the faults")
+    parser.add_argument("--refuse", action="append", default=[], metavar="NAME", help="a parameter to answer with 400")
+    parser.add_argument("--reasoning", default="inline", help="inline, untagged, reasoning, reasoning_content")
+    parser.add_argument("--no-usage", action="store_true")
+    parser.add_argument("--thinks", action="store_true", help="the chat template opens the thinking")
+    parser.add_argument("--vllm", action="store_true", help="/tokenize, /metrics, continue_final_message")
+    parser.add_argument("--seats", type=int, help="answer so many at once and let the others wait")
+    parser.add_argument("--most", type=int, help="answer 429 beyond so many at once")
+    given = parser.parse_args()
+    if find_spec("uvloop"):
+        import uvloop
+
+        uvloop.install()
+    given_faults = (given.errors, given.resets, given.malformed, given.truncate, given.cuts, given.storm)
+    FakeServer(
+        answer if given.words is None and given.pass_rate is None else answers(given.words or 18, given.pass_rate),
+        latency=given.latency,
+        jitter=given.jitter,
+        log=given.log,
+        keep=False,
+        models=[given.model],
+        port=given.port,
+        faults=Faults(*given_faults, given.storm_status, given.seed) if any(given_faults) else None,
+        refuses=given.refuse,
+        reasoning=given.reasoning,
+        counts=not given.no_usage,
+        thinks=given.thinks,
+        vllm=given.vllm,
+        seats=given.seats,
+        most=given.most,
+    ).serve_forever()
 
 
 if __name__ == "__main__":
