@@ -53,10 +53,15 @@ class Sampling(Strict):
 
 
 class Prices(Strict):
-    """US dollars per million tokens."""
+    """US dollars: per million tokens, or per hour for a model that runs on machines of your own."""
 
     input: float = Field(0.0, ge=0)
     output: float = Field(0.0, ge=0)
+    batch_discount: float = Field(0.5, ge=0, le=1)
+    """The part that is taken off where the engine is `batch_api`."""
+    gpu_hour: float = Field(0.0, ge=0)
+    """What one GPU costs in an hour, for as long as the engine runs."""
+    gpus: float = Field(1.0, gt=0)
 
 
 class Terms(Strict):

@@ -29,7 +29,9 @@ PACKAGES: dict[str, str] = {
     "benchmark": "tracegen.benchmarks",
     "loss": "sft.losses",
 }
-RESERVED = frozenset({"ask", "tokenizer", "siblings", "trace", "model", "problems", "benchmarks", "benchmarks_dir"})
+RESERVED = frozenset(
+    {"ask", "tokenizer", "siblings", "trace", "model", "problems", "benchmarks", "benchmarks_dir", "folder"}
+)
 
 
 def names(shelf: Shelf) -> list[str]:
