@@ -1,0 +1,221 @@
+"""The one who writes: rows go to the end of a live segment, and are handed on once an fsync has covered them."""
+
+import json
+import os
+import queue
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from tracegen.ledger import sealed
+from tracegen.ledger.index import Found, Index
+from tracegen.ledger.ranks import Row
+from tracegen.ledger.segments import create, cut_torn_line, leftovers, rows, segments, sync_folder, unwritten
+from tracegen.records import TracegenError, UsageError
+
+SEGMENT_BYTES = 64 << 20
+"""A live segment of this size is full: some 30,000 answers of 2 kB. It bounds what a restart has to parse."""
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class Ledger:
+    """A writer of a folder of segments (who may write is the run directory's lock, not decided here).
+
+    The run's owner is the writer without a name, and puts in order what a crash has left. Others, with a `writer` name
+    each, may write beside it; each knows the rows that stood there when it began, and its own.
+
+    `commit` is a group commit: a thread writes all rows that are waiting, then one fsync covers them all, and only then
+    are they handed on. While the disk works, the engine goes on. A full segment is sealed in a thread of its own.
+    """
+
+    def __init__(self, folder: Path, *, writer: str = "") -> None:
+        if not re.fullmatch(r"[\w.-]*", writer, re.ASCII):
+            raise UsageError(f"a writer's name holds letters, digits, '_', '.' and '-', not {writer!r}.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot make the folder {folder}: {error.strerror}.") from None
+        self.folder, self.writer = folder, writer
+        self._segment: BinaryIO | None = None
+        self._rows = self._size = 0
+        """Of the live segment."""
+        self._sealing: ThreadPoolExecutor | None = None
+        torn = 0 if writer else self._put_in_order()
+        self._index = Index()
+        there = segments(folder)
+        for path in there:
+            self._index.add_segment(path)
+        for path in there:  # only now: a live segment that is read must not go away
+            if not writer and _of_owner(path) and path.stat().st_size >= SEGMENT_BYTES:
+                self._seal(path)
+        self.found = Found(self._index.ranks.copy(), segments=len(there), torn=torn)
+
+    def has(self, key: str, max_tokens: int, *, forced: bool = False) -> bool:
+        """Whether this sample needs no asking: finished, or cut off or forced at no less than `max_tokens`.
+
+        Where answers that are cut off are to be `forced` to an end, one that is merely cut off does not count.
+        """
+        return self._index.has(key, max_tokens, forced=forced)
+
+    def partial(self, key: str) -> Row | None:
+        """The longest answer of an unfinished sample that was cut off and not forced: what to go on from."""
+        return self._index.partial(key)
+
+    def commit(self, rows: Iterable[Row], *, wait: Callable[[], bool] = lambda: False) -> Iterator[Row]:
+        """Append each row and yield it once an fsync has covered its line; what is already stored is passed over.
+
+        While `wait()` holds, a row is yielded before the next is drawn: for whoever must see an answer to go on asking.
+        """
+        waiting: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
+        durable: queue.SimpleQueue[Row] = queue.SimpleQueue()
+        with ThreadPoolExecutor(1, thread_name_prefix="ledger") as pool:
+            writer = pool.submit(self._write, waiting, durable)
+            try:
+                for row in rows:
+                    self._raise_if_failed(writer)
+                    alone = wait() and not self._stored(row)
+                    waiting.put(row)
+                    while alone and durable.empty() and not writer.done():
+                        time.sleep(0.001)
+                    # Whoever waits for this row would draw no next one.
+                    if alone:
+                        self._raise_if_failed(writer)
+                    while not durable.empty():
+                        yield durable.get()
+            finally:
+                waiting.put(None)
+        self._raise_if_failed(writer)
+        while not durable.empty():
+            yield durable.get()
+
+    def close(self) -> None:
+        """Give up the live segment; what is being sealed is sealed first."""
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+        if self._sealing is not None:
+            self._sealing.shutdown()
+            self._sealing = None
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, waiting: "queue.SimpleQueue[Row | None]", durable: "queue.SimpleQueue[Row]") -> None:
+        more = True
+        while more:
+            group = [waiting.get()]
+            while not waiting.empty():
+                group.append(waiting.get())
+            more = None not in group
+            fresh: dict[str, Row] = {}
+            for row in filter(None, group):
+                if row["key"] in fresh:  # whether this one is wanted still is known once that one is stored
+                    self._append(fresh, durable)
+                    fresh = {}
+                if not self._stored(row):
+                    fresh[row["key"]] = row
+            self._append(fresh, durable)
+
+    def _append(self, rows: dict[str, Row], durable: "queue.SimpleQueue[Row]") -> None:
+        if not rows:
+            return
+        if self._segment is None or self._size >= SEGMENT_BYTES:
+            self._begin_segment()
+        assert self._segment is not None
+        lines = [_line(row) for row in rows.values()]
+        self._write_through(self._segment, b"".join(lines))
+        for row, line in zip(rows.values(), lines, strict=True):
+            self._index.add(row, Path(self._segment.name).with_suffix(""), self._rows, self._size)
+            self._rows += 1
+            self._size += len(line)
+            durable.put(row)
+
+    def _write_through(self, segment: BinaryIO, lines: bytes) -> None:
+        try:
+            left = memoryview(lines)
+            while left:
+                left = left[segment.write(left) :]
+            os.fsync(segment.fileno())
+        except OSError:
+            # Whole lines stay, durable or not: they are paid for. A full disk lets a file shrink.
+            with suppress(OSError):
+                cut_torn_line(segment)
+            raise
+
+    def _begin_segment(self) -> None:
+        if self._segment is not None:
+            self._segment.close()
+            self._seal(Path(self._segment.name))
+        self._segment = create(self.folder, self.writer)
+        self._rows = self._size = 0
+
+    def _seal(self, path: Path) -> None:
+        self._sealing = self._sealing or ThreadPoolExecutor(1, thread_name_prefix="sealing")
+        self._sealing.submit(_seal_unwritten, path)
+
+    def _put_in_order(self) -> int:
+        """Finish what a crash interrupted; returns the bytes of unfinished lines that were cut off.
+
+        Only segments of this kind of writer: of another's, here or on another machine, nobody knows whether it lives,
+        and what it leaves behind does no harm.
+        """
+        if stale := leftovers(self.folder):
+            sync_folder(self.folder)
+            for path in stale:
+                path.unlink(missing_ok=True)
+        torn = 0
+        for path in segments(self.folder):
+            if _of_owner(path):
+                with unwritten(path) as segment:
+                    torn += cut_torn_line(segment) if segment else 0
+        return torn
+
+    def _stored(self, row: Row) -> bool:
+        return self.has(row["key"], row["max_tokens"], forced=bool(row.get("forced")))
+
+    def _raise_if_failed(self, writer: "Future[None]") -> None:
+        if not writer.done():
+            return
+        try:
+            writer.result()
+        except OSError as error:
+            raise TracegenError(
+                f"cannot write the ledger {self.folder}: {error.strerror}; everything before it is safe. "
+                "Make room and start the same command again."
+            ) from error
+
+
+def _of_owner(path: Path) -> bool:
+    """Whether this is a live segment of the run's owner."""
+    return path.suffix == ".jsonl" and "-" not in path.stem
+
+
+def seal(path: Path) -> Path:
+    """Make the sealed segment of a live one that nobody writes; the live one is removed only then."""
+    sealed_path = path.with_suffix(".parquet")
+    sealed.write(sealed_path, (row for _, row in rows(path)), [path.name])
+    sync_folder(path.parent)
+    path.unlink()
+    return sealed_path
+
+
+def _seal_unwritten(path: Path) -> None:
+    # Where the disk is full, the rows stay as they are, and the next start tries again.
+    with suppress(OSError), unwritten(path) as segment:
+        if segment:
+            seal(path)
+
+
+def _line(row: Row) -> bytes:
+    text = _encode(row)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:  # half of a surrogate pair, as a model may write it
+        return json.dumps(row).encode() + b"\n"
