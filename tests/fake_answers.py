@@ -72,6 +72,8 @@ class Faults:
     truncate: float = 0.0
     cuts: float = 0.0
     """Of streamed answers: broken off in the middle."""
+    hang: float = 0.0
+    """Of the answers: they never come."""
     storms: Sequence[tuple[float, float]] = ()
     """Start and duration, seconds."""
     storm_status: int = 429
@@ -91,8 +93,9 @@ class Faults:
         for share, fault in (
             (self.errors, {"status": 500}),
             (self.resets, {"reset": True}),
-            (self.malformed, {"raw": '{"choices": [{"mess'}),
+            (self.malformed, {"raw": '{"choices": [{"mess', "garbled": True}),
             (self.cuts, {"cut_after": 5}),
+            (self.hang, {"latency": 86400.0}),
         ):
             if chance < share:
                 return said | fault

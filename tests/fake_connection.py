@@ -180,11 +180,12 @@ class Exchange(asyncio.Protocol):
         lines = [f"HTTP/1.1 {status} fake", "Content-Type: application/json", f"Content-Length: {len(payload)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self.transport.write("\r\n".join([*lines, "", ""]).encode("latin-1") + payload)
-        self._sent(number, status)
+        self._sent(number, status, garbled=bool((said or {}).get("garbled")))
 
-    def _sent(self, number: int | None, status: int) -> None:
+    def _sent(self, number: int | None, status: int, *, garbled: bool = False) -> None:
         if number is not None:
-            self.server.write("answered", number, b'"status": %d' % status, {"status": status})
+            rest = b'"status": %d, "garbled": true' % status if garbled else b'"status": %d' % status
+            self.server.write("answered", number, rest, {"status": status} | ({"garbled": True} if garbled else {}))
         self._busy = False
         self._next()
 

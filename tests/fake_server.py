@@ -5,7 +5,7 @@ status, message, retry_after, headers, latency, reset (close the connection with
 text), cut_after (break a stream off after so many events), pace (seconds between events).
 Without `reply` the answer depends on prompt and seed alone. A request is logged when it has been read
 (`{"event": "request", "id", "time", "body"}`) and when its answer has left (`{"event": "answered", "id", "time",
-"status"}`), one JSON line each, written without a buffer.
+"status"}`, with `"garbled": true` where a fault made it no JSON), one JSON line each, written without a buffer.
 It answers /v1/chat/completions and /v1/completions, streamed or not, and with `vllm=True` also /tokenize, /detokenize,
 /metrics, and chats that go on with the last message (`continue_final_message`).
 As a process: `python tests/fake_server.py --port 0 --log FILE --latency 0.05` prints the port it listens on; `--help`
@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--jitter", type=float, default=0.0, help="up to so many seconds more, evenly distributed")
     parser.add_argument("--words", type=int, help="in every answer, which is a word a token")
     parser.add_argument("--pass-rate", type=float, help="of the answers to problems that ask for `a + b`")
-    for name in ("errors", "resets", "malformed", "truncate", "cuts"):
+    for name in ("errors", "resets", "malformed", "truncate", "cuts", "hang"):
         parser.add_argument(f"--{name}", type=float, default=0.0, help="share of the answers, 0 to 1")
     parser.add_argument("--storm", type=_storm, action="append", default=[], metavar="START:SECONDS")
     parser.add_argument("--storm-status", type=int, default=429)
@@ -167,7 +167,7 @@ def main() -> None:
         import uvloop
 
         uvloop.install()
-    given_faults = (given.errors, given.resets, given.malformed, given.truncate, given.cuts, given.storm)
+    shares = (given.errors, given.resets, given.malformed, given.truncate, given.cuts, given.hang)
     FakeServer(
         answer if given.words is None and given.pass_rate is None else answers(given.words or 18, given.pass_rate),
         latency=given.latency,
@@ -176,7 +176,7 @@ def main() -> None:
         keep=False,
         models=[given.model],
         port=given.port,
-        faults=Faults(*given_faults, given.storm_status, given.seed) if any(given_faults) else None,
+        faults=Faults(*shares, given.storm, given.storm_status, given.seed) if any(shares) or given.storm else None,
         refuses=given.refuse,
         reasoning=given.reasoning,
         counts=not given.no_usage,
