@@ -1,21 +1,66 @@
-"""Progress of long work: a bar with rate, pass rate and time left on a terminal, a line now and then elsewhere."""
+"""Progress of long work: a bar with rate, pass rate and time left on a terminal, a line now and then elsewhere.
 
-import sys
+    say(text)        a line for the user, silent where `console.quiet`
+    conclude(text)   the line that a stage ends with; where all else is silent, the last one is still shown
+    Bar              counts units of work
+    going_on         what is under way, outermost first: anything with `figures()`, for whoever watches (tracegen.live)
+    listeners        are told of every event, as `tell(event, **fields)`
+
+Everything goes to stderr, through a stream that holds nobody up.
+"""
+
 import time
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import IO, Any, Protocol, Self, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-console = Console(stderr=True, highlight=False)
+from tracegen.redact import without_secrets
+from tracegen.stream import Stream, present_stderr
+
+console = Console(file=cast(IO[str], Stream(present_stderr)), highlight=False)
 LINE_EVERY = 20.0
 """Seconds between two lines where the output is not a terminal."""
 
 
+class Activity(Protocol):
+    """Something that is under way and can be asked how far it is."""
+
+    stage: str
+
+    def figures(self) -> Mapping[str, Any]: ...
+
+
+going_on: list[Activity] = []
+listeners: list[Callable[[str, Mapping[str, Any]], None]] = []
+_concluded: list[str] = []
+
+
 def say(text: str) -> None:
-    """One line for the user, on stderr."""
+    """One line for the user."""
+    text = str(without_secrets(text))
+    tell("said", text=text)
     console.print(text, markup=False, soft_wrap=True)
+
+
+def conclude(text: str) -> None:
+    """What a stage ends with."""
+    say(text)
+    _concluded[:] = [str(without_secrets(text))] if console.quiet else []
+
+
+def last_word() -> None:
+    """Where nothing else was shown, the conclusion of the last stage is."""
+    if _concluded:
+        Console(file=console.file, highlight=False).print(_concluded.pop(), markup=False, soft_wrap=True)
+
+
+def tell(event: str, **fields: Any) -> None:
+    """An event, for machines."""
+    for listener in listeners:
+        listener(event, fields)
 
 
 class Bar:
@@ -25,6 +70,7 @@ class Bar:
     """
 
     def __init__(self, what: str, total: int | None, unit: str, *, quiet: bool = False) -> None:
+        self.stage = what
         self.what, self.total, self.unit, self.quiet = what, total, unit, quiet
         self.done = self._printed = 0
         self.note = ""
@@ -33,7 +79,8 @@ class Bar:
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
-        if console.is_terminal and not self.quiet:
+        going_on.append(self)
+        if console.is_terminal and not (self.quiet or console.quiet):
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -64,14 +111,27 @@ class Bar:
         """Units per second since the start."""
         return self.done / max(1e-9, time.monotonic() - self._start)
 
+    def figures(self) -> dict[str, Any]:
+        left = (self.total - self.done) / self.rate() if self.total and self.done else None
+        return {
+            "stage": self.stage,
+            "seconds": round(time.monotonic() - self._start, 1),
+            "done": self.done,
+            "total": self.total,
+            "unit": self.unit,
+            "per_second": round(self.rate(), 3),
+            "note": self.note,
+            "seconds_left": left and round(left, 1),
+        }
+
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        going_on.remove(self)
         if self._progress is not None:
             self._progress.stop()
         elif self.done > self._printed:
             self._print()
-        sys.stderr.flush()
 
     def _print(self) -> None:
         if self.quiet:

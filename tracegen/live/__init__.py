@@ -3,6 +3,7 @@
     window.py   how much of something came in the last minute
     tally.py    the counts of one teacher
     watch.py    `Watch`: told of every request, answer and verdict of one stage; `figures()` is what is known
+    shown.py    shows a stage to the user: screen.py on a terminal, line.py elsewhere; words.py has the numbers
 
 Limits: tokens count when an answer ends, so a stage of very long answers shows none for its first minutes.
 """

@@ -14,12 +14,13 @@ of its own; outside, a watch only counts.
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from tracegen import telemetry
 from tracegen.cost import Meter
+from tracegen.live.shown import Shown
 from tracegen.live.tally import Figures, Tally
 from tracegen.records import Request, Trace, Verdict
 
@@ -38,9 +39,11 @@ class Watch:
         self.stage = stage
         self._problems, self._solved, self._given_up = problems, 0, 0
         self._meter, self._project = meter, project
+        self._earlier = self._bill()
         self._start = time.monotonic()
         self._teachers: dict[str, Tally] = defaultdict(Tally)
         self._lock = threading.Lock()
+        self._shown: Shown | None = None
 
     def planned(self, teacher: str, samples: int, *, there: int = 0, engine: str = "") -> None:
         """So many samples are meant to be asked of this teacher in this launch, beside those that are `there` already.
@@ -84,10 +87,13 @@ class Watch:
                 whole.include(tally, now)
             everything = whole.figures(now, seconds)
             teachers = {name: tally.figures(now, seconds) for name, tally in self._teachers.items()}
+        bill = self._bill()
         for name, figures in teachers.items():
             figures["slots"] = _slots(name, said, figures["samples"])
-        everything["slots"] = _slots(None, said, everything["samples"])
-        left = self._problems - self._solved - self._given_up
+            figures["cost"] = _cost(bill.get(name), self._earlier.get(name), figures)
+        everything["slots"] = _all_slots([figures["slots"] for figures in teachers.values()])
+        usd, earlier = _sum(bill), _sum(self._earlier)
+        cost = _cost(usd, earlier, everything) | {"projected": self._project() if usd and self._project else None}
         return {
             "stage": self.stage,
             "seconds": round(seconds, 1),
@@ -95,47 +101,66 @@ class Watch:
                 "total": self._problems,
                 "solved": self._solved,
                 "given_up": self._given_up,
-                "open": max(0, left),
+                "open": max(0, self._problems - self._solved - self._given_up),
             },
             **everything,
-            "cost": self._cost(everything["verdicts"].get("right", 0)),
+            "cost": cost,
             "teachers": teachers,
         }
 
     def __enter__(self) -> Self:
+        self._shown = Shown(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        if self._shown is not None:
+            self._shown.close()
 
-    def _cost(self, right: int) -> Figures:
-        """Dollars of all launches together; None where nothing has a price."""
-        if self._meter is None:
-            return {"usd": None, "projected": None}
-        priced = bool(self._meter.prices)
-        return {
-            "usd": round(self._meter.usd, 6) if priced else None,
-            "projected": self._project() if priced and self._project else None,
-        }
+    def _bill(self) -> dict[str, float]:
+        """Dollars by teacher, of all launches; without those that have no price."""
+        paid = dict(self._meter.teachers) if self._meter else {}
+        return {name: spent.usd for name, spent in paid.items() if spent.usd is not None}
 
 
-def _slots(teacher: str | None, said: Mapping[str, Mapping[str, float]], samples: Mapping[str, int]) -> Figures:
-    """What the engines say of themselves: of one teacher (its servers together) or of all."""
-    servers = [who for who in said if "@" in who and teacher in (None, who.partition("@")[0])]
-    with_servers = {who.partition("@")[0] for who in servers}
-    alone = [who for who in said if "@" not in who and who not in with_servers and teacher in (None, who)]
-    values = [said[who] for who in (*servers, *alone)]
-    found: Figures = {name: sum(int(v[name]) for v in values if name in v) for name in ADDED if _any(values, name)}
+def _sum(bill: Mapping[str, float]) -> float | None:
+    return sum(bill.values()) if bill else None
+
+
+def _cost(usd: float | None, earlier: float | None, figures: Figures) -> Figures:
+    """Dollars of all launches together, and what a verified trace of this one cost."""
+    right = figures["verdicts"].get("right", 0)
+    launch = None if usd is None else usd - (earlier or 0.0)
+    return {
+        "usd": None if usd is None else round(usd, 6),
+        "usd_per_verified": round(launch / right, 6) if launch is not None and right else None,
+    }
+
+
+def _slots(teacher: str, said: Mapping[str, Mapping[str, float]], samples: Mapping[str, int]) -> Figures:
+    """What the teacher's engine says of itself; where it has several servers, they say it together."""
+    servers = [values for who, values in said.items() if who.startswith(f"{teacher}@")]
+    values = servers or [said.get(teacher, {})]
+    found: Figures = {name: sum(int(v.get(name, 0)) for v in values) for name in ADDED if _any(values, name)}
+    # What adds up may be said of a server and of the whole.
+    found |= {name: int(sum(v.get(name, 0) for v in (*servers, said.get(teacher, {})))) for name in COUNTED}
     if _any(values, "kv_cache"):
         found["kv_cache"] = max(v["kv_cache"] for v in values if "kv_cache" in v)
-    # An engine that says nothing of itself has in flight what it has drawn and not given back.
+    # An engine that says nothing has in flight what it has drawn and not given back.
     return {"in_flight": max(0, samples["asked"] - samples["answered"]), "slots": None} | found
 
 
-ADDED = ("in_flight", "slots", "waiting", "replicas", "retries", "throttled", "restarts")
+def _all_slots(slots: list[Figures]) -> Figures:
+    """Of all teachers together; None where one does not say how many slots it has."""
+    whole: Figures = {name: sum(of.get(name) or 0 for of in slots) for name in (*ADDED, *COUNTED) if _any(slots, name)}
+    known = bool(slots) and all(of["slots"] is not None for of in slots)
+    return {"in_flight": 0} | whole | {"slots": whole["slots"] if known else None}
 
 
-def _any(values: list[Mapping[str, float]], name: str) -> bool:
+ADDED = ("in_flight", "slots", "waiting", "replicas")
+COUNTED = ("retries", "throttled", "restarts")
+
+
+def _any(values: Sequence[Mapping[str, object]], name: str) -> bool:
     return any(name in value for value in values)

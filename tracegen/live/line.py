@@ -1,0 +1,88 @@
+"""The figures of a stage in one line: now and then where there is no terminal, and once at its end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tracegen.live.words import dollars, duration, number, percent
+
+
+def line(figures: Mapping[str, Any]) -> str:
+    """How far a stage is: `generate: 412 of 1,200 samples, 3,120 tokens/s, 31 verified/min, 62% right ... left`."""
+    if "samples" not in figures:
+        return _units(figures)
+    samples, tokens = figures["samples"], figures["tokens"]
+    parts = [
+        progress(samples),
+        f"{number(tokens['per_second'])} tokens/s",
+        *_verified(figures),
+        *_problems(figures["problems"]),
+        *_troubles(figures),
+        *cost(figures),
+        f"{duration(figures['seconds_left'])} left" if figures["seconds_left"] is not None else "",
+    ]
+    return f"{figures['stage']}: {', '.join(filter(None, parts))}"
+
+
+def summary(figures: Mapping[str, Any]) -> str:
+    """What a stage of sampling ends with."""
+    samples, right = figures["samples"], figures["verdicts"].get("right", 0)
+    per_verified = figures["cost"]["usd_per_verified"]
+    parts = [
+        f"{number(samples['answered'])} samples answered in {duration(figures['seconds'])}",
+        f"{number(figures['tokens']['completion'])} tokens written ({number(figures['tokens']['per_second_total'])}/s)",
+        f"{number(right)} verified" if judged(figures) else "none judged",
+        *_problems(figures["problems"]),
+        *_troubles(figures),
+        *cost(figures)[:1],
+        f"{dollars(per_verified)} per verified trace" if per_verified is not None else "",
+    ]
+    return f"{figures['stage']}: {', '.join(filter(None, parts))}."
+
+
+def progress(samples: Mapping[str, Any]) -> str:
+    done = samples["there"] + samples["answered"]
+    return (
+        f"{number(done)} of {number(samples['planned'])} samples" if samples["planned"] else f"{number(done)} samples"
+    )
+
+
+def judged(figures: Mapping[str, Any]) -> int:
+    return int(figures["verdicts"].get("right", 0) + figures["verdicts"].get("wrong", 0))
+
+
+def cost(figures: Mapping[str, Any]) -> list[str]:
+    """Dollars of all launches by now, and what it will come to."""
+    usd, projected = figures["cost"]["usd"], figures["cost"]["projected"]
+    if usd is None:
+        return []
+    in_all = [f"{dollars(projected['low'])} to {dollars(projected['high'])} in all"] if projected else []
+    return [f"{dollars(usd)} by now", *in_all]
+
+
+def _verified(figures: Mapping[str, Any]) -> list[str]:
+    if not judged(figures):
+        return ["none judged yet"]
+    return [f"{number(figures['verified_per_minute'])} verified/min, {percent(figures['right'])} right"]
+
+
+def _problems(problems: Mapping[str, int]) -> list[str]:
+    if not problems["total"]:
+        return []
+    return [f"{number(problems['solved'])} of {number(problems['total'])} problems solved"]
+
+
+def _troubles(figures: Mapping[str, Any]) -> list[str]:
+    truncated, failed = figures["truncated"], figures["samples"]["failed"]
+    return [
+        f"{percent(truncated)} truncated" if truncated else "",
+        f"{number(failed)} failed" if failed else "",
+    ]
+
+
+def _units(figures: Mapping[str, Any]) -> str:
+    """A stage that counts units of work: training, an audit."""
+    of = f" of {number(figures['total'])}" if figures["total"] else ""
+    parts = [f"{number(figures['done'])}{of} {figures['unit']}", figures["note"]]
+    if figures["seconds_left"] is not None:
+        parts.append(f"{duration(figures['seconds_left'])} left")
+    return f"{figures['stage']}: {', '.join(filter(None, parts))}"
