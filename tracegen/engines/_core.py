@@ -28,9 +28,10 @@ from tracegen.records import TracegenError, UsageError
 if TYPE_CHECKING:
     from vllm import LLM
 
-__all__ = ["failure", "prepare", "running"]
+__all__ = ["cause", "cpu_defaults", "prepare", "running"]
 
-_CAUSE = re.compile(r"\b\w+(?:Error|Exception): .+")
+_CAUSE = re.compile(r"\b\w+(?:Error|Exception): .+|(?<=: )error: .+")
+_SHOW = "(VLLM_LOGGING_LEVEL=INFO shows all that it prints)"
 
 
 def prepare() -> bool:
@@ -59,14 +60,7 @@ def running(*, talkative: bool, **engine_args: Any) -> Iterator[tuple["LLM", IO[
     if current_platform.is_cpu():
         # In a process of its own the engine waits for its worker in a busy loop, on a core that the model needs.
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-        # The CPU build cannot go on with a seeded request whose prompt was split.
-        defaults: dict[str, Any] = {"enforce_eager": True, "enable_chunked_prefill": False}
-        # Prompts share what they begin with by whole blocks; the default, 128 tokens, shares little of a short one.
-        defaults["block_size"] = 32
-        if "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
-            # vLLM's own default is most of the machine's memory, which a GPU has to itself and a CPU has not.
-            defaults["kv_cache_memory_bytes"] = 2 << 30
-        engine_args = defaults | engine_args
+        engine_args = cpu_defaults() | engine_args
     with tempfile.TemporaryFile() as file:
         log = None if talkative else file
         others = _cores()
@@ -85,6 +79,18 @@ def running(*, talkative: bool, **engine_args: Any) -> Iterator[tuple["LLM", IO[
                 cleanup_dist_env_and_memory()
 
 
+def cpu_defaults() -> dict[str, Any]:
+    """The engine arguments that suit vLLM's CPU build, where the user says nothing else."""
+    # The CPU build cannot go on with a seeded request whose prompt was split.
+    defaults: dict[str, Any] = {"enforce_eager": True, "enable_chunked_prefill": False}
+    # Prompts share what they begin with by whole blocks; the default, 128 tokens, shares little of a short one.
+    defaults["block_size"] = 32
+    if "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
+        # vLLM's own default is most of the machine's memory, which a GPU has to itself and a CPU has not.
+        defaults["kv_cache_memory_bytes"] = 2 << 30
+    return defaults
+
+
 def _load(engine_args: dict[str, Any], log: IO[bytes] | None, others: set[BaseProcess]) -> "LLM":
     from vllm import LLM
 
@@ -93,7 +99,7 @@ def _load(engine_args: dict[str, Any], log: IO[bytes] | None, others: set[BasePr
         with _output_into(log):
             return LLM(**engine_args) if here else _load_apart(engine_args, others)
     except Exception as error:
-        raise failure(f"vLLM could not load {engine_args['model']}", error, log) from error
+        raise TracegenError(f"vLLM could not load {engine_args['model']}: {cause(log, error)} {_SHOW}") from error
 
 
 def _load_apart(engine_args: dict[str, Any], others: set[BaseProcess]) -> "LLM":
@@ -114,14 +120,14 @@ def _load_apart(engine_args: dict[str, Any], others: set[BaseProcess]) -> "LLM":
             raise
 
 
-def failure(what: str, error: BaseException, log: IO[bytes] | None) -> TracegenError:
-    """One sentence with the cause: the last one in the processes' output, if there is any."""
-    causes: list[str] = []
+def cause(log: IO[bytes] | None, error: BaseException | None = None) -> str:
+    """What is wrong, in a sentence: the last cause in the processes' output if there is any, or else the error."""
+    found: list[str] = []
     if log is not None:
         log.seek(0)
-        causes = [line for line in _CAUSE.findall(log.read().decode(errors="replace")) if "EngineCore" not in line]
-    cause = " ".join((causes[-1] if causes else f"{type(error).__name__}: {error}").split())
-    return TracegenError(f"{what}: {cause[:400]} (VLLM_LOGGING_LEVEL=INFO shows all that it prints)")
+        found = [line for line in _CAUSE.findall(log.read().decode(errors="replace")) if "EngineCore" not in line]
+    text = found[-1] if found else f"{type(error).__name__}: {error}" if error else "it did not say why"
+    return " ".join(text.split())[:400]
 
 
 def _say_when_dead(llm: "LLM", cores: set[BaseProcess]) -> None:

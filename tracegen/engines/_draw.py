@@ -1,11 +1,12 @@
 """How every engine draws its requests: nothing is loaded or contacted before the first one is there.
 
 `draw` hands back the stream with its first request in front, or None if the stream ends without any.
+`Stream` takes from a stream what there is and what there is room for.
 `IDLE` is how long an engine with nothing in flight waits before it asks again, in seconds.
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -22,6 +23,29 @@ def draw(requests: Iterable[Request | None]) -> tuple[Request, Iterator[Request 
             return first, chain((first,), stream)
         time.sleep(IDLE)
     return None
+
+
+class Stream:
+    """A stream of requests: `more` until it has ended, `idle` where it last said "nothing yet"."""
+
+    def __init__(self, requests: Iterable[Request | None]) -> None:
+        self._stream = iter(requests)
+        self.more = True
+        self.idle = False
+
+    def while_room(self, room: Callable[[], bool]) -> Iterator[Request]:
+        """The requests that there are now, as long as there is room; asked before each."""
+        self.idle = False
+        while self.more and not self.idle and room():
+            try:
+                request = next(self._stream)
+            except StopIteration:
+                self.more = False
+                return
+            if request is None:
+                self.idle = True
+            else:
+                yield request
 
 
 def refuse_unknown(engine: str, sampling: Mapping[str, Any], allowed: Collection[str]) -> None:

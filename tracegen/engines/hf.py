@@ -1,18 +1,24 @@
 """Transformers' own `generate`, in batches: works wherever torch does, and needs nothing else.
 
 Shape: up to `batch_size` requests with the same sampling share a left-padded batch, and are yielded when it is done.
+An answer that was cut off goes on from its own text (`_prefix`). A batch that fails costs the model its life, and it is
+loaded again (`_revive`); an accelerator that is broken stays broken in this process.
 Limits: a batch lasts as long as its longest completion, so vLLM is several times faster. Seeds: with the same seeds in
 the same batch a completion comes out the same; in another batch it may not.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from importlib.util import find_spec
 from typing import Any
 
-from tracegen.engines._draw import IDLE, draw, refuse_unknown
+from tracegen import telemetry
+from tracegen.engines._draw import IDLE, Stream, draw, refuse_unknown
+from tracegen.engines._prefix import allowance, going_on
+from tracegen.engines._revive import Answers, Died, revived
 from tracegen.format import prefilled
 from tracegen.records import Completion, MissingExtra, Request, TracegenError, UsageError
 
@@ -23,11 +29,13 @@ _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "ma
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
-    """A rendered request: its token ids, the opening tag that the template wrote, and how many tokens may follow."""
+    """A rendered request: its token ids, with what the completion's text begins, and how many tokens may follow."""
 
     request: Request
     ids: list[int]
-    prefix: str
+    begun: str
+    rest: list[int]
+    """The last of the ids: those of the answer that goes on."""
     allowance: int
 
     @property
@@ -55,41 +63,41 @@ def hf(
         raise MissingExtra("transformers with torch", "hf")
     if batch_size < 1:
         raise UsageError(f"engine 'hf' needs a batch_size of at least 1, not {batch_size}.")
+    load = partial(_Writer, model, dtype, device, dict(model_kwargs or {}))
+    yield from revived(requests, partial(_life, load=load, batch_size=batch_size))
+
+
+def _life(requests: Iterator[Request | None], load: Callable[[], "_Writer"], batch_size: int) -> Answers:
+    """A model from loading to freeing; `Died` if a batch fails."""
     if (drawn := draw(requests)) is None:
         return
-    first, stream = drawn
+    first, stream = drawn[0], Stream(drawn[1])
     refuse_unknown("hf", first.sampling, _SAMPLING)
-    writer = _Writer(model, dtype, device, dict(model_kwargs or {}))
-    held: _Prompt | None = None
-    more = True
-    while more or held:
-        batch, held = [held] if held else [], None
-        idle = False
-        while more and not idle and not held and len(batch) < batch_size:
-            try:
-                request = next(stream)
-            except StopIteration:
-                more = False
-                break
-            if request is None:
-                idle = True
-                continue
+    writer = load()
+    batch: list[_Prompt] = []
+    held: list[_Prompt] = []
+    while stream.more or held:
+        batch[:], held[:] = held, ()
+        for request in stream.while_room(lambda: not held and len(batch) < batch_size):
             try:
                 prompt = writer.render(request)
             except Exception as error:  # noqa: BLE001
                 yield request, Completion(error=" ".join(str(error).split())[:300])
                 continue
             if batch and prompt.shape != batch[0].shape:
-                held = prompt
+                held.append(prompt)
             else:
                 batch.append(prompt)
         if batch:
+            telemetry.gauge(batch[0].request.teacher, in_flight=len(batch), slots=batch_size)
             try:
                 completions = writer.write(batch)
-            except Exception as error:  # noqa: BLE001
-                completions = [Completion(error=" ".join(str(error).split())[:300])] * len(batch)
+            except Exception as error:
+                raise Died(
+                    f"transformers failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                ) from error
             yield from zip((prompt.request for prompt in batch), completions, strict=True)
-        elif idle:
+        elif stream.idle:
             time.sleep(IDLE)
 
 
@@ -128,11 +136,11 @@ class _Writer:
         """ValueError if the prompt fills the context."""
         messages = [dict(message) for message in request.messages]
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        ids = self.tokenizer.encode(text, add_special_tokens=False)
-        if len(ids) >= self.context:
-            raise ValueError(f"the prompt has {len(ids)} tokens and the context only {self.context}")
-        room = self.context - len(ids)
-        return _Prompt(request, ids, prefilled(text), min(request.sampling.get("max_tokens") or room, room))
+        begun, more = going_on(request, prefilled(text))
+        ids, rest = (self.tokenizer.encode(part, add_special_tokens=False) for part in (text, more))
+        if (room := self.context - len(ids) - len(rest)) < 1:
+            raise ValueError(f"the prompt has {len(ids) + len(rest)} tokens and the context only {self.context}")
+        return _Prompt(request, ids + rest, begun, rest, min(allowance(request) or room, room))
 
     def write(self, batch: list[_Prompt]) -> list[Completion]:
         """One completion for each, in order."""
@@ -158,18 +166,24 @@ class _Writer:
     def _completion(self, prompt: _Prompt, ids: list[int], stop: list[str]) -> Completion:
         end = next((place for place, token in enumerate(ids) if token in self.ends), None)
         used = ids if end is None else ids[: end + 1]
-        text = self.tokenizer.decode(used, skip_special_tokens=True)
+        text = self._text(prompt.rest, used)
         cuts = [place for place in (text.find(string) for string in stop) if place >= 0]
         if cuts:
             text = text[: min(cuts)]
             used = self._until_stop(used, stop)
         stopped = end is not None or bool(cuts)
         return Completion(
-            text=prompt.prefix + text,
+            text=prompt.begun + text,
             finish_reason="stop" if stopped else "length",
             prompt_tokens=len(prompt.ids),
             completion_tokens=len(used),
+            prefix_tokens=prompt.request.prefix_tokens,
         )
+
+    def _text(self, before: list[int], ids: list[int]) -> str:
+        """What the ids add: some tokenizers take the space off the first word of whatever they decode."""
+        known, whole = (self.tokenizer.decode(part, skip_special_tokens=True) for part in (before, before + ids))
+        return whole[len(known) :]
 
     def _until_stop(self, ids: list[int], stop: list[str]) -> list[int]:
         """The tokens up to the one that completed a stop string; what follows is padding of the batch."""

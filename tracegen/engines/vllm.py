@@ -2,16 +2,21 @@
 
 The chat template is rendered here, and the text of a completion begins with the thinking tag that the template wrote.
 In flight are at most `max_num_seqs` requests and a quarter more, so that the model never waits for the consumer.
+An answer that was cut off goes on from its own text (`_prefix`); an engine that dies is built again (`_revive`).
 Limits: one model on one machine; text only. On the CPU: eager mode, no chunked prefill, 2 GiB of KV cache (each can be
 changed through `engine_kwargs` or vLLM's own VLLM_CPU_KVCACHE_SPACE).
 """
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from tracegen.engines._draw import IDLE, draw, refuse_unknown
+from tracegen import telemetry
+from tracegen.engines._draw import IDLE, Stream, draw, refuse_unknown
+from tracegen.engines._prefix import allowance, going_on
+from tracegen.engines._revive import Answers, Died, revived
 from tracegen.engines.auto import vllm_extra
 from tracegen.format import prefilled
 from tracegen.records import Completion, MissingExtra, Request, UsageError
@@ -35,10 +40,17 @@ def vllm(
     `max_num_seqs` requests are worked on at once, in a context of `max_model_len` tokens (both vLLM's own choice by
     default); `engine_kwargs` holds any other argument of `vllm.LLM`. `sampling` may hold what `vllm.SamplingParams`
     takes, and without `max_tokens` the context is the limit.
-    TracegenError if the model cannot be loaded or its process dies; closing the generator frees all memory.
+    TracegenError if the model cannot be loaded, or dies again and again; closing the generator frees all memory.
     """
     if find_spec("vllm") is None:
         raise MissingExtra("vLLM", vllm_extra())
+    named = {"model": model, "max_num_seqs": max_num_seqs, "max_model_len": max_model_len}
+    engine_args = {name: value for name, value in named.items() if value is not None} | dict(engine_kwargs or {})
+    yield from revived(requests, partial(_life, engine_args=engine_args))
+
+
+def _life(requests: Iterator[Request | None], engine_args: Mapping[str, Any]) -> Answers:
+    """A model from loading to freeing; `Died` if it dies in between."""
     if (drawn := draw(requests)) is None:
         return
     from tracegen.engines._core import prepare, running
@@ -46,59 +58,50 @@ def vllm(
     talkative = prepare()
     first, stream = drawn
     _check(first.sampling)
-    named = {"model": model, "max_num_seqs": max_num_seqs, "max_model_len": max_model_len}
-    engine_args = {name: value for name, value in named.items() if value is not None} | dict(engine_kwargs or {})
     with running(talkative=talkative, **engine_args) as (llm, log):
         try:
-            yield from _answers(llm, stream, log)
+            yield from _answers(llm, Stream(stream), log)
         finally:
             # A model in this very process is freed on the way out, unless somebody still holds it.
             del llm
 
 
-def _answers(
-    llm: "LLM", stream: Iterator[Request | None], log: IO[bytes] | None
-) -> Iterator[tuple[Request, Completion]]:
-    """Completions of a loaded model, as each finishes; TracegenError if the model is dead."""
+def _answers(llm: "LLM", stream: Stream, log: IO[bytes] | None) -> Answers:
+    """Completions of a loaded model, as each finishes."""
     from vllm.v1.engine.exceptions import EngineDeadError
 
-    from tracegen.engines._core import failure
+    from tracegen.engines._core import cause
 
     engine, prompts = llm.llm_engine, Prompts(llm)
     seats = engine.vllm_config.scheduler_config.max_num_seqs
     seats += -(-seats // 4)
     in_flight: dict[str, tuple[Request, str]] = {}
-    number, more = 0, True
-    while more or in_flight:
-        idle = False
-        while more and not idle and len(in_flight) < seats:
+    number = 0
+    while stream.more or in_flight:
+        for request in stream.while_room(lambda: len(in_flight) < seats):
             try:
-                request = next(stream)
-            except StopIteration:
-                more = False
-                break
-            if request is None:
-                idle = True
-                continue
-            try:
-                ids, prefix = prompts.render(request)
-                engine.add_request(str(number), {"prompt_token_ids": ids}, sampling_params(request.sampling))
-                in_flight[str(number)] = request, prefix
+                ids, begun = prompts.render(request)
+                params = sampling_params({**request.sampling, "max_tokens": allowance(request)})
+                engine.add_request(str(number), {"prompt_token_ids": ids}, params)
+                in_flight[str(number)] = request, begun
                 number += 1
             except EngineDeadError as error:
-                raise failure("vLLM died", error, log) from error
+                raise Died(f"vLLM died: {cause(log, error)}") from error
             except Exception as error:  # noqa: BLE001
                 yield request, Completion(error=" ".join(str(error).split())[:300])
         if in_flight:
             try:
                 outputs = engine.step()
             except Exception as error:
-                raise failure("vLLM died", error, log) from error
+                # Processes of its own wrote their last words; in this one the exception says it all.
+                apart = isinstance(error, EngineDeadError)
+                raise Died(f"vLLM died: {cause(log if apart else None, error)}") from error
             for output in outputs:
                 if output.finished:
-                    request, prefix = in_flight.pop(output.request_id)
-                    yield request, _completion(cast("RequestOutput", output), prefix)
-        elif idle:
+                    request, begun = in_flight.pop(output.request_id)
+                    telemetry.gauge(request.teacher, in_flight=len(in_flight), slots=seats)
+                    yield request, _completion(cast("RequestOutput", output), request, begun)
+        elif stream.idle:
             time.sleep(IDLE)
 
 
@@ -113,14 +116,16 @@ class Prompts:
             raise UsageError(f"the model {name} has no chat template; take an instruct model.")
 
     def render(self, request: Request) -> tuple[list[int], str]:
-        """Token ids, and the opening tag that the template put at their end. ValueError if they fill the context."""
+        """Token ids, and what the completion's text begins with. ValueError if the ids fill the context."""
         text = self.tokenizer.apply_chat_template(
             [dict(message) for message in request.messages], tokenize=False, add_generation_prompt=True
         )
-        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        begun, rest = going_on(request, prefilled(text))
+        # By itself: the ids of the prompt stay those of the other samples, whose cache they share.
+        ids = [id for part in (text, rest) for id in self.tokenizer.encode(part, add_special_tokens=False)]
         if len(ids) >= self.limit:
             raise ValueError(f"the prompt has {len(ids)} tokens and the context only {self.limit}")
-        return ids, prefilled(text)
+        return ids, begun
 
 
 def _check(sampling: Mapping[str, Any]) -> None:
@@ -144,13 +149,14 @@ def sampling_params(sampling: Mapping[str, Any]) -> "SamplingParams":
     return SamplingParams(**{"max_tokens": None, **sampling}, output_kind=RequestOutputKind.FINAL_ONLY)
 
 
-def _completion(output: "RequestOutput", prefix: str) -> Completion:
+def _completion(output: "RequestOutput", request: Request, begun: str) -> Completion:
     choice = output.outputs[0]
     if choice.finish_reason in ("abort", "error"):
         return Completion(error=f"vLLM gave the request up ({choice.finish_reason})")
     return Completion(
-        text=prefix + choice.text,
+        text=begun + choice.text,
         finish_reason=choice.finish_reason,
         prompt_tokens=len(output.prompt_token_ids or ()),
         completion_tokens=len(choice.token_ids),
+        prefix_tokens=request.prefix_tokens,
     )

@@ -1,0 +1,38 @@
+"""An answer that goes on where it was cut off: what of its text follows the rendered prompt, and how long it may grow.
+
+For engines that render the chat template themselves. The text is tokenized by itself and set behind the prompt's ids.
+Limits: tokens are not stored, so where the cut fell inside a word the ids may differ from those that the model wrote.
+A character of several bytes that the cut went through is dropped, and the model writes it again.
+"""
+
+from tracegen.records import Request
+
+__all__ = ["allowance", "going_on"]
+
+_OPEN = "<think>"
+_HALF_A_CHARACTER = "\ufffd"
+
+
+def going_on(request: Request, prefilled: str) -> tuple[str, str]:
+    """What the completion's text begins with, and the part of it that the rendered prompt does not hold yet.
+
+    `prefilled` is the opening tag that the template wrote at the end of the prompt, or "".
+    """
+    if not request.prefix:
+        return prefilled, ""
+    text = request.prefix.rstrip(_HALF_A_CHARACTER)
+    if not prefilled or not text.lstrip().startswith(_OPEN):
+        return text, text
+    if text.startswith(prefilled):
+        return text, text[len(prefilled) :]
+    return text, text.lstrip().removeprefix(_OPEN).lstrip()
+
+
+def allowance(request: Request) -> int | None:
+    """How many tokens may follow; None where the context is the limit. ValueError if nothing is left."""
+    if (whole := request.sampling.get("max_tokens")) is None:
+        return None
+    left: int = whole - request.prefix_tokens
+    if left < 1:
+        raise ValueError(f"the answer to be gone on with has {request.prefix_tokens} tokens, and max_tokens is {whole}")
+    return left
