@@ -1,0 +1,75 @@
+"""What a model costs: what the recipe says, else the small table that comes with tracegen, else nobody knows.
+
+    of(teacher)         the price of a teacher, with where it is from; None where none is known
+    refuse_blind_cap    a cap in dollars over a teacher that is paid for by an unknown price is no cap
+
+The table (data/prices.yaml) holds for a model at its provider's own host: others ask other prices for the same weights.
+"""
+
+import datetime
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import yaml
+
+from tracegen import shipped
+from tracegen.recipe import Asked, Budget, Prices, Strict, Teacher
+from tracegen.records import UsageError
+
+__all__ = ["Entry", "Price", "of", "refuse_blind_cap", "table"]
+
+PAID = ("openai", "batch_api")
+"""Engines that ask somebody else's machine, who sends a bill."""
+
+
+class Entry(Strict):
+    """A line of the table."""
+
+    model: str
+    host: str
+    input: float
+    output: float
+    read: datetime.date
+    """The day on which the price stood at its source."""
+    source: str
+
+
+class Price(NamedTuple):
+    """A price and where it is from, as words for the user."""
+
+    prices: Prices
+    source: str
+
+
+@cache
+def table() -> tuple[Entry, ...]:
+    """The prices that come with tracegen."""
+    rows = yaml.safe_load(shipped.find("data", "prices.yaml").read_text(encoding="utf-8"))
+    return tuple(Entry.model_validate(row) for row in rows)
+
+
+def of(teacher: Teacher | Asked) -> Price | None:
+    """What this teacher, or the model that a verifier asks, costs; None: no price is known."""
+    if teacher.prices is not None:
+        return Price(teacher.prices, "the recipe")
+    host = urlsplit(str(teacher.options.get("base_url") or "")).hostname
+    for entry in table():
+        if entry.host == host and re.fullmatch(re.escape(entry.model) + r"(-\d{4}-?\d{2}-?\d{2})?", teacher.model):
+            prices = Prices(input=entry.input, output=entry.output)
+            return Price(prices, f"the table, as of {entry.read:%Y-%m-%d} ({entry.source})")
+    return None
+
+
+def refuse_blind_cap(teachers: Mapping[str, Teacher], budget: Budget) -> None:
+    """UsageError if `budget.usd` is to cap teachers that are paid for and whose price nobody knows."""
+    unknown = [name for name, teacher in teachers.items() if teacher.engine in PAID and of(teacher) is None]
+    if budget.usd is not None and unknown:
+        name = unknown[0]
+        raise UsageError(
+            f"budget.usd caps nothing where no price is known, and none is for teacher {name!r} "
+            f"(model {teachers[name].model!r}); write teachers.{name}.prices={{input: ..., output: ...}} in US dollars "
+            "per million tokens (0 where it costs nothing), or cap budget.tokens instead."
+        )
