@@ -17,6 +17,7 @@ to anyone.
     reading    rows of a whole ledger, all or the best of each key
     index      which keys are answered, held in memory; where what was cut off stands
     store      the one who writes
+    pen        group commit
     check      what is damaged, and putting it aside
     compact    sealing everything, without the texts that no longer count
 """

@@ -2,20 +2,19 @@
 
 import json
 import os
-import queue
 import re
-import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from tracegen.ledger import sealed
 from tracegen.ledger.index import Found, Index
+from tracegen.ledger.pen import Pen
 from tracegen.ledger.ranks import Row
 from tracegen.ledger.segments import create, cut_torn_line, leftovers, rows, segments, sync_folder, unwritten
-from tracegen.records import TracegenError, UsageError
+from tracegen.records import UsageError
 
 SEGMENT_BYTES = 64 << 20
 """A live segment of this size is full: some 30,000 answers of 2 kB. It bounds what a restart has to parse."""
@@ -28,8 +27,7 @@ class Ledger:
     The run's owner is the writer without a name, and puts in order what a crash has left. Others, with a `writer` name
     each, may write beside it; each knows the rows that stood there when it began, and its own.
 
-    `commit` is a group commit: a thread writes all rows that are waiting, then one fsync covers them all, and only then
-    are they handed on. While the disk works, the engine goes on. A full segment is sealed in a thread of its own.
+    A full segment is sealed in a thread of its own.
     """
 
     def __init__(self, folder: Path, *, writer: str = "") -> None:
@@ -70,27 +68,18 @@ class Ledger:
 
         While `wait()` holds, a row is yielded before the next is drawn: for whoever must see an answer to go on asking.
         """
-        waiting: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
-        durable: queue.SimpleQueue[Row] = queue.SimpleQueue()
-        with ThreadPoolExecutor(1, thread_name_prefix="ledger") as pool:
-            writer = pool.submit(self._write, waiting, durable)
-            try:
-                for row in rows:
-                    self._raise_if_failed(writer)
-                    alone = wait() and not self._stored(row)
-                    waiting.put(row)
-                    while alone and durable.empty() and not writer.done():
-                        time.sleep(0.001)
-                    # Whoever waits for this row would draw no next one.
-                    if alone:
-                        self._raise_if_failed(writer)
-                    while not durable.empty():
-                        yield durable.get()
-            finally:
-                waiting.put(None)
-        self._raise_if_failed(writer)
-        while not durable.empty():
-            yield durable.get()
+        with self.writing() as pen:
+            for row in rows:
+                alone = wait() and not self._stored(row)
+                pen.put(row)
+                if alone:  # Whoever waits for this row would draw no next one.
+                    pen.flush()
+                yield from pen.durable()
+        yield from pen.durable()
+
+    def writing(self) -> Pen:
+        """`with ledger.writing() as pen`: the same for whoever puts rows in and takes them out by themselves."""
+        return Pen(self.folder, self._append)
 
     def close(self) -> None:
         """Give up the live segment; what is being sealed is sealed first."""
@@ -107,35 +96,32 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _write(self, waiting: "queue.SimpleQueue[Row | None]", durable: "queue.SimpleQueue[Row]") -> None:
-        more = True
-        while more:
-            group = [waiting.get()]
-            while not waiting.empty():
-                group.append(waiting.get())
-            more = None not in group
-            fresh: dict[str, Row] = {}
-            for row in filter(None, group):
-                if row["key"] in fresh:  # whether this one is wanted still is known once that one is stored
-                    self._append(fresh, durable)
-                    fresh = {}
-                if not self._stored(row):
-                    fresh[row["key"]] = row
-            self._append(fresh, durable)
+    def _append(self, rows: Sequence[Row]) -> list[Row]:
+        """Make rows durable, but for those that are stored already; returns the new ones."""
+        new: list[Row] = []
+        fresh: dict[str, Row] = {}
+        for row in rows:
+            if row["key"] in fresh:  # whether this one is wanted still is known once that one is stored
+                new += self._append_fresh(fresh)
+                fresh = {}
+            if not self._stored(row):
+                fresh[row["key"]] = row
+        return new + self._append_fresh(fresh)
 
-    def _append(self, rows: dict[str, Row], durable: "queue.SimpleQueue[Row]") -> None:
+    def _append_fresh(self, rows: dict[str, Row]) -> list[Row]:
         if not rows:
-            return
+            return []
         if self._segment is None or self._size >= SEGMENT_BYTES:
             self._begin_segment()
         assert self._segment is not None
         lines = [_line(row) for row in rows.values()]
         self._write_through(self._segment, b"".join(lines))
+        stem = Path(self._segment.name).with_suffix("")
         for row, line in zip(rows.values(), lines, strict=True):
-            self._index.add(row, Path(self._segment.name).with_suffix(""), self._rows, self._size)
+            self._index.add(row, stem, self._rows, self._size)
             self._rows += 1
             self._size += len(line)
-            durable.put(row)
+        return list(rows.values())
 
     def _write_through(self, segment: BinaryIO, lines: bytes) -> None:
         try:
@@ -179,17 +165,6 @@ class Ledger:
 
     def _stored(self, row: Row) -> bool:
         return self.has(row["key"], row["max_tokens"], forced=bool(row.get("forced")))
-
-    def _raise_if_failed(self, writer: "Future[None]") -> None:
-        if not writer.done():
-            return
-        try:
-            writer.result()
-        except OSError as error:
-            raise TracegenError(
-                f"cannot write the ledger {self.folder}: {error.strerror}; everything before it is safe. "
-                "Make room and start the same command again."
-            ) from error
 
 
 def _of_owner(path: Path) -> bool:

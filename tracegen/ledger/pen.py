@@ -1,0 +1,89 @@
+"""Group commit: a thread writes all rows that are waiting, one fsync covers them, and only then are they handed on.
+
+While the disk works, whoever puts rows in goes on.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from tracegen.ledger.ranks import Row
+from tracegen.records import TracegenError
+
+__all__ = ["Pen"]
+
+
+class Pen:
+    """Takes rows and gives them back once they are durable; what is already stored never comes back.
+
+    `append(rows)` makes rows durable and returns those that were new. Leaving the `with` block writes all that was put
+    in, whatever the reason for leaving. Used from one thread at a time.
+    """
+
+    def __init__(self, folder: Path, append: Callable[[Sequence[Row]], Sequence[Row]]) -> None:
+        self._folder, self._append = folder, append
+        self._waiting: SimpleQueue[Row | threading.Event | None] = SimpleQueue()
+        self._durable: SimpleQueue[Row] = SimpleQueue()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._write, name="ledger")
+
+    def put(self, row: Row) -> None:
+        """Hand a row to the writer. TracegenError if the disk refused an earlier one."""
+        self._raise_if_failed()
+        self._waiting.put(row)
+
+    def durable(self) -> Iterator[Row]:
+        """The rows that an fsync has covered since the last call, in order."""
+        self._raise_if_failed()
+        while not self._durable.empty():
+            yield self._durable.get()
+
+    def flush(self) -> None:
+        """Wait until everything put in so far is durable."""
+        done = threading.Event()
+        self._waiting.put(done)
+        done.wait()
+        self._raise_if_failed()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._waiting.put(None)
+        self._thread.join()
+        if kind is None:
+            self._raise_if_failed()
+
+    def _write(self) -> None:
+        more = True
+        while more:
+            group = [self._waiting.get()]
+            while not self._waiting.empty():
+                group.append(self._waiting.get())
+            more = None not in group
+            rows = [row for row in group if isinstance(row, dict)]
+            try:
+                if rows and self._failure is None:
+                    for row in self._append(rows):
+                        self._durable.put(row)
+            except BaseException as error:
+                self._failure = error
+            finally:
+                for done in group:
+                    if isinstance(done, threading.Event):
+                        done.set()
+
+    def _raise_if_failed(self) -> None:
+        if isinstance(self._failure, OSError):
+            raise TracegenError(
+                f"cannot write the ledger {self._folder}: {self._failure.strerror}; everything before it is safe. "
+                "Make room and start the same command again."
+            ) from self._failure
+        if self._failure is not None:
+            raise self._failure
