@@ -3,8 +3,8 @@
 While the disk works, whoever puts rows in goes on.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -25,10 +25,9 @@ class Pen:
 
     def __init__(self, folder: Path, append: Callable[[Sequence[Row]], Sequence[Row]]) -> None:
         self._folder, self._append = folder, append
-        self._waiting: SimpleQueue[Row | threading.Event | None] = SimpleQueue()
+        self._waiting: SimpleQueue[Row | Future[None] | None] = SimpleQueue()
         self._durable: SimpleQueue[Row] = SimpleQueue()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._write, name="ledger")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
     def put(self, row: Row) -> None:
         """Hand a row to the writer. TracegenError if the disk refused an earlier one."""
@@ -43,20 +42,20 @@ class Pen:
 
     def flush(self) -> None:
         """Wait until everything put in so far is durable."""
-        done = threading.Event()
+        done: Future[None] = Future()
         self._waiting.put(done)
-        done.wait()
+        wait((done, self._writer), return_when=FIRST_COMPLETED)
         self._raise_if_failed()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._writer = self._pool.submit(self._write)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._waiting.put(None)
-        self._thread.join()
+        self._pool.shutdown()
         if kind is None:
             self._raise_if_failed()
 
@@ -67,23 +66,20 @@ class Pen:
             while not self._waiting.empty():
                 group.append(self._waiting.get())
             more = None not in group
-            rows = [row for row in group if isinstance(row, dict)]
-            try:
-                if rows and self._failure is None:
-                    for row in self._append(rows):
-                        self._durable.put(row)
-            except BaseException as error:
-                self._failure = error
-            finally:
-                for done in group:
-                    if isinstance(done, threading.Event):
-                        done.set()
+            if rows := [row for row in group if isinstance(row, dict)]:
+                for row in self._append(rows):
+                    self._durable.put(row)
+            for done in group:
+                if isinstance(done, Future):
+                    done.set_result(None)
 
     def _raise_if_failed(self) -> None:
-        if isinstance(self._failure, OSError):
+        if not self._writer.done():
+            return
+        try:
+            self._writer.result()
+        except OSError as error:
             raise TracegenError(
-                f"cannot write the ledger {self._folder}: {self._failure.strerror}; everything before it is safe. "
+                f"cannot write the ledger {self._folder}: {error.strerror}; everything before it is safe. "
                 "Make room and start the same command again."
-            ) from self._failure
-        if self._failure is not None:
-            raise self._failure
+            ) from error
