@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from tracegen.ledger import finished, read
+from tracegen.ledger import read
 
 FAKE_SERVER = Path(__file__).parents[1] / "fake_server.py"
 Sample = tuple[str, int]
@@ -34,6 +34,20 @@ class Exchange:
     asked: float
     answered: float | None = None
     status: int | None = None
+    garbled: bool = False
+    """What left was no answer: the JSON was broken off."""
+
+    @property
+    def kind(self) -> str:
+        """What became of the request, in two words."""
+        if self.answered is None:
+            return "no answer"
+        return "garbled" if self.garbled else f"status {self.status}"
+
+    @property
+    def good(self) -> bool:
+        """An answer left, to be paid for."""
+        return self.kind == "status 200"
 
 
 @dataclass
@@ -45,6 +59,8 @@ class Server:
     port: int = 0
     process: "subprocess.Popen[str] | None" = None
     exchanges: list[Exchange] = field(default_factory=list)
+    deaths: list[float] = field(default_factory=list)
+    """When it was killed."""
     _open: dict[int, Exchange] = field(default_factory=dict)
     _place: int = 0
 
@@ -65,6 +81,7 @@ class Server:
     def kill(self) -> None:
         if self.process is not None:
             assert self.process.stdout is not None
+            self.deaths.append(time.time())
             self.process.kill()
             self.process.wait()
             self.process.stdout.close()
@@ -87,6 +104,7 @@ class Server:
             elif entry["event"] == "answered" and entry["id"] in self._open:
                 exchange = self._open.pop(entry["id"])
                 exchange.answered, exchange.status = entry["time"], entry["status"]
+                exchange.garbled = entry.get("garbled", False)
         return self.exchanges
 
     def answers(self) -> int:
@@ -193,27 +211,29 @@ class Run:
         return {_sample(row) for row in read(self.traces) if row["error"] is None}
 
     def paid_twice(self) -> list[float]:
-        """Answers that were asked again: how old each was, in seconds, when its launch ended by force.
+        """Answers that were asked again: how old each was, in seconds, when its launch or the server ended by force.
 
-        Negative where it had not left yet; infinite where the same launch, or one after a good end, asked again.
+        Negative where it had not left yet; infinite where nothing had ended between the two requests.
         """
         ages, answers = [], dict[Sample, Exchange]()
         for exchange in self.server.look():
             if (first := answers.get(exchange.sample)) is not None and first.answered is not None:
-                launch, later = self._launch(first), self._launch(exchange)
-                ages.append(self.ends.get(launch, float("inf")) - first.answered if launch < later else float("inf"))
-            if exchange.answered is not None and exchange.status == 200:
+                ages.append(self._end_between(first, exchange) - first.answered)
+            if exchange.good:
                 answers[exchange.sample] = exchange
         return ages
 
-    def _launch(self, exchange: Exchange) -> int:
-        return bisect(self.starts, exchange.asked) - 1
+    def _end_between(self, first: Exchange, second: Exchange) -> float:
+        launch, later = (bisect(self.starts, exchange.asked) - 1 for exchange in (first, second))
+        ends = [self.ends[launch]] if launch < later and launch in self.ends else []
+        ends += [death for death in self.server.deaths if first.asked < death < second.asked]
+        return min(ends, default=float("inf"))
 
     def check(self, *, grace: float) -> None:
-        """Every problem has exactly its samples, each finished and judged once; no answer older than `grace` at a
-        kill was asked again.
+        """Every problem has exactly its samples, each kept and judged once; no answer that had left more than
+        `grace` seconds before a forced end was asked again.
         """
-        rows = [row for row in read(self.traces) if finished(row)]
+        rows = [row for row in read(self.traces) if row["error"] is None]
         assert Counter(row["problem_id"] for row in rows) == {f"p{n}": self.samples for n in range(self.problems)}
         assert max(Counter(row["key"] for row in rows).values()) == 1, "a sample was counted twice"
         verdicts = (self.folder / "run" / "verdicts" / "verdicts.jsonl").read_text().splitlines()
