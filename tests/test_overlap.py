@@ -15,6 +15,7 @@ def test_words_have_no_case_and_no_punctuation_and_numbers_can_be_masked() -> No
     found = words("What is 3 + 4.5, \N{MINUS SIGN}2 or (x)?")
     assert found == ["what", "is", "3", "+4.5", "-2", "or", "(x"]
     assert masked(found) == ["what", "is", "#", "+#", "-#", "or", "(x"]
+    assert masked(words("the list 1, 2, 3 and 1 + 2 + 3 + 4")) == ["the", "list", "#", "and", "#", "+#"]
     assert numbers(found) == ["2", "3", "4.5"]
     assert masked(words(TRAIN)) == masked(words(TRAIN.replace("270", "19").replace("1,350.5", "4")))
 

@@ -1,8 +1,8 @@
-"""A verifier's line to a model: prompts go to an engine, and what it answers is on disk before the verifier sees it.
+"""A verifier's or a source's line to a model: prompts go to an engine; answers are on disk before anyone sees them.
 
-Each verifier that asks has a ledger of its own, `<folder>/<verifier>/`, written and resumed like that of a teacher:
-what was asked once is never asked again, by any launch. The engine runs in a thread of its own and starts with the
-first question, so a model that runs on this machine is loaded beside the teacher's.
+Each verifier that asks has a ledger of its own, `<folder>/<verifier>/`, and a source has `<folder>/source/`, written
+and resumed like that of a teacher: what was asked once is never asked again, by any launch. The engine runs in a thread
+of its own and starts with the first question, so a model that runs on this machine is loaded beside the teacher's.
 Limits: answers of earlier launches are held in memory.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Literal
 
 from tracegen.cost import Meter
 from tracegen.generate import Asker, answers, check_engine, chosen
@@ -29,16 +29,24 @@ NOTHING_YET = 0.05
 class Ask:
     """Puts prompts to the model that `asked` names, each answered once; `close` ends the engine."""
 
-    def __init__(self, verifier: str, asked: Asked, *, folder: Path | None, seed: int) -> None:
-        self.name = f"verifier:{verifier}"
+    def __init__(
+        self,
+        who: str,
+        asked: Asked,
+        *,
+        folder: Path | None,
+        seed: int,
+        shelf: Literal["verifier", "source"] = "verifier",
+    ) -> None:
+        self.name = f"{shelf}:{who}"
         self.prices = asked.prices
         engine = chosen(asked.engine)
-        check_engine(f"verifier {verifier!r}", engine, asked.options, asked.sampling)
+        check_engine(f"{shelf} {who!r}", engine, asked.options, asked.sampling)
         model, unused = resolve(asked.model, asked.revision), Prompt("", "", None, (), "")
         self._asker = Asker(self.name, model, engine, asked.options, unused, "none", asked.sampling, seed)
         if folder is None:
-            raise UsageError(f"verifier {verifier!r} asks a model, and its answers need a folder: Judge(asked=...).")
-        self._folder = folder / re.sub(r"[^A-Za-z0-9_.-]", "_", verifier)
+            raise UsageError(f"verifier {who!r} asks a model, and its answers need a folder: Judge(asked=...).")
+        self._folder = folder / (shelf if shelf == "source" else re.sub(r"[^A-Za-z0-9_.-]", "_", who))
         self._sampling = asked.sampling.model_dump(exclude_none=True, exclude={"n"})
         self._waiting: SimpleQueue[Request] = SimpleQueue()
         self._answers: dict[str, Future[Completion]] = {}

@@ -1,7 +1,7 @@
 """Words that two texts have in common: what decontamination and the search for near-duplicates count.
 
 words(text)   words and numbers without case and punctuation
-masked(words) the same with every number as `#`: two problems that differ in their numbers become one
+masked(words) the same with every number, or row of them, as `#`: problems that differ in their numbers become one
 Runs          texts that are found by a run of words in a row
 Alike         texts that are found by a share of their words, in any order
 
@@ -12,6 +12,7 @@ what is looked for.
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from math import ceil
 
 EXACT_BELOW = 5
@@ -41,8 +42,8 @@ def words(text: str) -> list[str]:
 
 
 def masked(found: Sequence[str]) -> list[str]:
-    """The words with every number as `#`."""
-    return [_NUMBER.sub("#", word) for word in found]
+    """The words with every number as `#`; several equal ones in a row, as in a list of numbers, are one."""
+    return [word for word, _ in groupby(_NUMBER.sub("#", word) for word in found)]
 
 
 def numbers(found: Sequence[str]) -> list[str]:
