@@ -5,6 +5,7 @@ Where the user has not set VLLM_LOGGING_LEVEL, what vLLM and its processes print
 cause of a failure is read from there.
 """
 
+import logging
 import multiprocessing
 import os
 import re
@@ -42,6 +43,9 @@ def prepare() -> bool:
     with tempfile.TemporaryFile() as log, _output_into(None if talkative else log):
         # vllm itself is lazy: only a name brings in what prints.
         from vllm import LLM, EngineArgs, SamplingParams  # noqa: F401
+    if not talkative:
+        # Where a step fails in this process, it would print its whole configuration and every request.
+        logging.getLogger("vllm.logging_utils.dump_input").setLevel(logging.CRITICAL)
     return talkative
 
 
