@@ -19,16 +19,18 @@ from tracegen.ledger import read
 from tracegen.models import Model
 from tracegen.recipe import Budget, Sampling
 from tracegen.records import BudgetReached, Problem, Trace, TracegenError, Verdict
-from tracegen.sample import _within, judged, sample, settled
+from tracegen.sample import judged, sample, settled
 from tracegen.verdicts import Verdicts, hearings, present
 from tracegen.verify import WINDOW, Judge
 
 ENGINE = '''
+import time
 from tracegen.records import Completion
 
-def scripted(requests, *, model, answers, cut=0):
+def scripted(requests, *, model, answers, cut=0, pause=0.0):
     """Sample n of every problem is `answers[n]`; the first `cut` of them are cut off."""
     for request in requests:
+        time.sleep(pause)
         if request is not None:
             text = f"<think>\\nhm\\n</think>\\n\\nIt is \\\\boxed{{{answers[request.sample]}}}."
             yield request, Completion(text, None, "length" if request.sample < cut else "stop", 10, 5)
@@ -271,20 +273,13 @@ def test_stored_traces_are_judged_a_window_at_a_time_and_written_down_as_they_co
     assert len(path.read_text().splitlines()) == many
 
 
-def test_a_judge_that_dies_ends_the_drawing_and_raises_only_when_all_is_collected(tmp_path: Path) -> None:
-    log, judge = reopened(tmp_path), Scripted(TracegenError("the model is gone."))
-    judging = Judging(judge, log, PROBLEMS)
-    drawn = _within(None, judging, iter([None] * 5))
-    next(drawn)
-    judging.take(trace())
-    while judging.stopped is None:
-        judging.collect()
-    judging.take(replace(trace(), key="in flight"))
-    assert list(drawn) == []
+def test_a_judge_that_dies_ends_the_drawing_and_raises_only_when_all_is_collected(
+    tmp_path: Path, ask: Callable[..., Asker]
+) -> None:
+    judge = Scripted(TracegenError("the model is gone."))
     with pytest.raises(TracegenError, match="the model is gone"):
-        judging.finish()
-    assert judge.heard == 2
-    log.close()
+        sample(tmp_path, problems=PROBLEMS, askers=[ask(*"7" * 500, pause=0.002)], judge=judge)
+    assert 1 <= len(list(read(tmp_path / "traces"))) < 500
 
 
 @pytest.mark.parametrize(("reason", "final"), [("equal", True), ("unanswered", False), ("infrastructure", False)])

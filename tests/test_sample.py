@@ -182,7 +182,7 @@ def test_a_budget_stops_drawing_and_counts_over_launches(tmp_path, problems, jud
     with pytest.raises(BudgetReached, match=r"budget\.tokens is 45"):
         run(tmp_path, problems, judge, ask(), meter=meter)
     first = len(ask.asked())
-    assert 3 <= first < 8
+    assert 2 <= first <= 3  # what is in flight counts as it is expected to end
     meter = Meter(Budget(usd=1.0), {"t": Prices(input=10_000, output=10_000)})
     meter.add_earlier(read(tmp_path / "run" / "traces"))
     assert meter.usd == pytest.approx(first * 15 * 0.01)

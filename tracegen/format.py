@@ -15,9 +15,11 @@ from typing import NamedTuple
 
 from tracegen.records import Status
 
-__all__ = ["Parts", "join", "prefilled", "split"]
+__all__ = ["Parts", "closed", "join", "prefilled", "split", "written"]
 
 _OPEN, _CLOSE = "<think>", "</think>"
+ENOUGH = f"\n\nThat is enough thinking; now the answer.\n{_CLOSE}\n\n"
+"""How thinking is closed by force (budget forcing: Muennighoff et al. 2025, arXiv:2501.19393, section 3.1)."""
 _TAG = re.compile("</?think>")
 _PREFILLED = re.compile(r"<think>\s*\Z")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})([^`\n]*)$")
@@ -65,6 +67,26 @@ def split(text: str, *, reasoning: str | None = None, finish_reason: str | None 
 def join(reasoning: str, response: str) -> str:
     """The text that a student learns to write: the block, an empty line, the response."""
     return f"{_OPEN}\n{reasoning}\n{_CLOSE}\n\n{response}"
+
+
+def written(text: str, reasoning: str | None) -> str:
+    """What the assistant's turn holds so far, as one text: where it was cut off, the engine can go on from its end."""
+    if not reasoning or not reasoning.strip():
+        return text
+    opened = reasoning if reasoning.lstrip().startswith(_OPEN) else f"{_OPEN}\n{reasoning}"
+    return f"{opened.rstrip()}\n{_CLOSE}\n\n{text}" if text.strip() else opened
+
+
+def closed(text: str, reasoning: str | None, *, opened: bool = False) -> str | None:
+    """The turn with its thinking closed by force, so that the answer must follow; None where no thinking is open.
+
+    `opened`: the chat template may have opened it, so that the text need not.
+    """
+    so_far = written(text, reasoning)
+    tags = [tag.group() for tag in _tags(so_far)]
+    if tags == [_OPEN] or (opened and not tags):
+        return so_far.rstrip() + ENOUGH
+    return None
 
 
 def prefilled(rendered_prompt: str) -> str:

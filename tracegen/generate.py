@@ -1,23 +1,26 @@
 """The first half of sampling: problems become requests, an engine answers them, the ledger keeps the answers.
 
-plan(problems, asker)       every request of a teacher, lazily
-answers(requests, asker)    (request, completion) as the engine finishes them
-record(...)                 a ledger row
+plan(problems, asker)       every request that a teacher may ever make, lazily
+answers(requests, asker)    ledger rows as the engine finishes requests
 parse(row)                  the trace; only ever called on a row that is on disk
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 from tracegen import registry
 from tracegen.format import split
-from tracegen.ledger import Row, sample_key
+from tracegen.ledger import Row, sample_keys
 from tracegen.models import Model
 from tracegen.prompts import Prompt
 from tracegen.recipe import Options, Sampling
-from tracegen.records import Completion, Problem, Request, Trace, TracegenError, UsageError
+from tracegen.records import Completion, Message, Problem, Request, Trace, TracegenError, UsageError
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,49 @@ class Asker:
     seed: int
     of: str = ""
     """Asked are only the problems whose ids begin so: those of one benchmark, or all."""
+    up_to: int | None = None
+    """Samples of a problem that stays unsolved, where that is more than `sampling.n`."""
+    share: tuple[float, float] = (0.0, 1.0)
+    """Its part of the problems, as an interval of their hashes."""
+    after: str = ""
+    """Another asker: this one is asked only what the other leaves unsolved."""
+    force_answer: int | None = None
+    """Tokens for the answer of a trace whose thinking was cut off."""
 
     @property
+    def most(self) -> int:
+        """Samples that a problem can get."""
+        return max(self.sampling.n, self.up_to or 0)
+
+    def asks(self, problem_id: str) -> bool:
+        """Whether this problem is one of its own."""
+        low, high = self.share
+        whole = (low, high) == (0.0, 1.0)
+        return problem_id.startswith(self.of) and (whole or low <= _place(problem_id) < high)
+
+    def keys(self, problem: Problem) -> Callable[[int], str]:
+        """A function from a sample's number to its key."""
+        return self._keys(self.prompt.messages(problem))
+
+    def requests(self, problem: Problem) -> Callable[[int], Request]:
+        """A function from a sample's number to its request; what the samples have in common is worked out once."""
+        messages = self.prompt.messages(problem)
+        key_of, sampling = self._keys(messages), self._shape
+
+        def request(sample: int) -> Request:
+            key = key_of(sample)
+            return Request(key, problem.id, self.name, sample, messages, sampling | {"seed": int(key[:7], 16)})
+
+        return request
+
+    def _keys(self, messages: tuple[Message, ...]) -> Callable[[int], str]:
+        return sample_keys(model=self.identity, messages=messages, sampling=self._shape, seed=self.seed)
+
+    @cached_property
+    def _shape(self) -> dict[str, Any]:
+        return self.sampling.model_dump(exclude_none=True, exclude={"n"})
+
+    @cached_property
     def identity(self) -> dict[str, Any]:
         """What stands in the key of its samples: the model and what shapes its chat template."""
         shaping = {
@@ -48,28 +92,22 @@ class Asker:
         """Askers with the same one can share a loaded engine."""
         return self.engine, self.model.path, repr(sorted(self.options.items()))
 
-    def engine_function(self) -> Callable[..., Iterator[tuple[Request, Completion]]]:
-        return registry.bind("engine", self.engine, self.options, model=self.model.path)
+    def engine_function(self, folder: Path | None = None) -> Callable[..., Iterator[tuple[Request, Completion]]]:
+        return registry.bind("engine", self.engine, self.options, model=self.model.path, folder=folder)
 
 
 def plan(problems: Iterable[Problem], asker: Asker) -> Iterator[Request]:
-    """Every request of this asker: `n` samples a problem, each with its own seed."""
-    sampling = asker.sampling.model_dump(exclude_none=True, exclude={"n"})
+    """Every request that this asker may ever make: each sample of its problems, with a seed of its own."""
     for problem in problems:
-        if not problem.id.startswith(asker.of):
-            continue
-        messages = asker.prompt.messages(problem)
-        for sample in range(asker.sampling.n):
-            key = sample_key(model=asker.identity, messages=messages, sampling=sampling, seed=asker.seed, sample=sample)
-            seeded = sampling | {"seed": int(key[:7], 16)}
-            yield Request(key, problem.id, asker.name, sample, messages, seeded)
+        if asker.asks(problem.id):
+            yield from map(asker.requests(problem), range(asker.most))
 
 
-def answers(requests: Iterable[Request | None], asker: Asker) -> Iterator[Row]:
-    """Ask the engine; one ledger row per request, as each finishes."""
+def answers(requests: Iterable[Request | None], asker: Asker, folder: Path | None = None) -> Iterator[Row]:
+    """Ask the engine; one ledger row per request, as each finishes. An engine may keep its own notes in `folder`."""
     start = time.monotonic()
     last = start
-    for request, completion in asker.engine_function()(requests):
+    for request, completion in asker.engine_function(folder)(requests):
         last = time.monotonic()
         yield record(request, completion, asker, seconds=last - start)
 
@@ -84,6 +122,7 @@ def record(request: Request, completion: Completion, asker: Asker, *, seconds: f
         "sample": request.sample,
         "model": asker.model.name,
         "revision": asker.model.revision,
+        "engine": asker.engine,
         "prompt": [dict(message) for message in request.messages],
         "max_tokens": sampling.pop("max_tokens") - request.forced,
         "sampling": sampling,
@@ -145,3 +184,16 @@ def chosen(engine: str) -> str:
     from tracegen.engines.auto import choose
 
     return choose()[0]
+
+
+def shares(teachers: Mapping[str, float | None]) -> dict[str, tuple[float, float]]:
+    """The intervals of `Asker.share` for shares, which are proportions; a teacher without one is asked everything."""
+    given = {name: share for name, share in teachers.items() if share is not None}
+    ends = list(accumulate(given.values(), initial=0.0))
+    dealt = {name: (low / ends[-1], high / ends[-1]) for name, low, high in zip(given, ends, ends[1:], strict=False)}
+    return {name: dealt.get(name, (0.0, 1.0)) for name in teachers}
+
+
+def _place(problem_id: str) -> float:
+    """A number from 0 to 1 that depends on nothing but the id, so that another order or limit moves no problem."""
+    return int.from_bytes(sha256(problem_id.encode("utf-8", "surrogatepass")).digest()[:6], "big") / 2**48

@@ -4,8 +4,7 @@ Problems whose verifiers compare traces with each other (a vote) wait until all 
 them together. Where a trace joined since, or one was continued, the whole problem is heard again.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import cached_property
@@ -24,9 +23,10 @@ class Judging:
 
     def __init__(self, judge: Judge, verdicts: Verdicts, problems: Mapping[str, Problem]) -> None:
         self.judge, self.verdicts, self.problems = judge, verdicts, problems
-        self.outcomes: Counter[str] = Counter()
         self._pending: dict[Future[list[Verdict]], Case] = {}
         self._done: SimpleQueue[Future[list[Verdict]]] = SimpleQueue()
+        self.heard: Callable[[Trace, Verdict | None], None] | None = None
+        """Told of every trace that is settled, with the verdict that decides."""
         self.stopped: TracegenError | None = None
         """Why some verdict cannot be had: whoever asks for traces draws no more, and `finish` raises it."""
 
@@ -62,10 +62,6 @@ class Judging:
         if self.stopped:
             raise self.stopped
 
-    def rate(self) -> str:
-        judged = self.outcomes["right"] + self.outcomes["wrong"]
-        return f"{self.outcomes['right'] / judged:.0%} right" if judged else "none judged yet"
-
     @cached_property
     def _voting(self) -> frozenset[str]:
         return voting(self.problems, self.judge)
@@ -76,6 +72,8 @@ class Judging:
             future = self.judge.submit(problem, trace, siblings)
             self._pending[future] = trace, problem, siblings
             future.add_done_callback(self._done.put)
+        elif self.heard:
+            self.heard(trace, decide(self.verdicts.of(trace, problem, siblings)))
 
     def _keep_window(self) -> None:
         self.collect()
@@ -91,8 +89,9 @@ class Judging:
             self.stopped = self.stopped or error
             return
         self.verdicts.add(trace, problem, verdicts, siblings)
-        if (deciding := decide(verdicts)) is not None:
-            self.outcomes[deciding.outcome] += 1
+        deciding = decide(verdicts)
+        if self.heard:
+            self.heard(trace, deciding)
 
 
 def voting(problems: Mapping[str, Problem], judge: Judge) -> frozenset[str]:

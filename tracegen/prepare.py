@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -15,13 +15,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tracegen import __version__, held_out, prompts, registry, rundir
+from tracegen import __version__, held_out, panel, prompts, rundir
 from tracegen.cost import Meter
 from tracegen.curate import check_filters
-from tracegen.generate import Asker, check_engine, chosen
+from tracegen.generate import Asker, check_engine, chosen, shares
 from tracegen.golds import lint
 from tracegen.ledger import read
 from tracegen.models import Model, local, resolve
+from tracegen.problems import read_problems
 from tracegen.progress import say
 from tracegen.recipe import Options, Recipe, Sampling
 from tracegen.records import Problem, UsageError
@@ -40,6 +41,8 @@ PACKAGES = (
     "sympy",
     "ray",
 )
+_ASKED_OTHERWISE = ("of", "up_to", "share", "after", "force_answer")
+"""What of an asker is left out of a stage's hash where it is as usual."""
 GOLDS_SHOWN = 3
 """Bad golds that one message names."""
 
@@ -59,7 +62,7 @@ class Run:
         named = {problem.verifier for problem in (*self.problems.values(), *chain(*self.benchmarks.values()))}
         return Judge(
             self.recipe.verifiers,
-            workers=os.cpu_count() or 2,
+            workers=self.recipe.judging.workers or os.cpu_count() or 2,
             named=sorted(filter(None, named)),
             asked=self.folder / "asked",
             seed=self.recipe.seed,
@@ -119,10 +122,18 @@ class Run:
 
     def _teacher(self, name: str, sampling: Sampling) -> Asker:
         teacher = self.recipe.teachers[name]
-        role = name if sampling is teacher.sampling else f"teacher:{name}"
         model = resolve(teacher.model, teacher.revision)
         prompt = prompts.load(teacher.prompt or self.recipe.prompt)
-        return self._asker(role, model, teacher.engine, teacher.options, prompt, teacher.reasoning, sampling)
+        of = (model, teacher.engine, teacher.options, prompt, teacher.reasoning, sampling)
+        if sampling is not teacher.sampling:
+            return self._asker(f"teacher:{name}", *of)
+        return replace(
+            self._asker(name, *of),
+            up_to=self.recipe.schedule.up_to,
+            share=shares({name: teacher.share for name, teacher in self.recipe.teachers.items()})[name],
+            after=teacher.after or "",
+            force_answer=teacher.force_answer,
+        )
 
     def _student(self, role: str, model: Model) -> Asker:
         stage = self.recipe.evaluate
@@ -147,12 +158,14 @@ def prepare(recipe: Recipe, folder: Path) -> Run:
     for name, teacher in recipe.teachers.items():
         prompts.load(teacher.prompt or recipe.prompt)
         check_engine(name, chosen(teacher.engine), teacher.options, teacher.sampling)
+    check_schedule(recipe)
     held_out.check(recipe)
     if recipe.student is not None and recipe.student.trainer and find_spec("trl"):
         from sft.settings import check as check_trainer
 
         check_trainer(recipe.student.trainer)
-    problems = read_problems(recipe)
+    panel.seats(recipe.verifiers)
+    problems = read_problems(recipe, folder)
     run = Run(folder, recipe, problems)
     _ = run.prompt, run.judge
     held_out.check_conventions(run.benchmarks, run.judge)
@@ -163,19 +176,25 @@ def prepare(recipe: Recipe, folder: Path) -> Run:
     return run
 
 
-def read_problems(recipe: Recipe) -> dict[str, Problem]:
-    """The problems of the recipe's source, by id."""
-    source = registry.bind(
-        "source", recipe.problems.source, recipe.problems.options, benchmarks_dir=recipe.benchmarks_dir
-    )
-    problems: dict[str, Problem] = {}
-    for problem in source():
-        if problem.id in problems:
-            raise UsageError(f"source {recipe.problems.source!r} gives the id {problem.id!r} twice.")
-        problems[problem.id] = problem
-    if not problems:
-        raise UsageError(f"source {recipe.problems.source!r} gives no problems.")
-    return problems
+def check_schedule(recipe: Recipe) -> None:
+    """Refuse a schedule that cannot be kept, and teachers that wait for each other."""
+    schedule, teachers = recipe.schedule, recipe.teachers
+    if schedule.up_to and not (schedule.stop_after or any(teacher.after for teacher in teachers.values())):
+        raise UsageError("schedule.up_to asks more of unsolved problems, so it needs schedule.stop_after beside it.")
+    for name, teacher in teachers.items():
+        most = max(teacher.sampling.n, schedule.up_to or 0)
+        if schedule.stop_after and schedule.stop_after > most:
+            raise UsageError(
+                f"schedule.stop_after is {schedule.stop_after}, and teacher {name!r} has at most {most} samples for a "
+                "problem; raise schedule.up_to or its sampling.n."
+            )
+        line = [name]
+        while after := teachers[line[-1]].after:
+            if after not in teachers:
+                raise UsageError(f"teachers.{line[-1]}.after is {after!r}; the teachers are {', '.join(teachers)}.")
+            if after in line:
+                raise UsageError(f"teachers {', '.join(line)} wait for each other; `after` may not go round.")
+            line.append(after)
 
 
 def refuse_bad_golds(run: Run) -> None:
@@ -236,7 +255,11 @@ def plan_inputs(askers: Sequence[Asker]) -> list[dict[str, Any]]:
             "prompt": asker.prompt.as_dict(),
             "sampling": asker.sampling.model_dump(exclude_none=True),
             "seed": asker.seed,
-            **({"of": asker.of} if asker.of else {}),
+            **{
+                name: value
+                for name in _ASKED_OTHERWISE
+                if (value := getattr(asker, name)) not in ("", None, (0.0, 1.0))
+            },
         }
         for asker in askers
     ]

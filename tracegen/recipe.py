@@ -204,8 +204,8 @@ class Schedule(Strict):
     """Right traces that make a problem solved: its samples not yet started are not asked for."""
     up_to: int | None = Field(None, ge=1)
     """Samples of a teacher for a problem that stays unsolved; None: its `n`."""
-    floor: float = Field(0.02, ge=0, lt=1)
-    """Below this expected pass rate problems are equal: so often the hardest still get their turn."""
+    floor: float = Field(0.1, ge=0, lt=1)
+    """The part of the samples that goes to hard problems in turn, whatever else is likelier to succeed."""
 
 
 class Judging(Strict):

@@ -17,6 +17,7 @@ from typing import Any, Literal
 __all__ = [
     "BudgetReached",
     "Completion",
+    "Message",
     "MissingExtra",
     "Outcome",
     "Problem",

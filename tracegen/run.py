@@ -31,7 +31,9 @@ def run(run: Run) -> list[Score]:
 
 def generate(run: Run) -> None:
     """Fill `traces/` and `verdicts/`: sampling and verification in one stream."""
-    sample(run.folder, problems=run.problems, askers=list(run.teachers.values()), judge=run.judge, meter=run.meter())
+    askers = list(run.teachers.values())
+    schedule = run.recipe.schedule
+    sample(run.folder, problems=run.problems, askers=askers, judge=run.judge, meter=run.meter(), schedule=schedule)
 
 
 def verify(run: Run) -> None:
@@ -43,7 +45,9 @@ def verify(run: Run) -> None:
 def curate(run: Run) -> None:
     """Verdicts -> filters -> `corpus/` and `dropped/`."""
     traces = list(_traces(run))
-    if lacking := missing(run.folder, problems=run.problems, askers=run.teachers.values()):
+    askers = list(run.teachers.values())
+    schedule = run.recipe.schedule
+    if lacking := missing(run.folder, problems=run.problems, askers=askers, judge=run.judge, schedule=schedule):
         say(f"{lacking} samples of the plan have no answer; the corpus is made without them.")
     if unjudged := sum(trace.verdict is None for trace in traces):
         say(f"{unjudged} traces have no verdict under the present verifiers; `tracegen verify` judges them.")

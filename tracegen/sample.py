@@ -1,27 +1,35 @@
-"""Sampling, whole: requests that are not answered yet go to an engine, answers become durable, verdicts follow.
+"""Sampling, whole: what is worth asking goes to an engine, answers become durable, verdicts follow and steer.
 
     sample(folder, ...)   fills `traces/` and `verdicts/` below `folder`; resumes by itself
     judged(folder, ...)   what stands there, as traces with their deciding verdict
+    missing(folder, ...)  how many samples are still to be asked
 
-One path serves the corpus and the evaluation: they differ in the folder.
+One path serves the corpus and the evaluation: they differ in the folder, and only the corpus has a schedule.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain, groupby
 from pathlib import Path
 
 from tracegen.cost import Meter
-from tracegen.generate import Asker, answers, parse, plan, require_reasoning
+from tracegen.drawing import Drawing, adapts, solves
+from tracegen.generate import Asker, answers, parse
+from tracegen.interrupts import gently
 from tracegen.judging import Judging, together, voting
-from tracegen.ledger import Ledger, Row, best
+from tracegen.ledger import Ledger, Row
+from tracegen.live import Watch
 from tracegen.panel import decide
-from tracegen.progress import Bar, say
+from tracegen.plans import Plans
+from tracegen.progress import say
+from tracegen.recipe import Schedule
 from tracegen.records import Problem, Request, Trace, TracegenError, Verdict
 from tracegen.verdicts import NOT_FINAL, Verdicts
 from tracegen.verify import Judge
+
+FIXED = Schedule()
 
 
 def sample(
@@ -32,21 +40,29 @@ def sample(
     judge: Judge,
     meter: Meter | None = None,
     ask: bool = True,
+    schedule: Schedule = FIXED,
 ) -> None:
-    """Draw what the askers' plans lack, and judge what is not judged. Without `ask`, only judge."""
-    with Ledger(folder / "traces") as ledger, closing(_verdicts(folder, judge, problems)) as verdicts:
-        if ledger.repaired:
-            say(f"{ledger.folder}: cut off {ledger.repaired} bytes of an unfinished line, left by a crash.")
+    """Draw what is worth asking, and judge what is not judged. Without `ask`, only judge."""
+    with (
+        Ledger(folder / "traces") as ledger,
+        closing(_verdicts(folder, judge, problems)) as verdicts,
+        Watch("generate" if ask else "verify", problems=len(problems), meter=meter) as watch,
+    ):
+        if found := ledger.found.sentence():
+            say(f"{ledger.folder}: {found}")
         judge.count(meter)
         judging = Judging(judge, verdicts, problems)
-        judging.take_all(_planned(ledger.folder, problems, askers))
-        for _, group in groupby(sorted(askers, key=lambda asker: asker.engine_key), key=lambda asker: asker.engine_key):
+        plans = Plans(problems, askers)
+        if any(adapts(asker, schedule) for asker in askers):
+            # Verdicts steer, so those that an earlier launch did not come to are due now.
+            judging.take_all(plans.traces(ledger.folder))
+        for _, group in groupby(_in_order(askers), key=lambda asker: asker.engine_key):
             if ask:
-                _ask(list(group), problems.values(), ledger, judging, meter)
+                _ask(list(group), plans, problems, ledger, judging, meter, schedule, watch)
         # One answer serves every problem that asks the same, in another benchmark for instance.
-        judging.take_all(_planned(ledger.folder, problems, askers) if ask else ())
-        if groups := together(_planned(ledger.folder, problems, askers), voting(problems, judge)):
-            judging.vote(_planned(ledger.folder, problems, askers), groups)
+        judging.take_all(plans.traces(ledger.folder))
+        if groups := together(plans.traces(ledger.folder), voting(problems, judge)):
+            judging.vote(plans.traces(ledger.folder), groups)
 
 
 def judged(
@@ -57,18 +73,43 @@ def judged(
         yield replace(trace, verdict=decide(verdicts))
 
 
-def settled(folder: Path, *, problems: Mapping[str, Problem], askers: Collection[Asker], judge: Judge) -> bool:
-    """Whether every sample of the plans has an answer, and no verdict is one that the next launch would make again."""
-    if missing(folder, problems=problems, askers=askers):
+def settled(
+    folder: Path,
+    *,
+    problems: Mapping[str, Problem],
+    askers: Collection[Asker],
+    judge: Judge,
+    schedule: Schedule = FIXED,
+) -> bool:
+    """Whether nothing is left to ask, and no verdict is one that the next launch would make again."""
+    if missing(folder, problems=problems, askers=askers, judge=judge, schedule=schedule):
         return False
     heard = _heard(folder, problems, askers, judge)
     return not any(verdict.reason in NOT_FINAL for _, verdicts in heard for verdict in verdicts)
 
 
-def missing(folder: Path, *, problems: Mapping[str, Problem], askers: Iterable[Asker]) -> int:
-    """How many samples of the plans have no answer yet."""
+def missing(
+    folder: Path,
+    *,
+    problems: Mapping[str, Problem],
+    askers: Collection[Asker],
+    judge: Judge | None = None,
+    schedule: Schedule = FIXED,
+) -> int:
+    """How many samples are still to be asked; of a problem that its verdicts leave unsolved, all that it may get."""
+    solved: frozenset[str] = frozenset()
+    steered = [asker for asker in askers if adapts(asker, schedule)]
+    if steered and judge is not None:
+        right = Counter(
+            trace.problem_id
+            for trace in judged(folder, problems=problems, askers=askers, judge=judge)
+            if solves(trace, trace.verdict)
+        )
+        solved = frozenset(name for name, count in right.items() if count >= (schedule.stop_after or 1))
     with Ledger(folder / "traces") as ledger:
-        return sum(1 for asker in askers for _ in _unanswered(plan(problems.values(), asker), ledger, set()))
+        lacking = Plans(problems, [asker for asker in askers if asker not in steered]).missing(ledger)
+        open_ = (name for name in Plans(problems, steered).missing(ledger) if name not in solved)
+        return sum(1 for _ in chain(lacking, open_))
 
 
 def _heard(
@@ -76,8 +117,9 @@ def _heard(
 ) -> Iterator[tuple[Trace, list[Verdict]]]:
     """Every trace of the plans with its verdicts."""
     with closing(_verdicts(folder, judge, problems)) as verdicts:
-        groups = together(_planned(folder / "traces", problems, askers), voting(problems, judge))
-        for trace in _planned(folder / "traces", problems, askers):
+        plans = Plans(problems, list(askers))
+        groups = together(plans.traces(folder / "traces"), voting(problems, judge))
+        for trace in plans.traces(folder / "traces"):
             yield trace, verdicts.of(trace, problems[trace.problem_id], groups.get(trace.problem_id, ()))
 
 
@@ -85,120 +127,101 @@ def _verdicts(folder: Path, judge: Judge, problems: Mapping[str, Problem]) -> Ve
     return Verdicts(folder / "verdicts", judge.panels(problems.values()))
 
 
-def _ask(
-    askers: Sequence[Asker], problems: Iterable[Problem], ledger: Ledger, judging: Judging, meter: Meter | None
-) -> None:
-    """One engine serves all `askers`: it is loaded only if some request lacks an answer."""
+def _in_order(askers: Sequence[Asker]) -> list[Asker]:
+    """Those behind another come after it; otherwise askers of one engine together, the longest answers first."""
     by_name = {asker.name: asker for asker in askers}
-    counted: set[str] = set()
-    total = sum(1 for asker in askers for _ in _unanswered(plan(problems, asker), ledger, counted))
-    if total == 0:
-        return
+
+    def rank(asker: Asker) -> int:
+        return 1 + rank(by_name[asker.after]) if asker.after in by_name else 0
+
+    return sorted(askers, key=lambda asker: (rank(asker), asker.engine_key, -asker.sampling.max_tokens))
+
+
+def _ask(
+    group: Sequence[Asker],
+    plans: Plans,
+    problems: Mapping[str, Problem],
+    ledger: Ledger,
+    judging: Judging,
+    meter: Meter | None,
+    schedule: Schedule,
+    watch: Watch,
+) -> None:
+    """One engine serves the whole group: it is loaded only if there is something to ask."""
+    drawing = Drawing(group, problems, ledger, schedule=schedule, voting=voting(problems, judging.judge), watch=watch)
+    if any(adapts(asker, schedule) for asker in group):
+        for trace, verdict in _recalled(ledger, problems, plans, judging):
+            drawing.judged(trace, verdict)
     if meter:
         meter.check()
-    canaries = {asker.name: _Canary(asker) for asker in askers if asker.reasoning == "native"}
-    drawn: set[str] = set()
-    requests = chain.from_iterable(
-        _within(meter, judging, canaries.get(asker.name, _no_canary)(_unanswered(plan(problems, asker), ledger, drawn)))
-        for asker in askers
-    )
     failures: Counter[str] = Counter()
-    tokens = 0
-    with Bar(f"{'+'.join(by_name)} ({askers[0].engine})", total, "samples") as bar:
-        # All askers here share the engine and its model; a request carries the name of the one who asks.
-        rows = _paid(_named(answers(requests, askers[0]), by_name), meter)
-        for row in ledger.commit(rows, wait=lambda: any(canary.waiting for canary in canaries.values())):
-            tokens += row["completion_tokens"] or 0
-            if row["error"] is not None:
-                failures[row["error"]] += 1
-            else:
-                trace = parse(row)
-                judging.take(trace)
-            if canary := canaries.get(row["teacher"]):
-                canary.seen(None if row["error"] is not None else trace)
+    by_name = {asker.name: asker for asker in group}
+
+    def durable(row: Row) -> None:
+        trace = parse(row) if row["error"] is None else None
+        watch.answered(row, trace)
+        if trace is None:
+            failures[row["error"]] += 1
+        if drawing.answered(row, trace) and trace is not None:
+            judging.take(trace)
+
+    def heard(trace: Trace, verdict: Verdict | None) -> None:
+        if verdict is not None:
+            watch.judged(trace, verdict)
+        drawing.judged(trace, verdict)
+
+    judging.heard = heard
+    asked = 0
+    with gently(lambda: asked > 1) as stop, ledger.writing() as pen:
+
+        def pump() -> None:
+            for row in pen.durable():
+                durable(row)
             judging.collect()
-            bar.advance(note=f"{tokens} tokens ({tokens / max(1e-9, row['seconds']):.0f}/s), {judging.rate()}")
+
+        def allowed(request: Request | None) -> bool:
+            if stop or judging.stopped:
+                return False
+            return meter is None or (not meter.reached() if request is None else meter.allows(request))
+
+        def counted() -> Iterator[Request | None]:
+            nonlocal asked
+            for request in drawing.stream(allowed, pump):
+                asked += request is not None
+                yield request
+
+        for row in answers(counted(), group[0], ledger.folder):
+            if meter:
+                meter.add(row)
+            # All askers of a group share the engine and its model; a row names the model as its own asker does.
+            pen.put(row | {"model": by_name[row["teacher"]].model.name})
+            pump()
+        pen.flush()
+        pump()
     judging.finish()
-    _report_failures(failures, total)
+    judging.heard = None
+    if stop:
+        raise KeyboardInterrupt
+    _report_failures(failures, asked)
     if meter:
         meter.check()
 
 
-def _planned(ledger: Path, problems: Mapping[str, Problem], askers: Iterable[Asker]) -> Iterator[Trace]:
-    """The traces that answer the plans, under the names that the plans give them (a key knows no names)."""
-    requests: dict[str, list[Request]] = {}
-    for asker in askers:
-        for request in plan(problems.values(), asker):
-            requests.setdefault(request.key, []).append(request)
-    for row in best(ledger):
-        if row["error"] is None:
-            for request in requests.get(row["key"], ()):
-                yield replace(parse(row), problem_id=request.problem_id, teacher=request.teacher, sample=request.sample)
+def _recalled(
+    ledger: Ledger, problems: Mapping[str, Problem], plans: Plans, judging: Judging
+) -> Iterator[tuple[Trace, Verdict | None]]:
+    """What earlier launches were told, but for the samples that are gone on with."""
+    budgets = {asker.name: asker.sampling.max_tokens for asker in plans.askers}
+    for trace in plans.traces(ledger.folder):
+        if ledger.has(trace.key, budgets[trace.teacher]):
+            yield trace, decide(judging.verdicts.of(trace, problems[trace.problem_id]))
 
 
-def _unanswered(requests: Iterable[Request], ledger: Ledger, seen: set[str]) -> Iterator[Request]:
-    for request in requests:
-        if request.key not in seen and not ledger.has(request.key, request.sampling["max_tokens"]):
-            seen.add(request.key)
-            yield request
-
-
-def _named(rows: Iterable[Row], askers: Mapping[str, Asker]) -> Iterator[Row]:
-    """Rows carry the model's name as their own asker's recipe entry says it."""
-    return (row | {"model": askers[row["teacher"]].model.name} for row in rows)
-
-
-def _paid(rows: Iterable[Row], meter: Meter | None) -> Iterator[Row]:
-    """An answer is paid for when it comes back, not when it is durable."""
-    for row in rows:
-        if meter:
-            meter.add(row)
-        yield row
-
-
-def _within(meter: Meter | None, judging: Judging, requests: Iterable[Request | None]) -> Iterator[Request | None]:
-    """Stop drawing requests when a cap of the budget is reached, or a verifier's model is gone.
-
-    What is in flight is paid for and kept.
-    """
-    for request in requests:
-        if judging.stopped or (meter and meter.reached()):
-            return
-        yield request
-
-
-def _no_canary(requests: Iterable[Request]) -> Iterator[Request | None]:
-    yield from requests
-
-
-class _Canary:
-    """Lets one request through and holds back the others until its answer has shown the teacher's thinking."""
-
-    def __init__(self, asker: Asker) -> None:
-        self.asker = asker
-        self.waiting = False
-        self.passed = False
-
-    def __call__(self, requests: Iterable[Request]) -> Iterator[Request | None]:
-        for request in requests:
-            self.waiting = not self.passed
-            yield request
-            while self.waiting:
-                yield None
-
-    def seen(self, trace: Trace | None) -> None:
-        """An answer came back; None is a failure, after which the next request is the canary."""
-        if trace is not None and not self.passed:
-            require_reasoning(trace, self.asker)
-            self.passed = True
-        self.waiting = False
-
-
-def _report_failures(failures: Counter[str], total: int) -> None:
+def _report_failures(failures: Counter[str], asked: int) -> None:
     if not failures:
         return
     reason, count = failures.most_common(1)[0]
-    text = f"{failures.total()} of {total} requests failed; the most frequent reason ({count}): {reason}"
-    if failures.total() == total:
+    text = f"{failures.total()} of {asked} requests failed; the most frequent reason ({count}): {reason}"
+    if failures.total() == asked:
         raise TracegenError(text)
     say(f"{text} The same command asks them again.")

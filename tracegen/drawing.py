@@ -1,0 +1,240 @@
+"""Which requests an engine is given, and when: what is left of the plans, in the order in which it is worth asking.
+
+Answers to be gone on with come first: they are certain to be long. Under a schedule with `stop_after`, or behind
+another teacher (`after`), `schedule.Adaptive` picks the problem of each fresh sample. Otherwise every problem gets its
+`n`: first one sample of each problem of a window, then the others, the problems with the longest first samples first,
+so that the tail is short. The first answer of a teacher that thinks natively must show its thinking before a second one
+is asked.
+
+While nothing is worth asking the stream says None, "nothing yet", and takes in what has become durable or was judged
+meanwhile, because both make work: thinking that was cut off gets its answer by force (`force_answer`), and a verdict
+changes what is likeliest.
+
+Shape: walks the problems one by one; holds what is in flight and numbers per problem, never a plan.
+"""
+
+from array import array
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from tracegen.format import closed, written
+from tracegen.generate import Asker, parse, require_reasoning
+from tracegen.ledger import Ledger, Row
+from tracegen.live import Watch
+from tracegen.recipe import Schedule
+from tracegen.records import Problem, Request, Trace, Verdict
+from tracegen.schedule import Adaptive
+
+__all__ = ["Drawing", "solves"]
+
+WINDOW = 1024
+"""Problems whose first samples are drawn before their others."""
+
+
+class Drawing:
+    """The requests of all askers that one engine serves; told what becomes of them."""
+
+    def __init__(
+        self,
+        askers: Sequence[Asker],
+        problems: Mapping[str, Problem],
+        ledger: Ledger,
+        *,
+        schedule: Schedule,
+        voting: Collection[str] = (),
+        watch: Watch | None = None,
+    ) -> None:
+        self._problems, self._ledger, self._voting, self._watch = problems, ledger, voting, watch or Watch("")
+        self._askers = {asker.name: asker for asker in askers}
+        self._unproven = {asker.name for asker in askers if asker.reasoning == "native"}
+        self._followups: deque[Request] = deque()
+        self._lengths: dict[str, int] = {}
+        """Tokens of the longest sample so far, of the problems of the present window."""
+        self.aloft: dict[str, Request] = {}
+        """What was drawn and is not settled yet, by key."""
+        self._numbers: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._adaptive = {asker.name: self._picker(asker, schedule) for asker in askers if adapts(asker, schedule)}
+        self._next = {name: array("I", bytes(4 * len(self._ids))) for name in self._adaptive}
+
+    def stream(self, allowed: Callable[[Request | None], bool], pump: Callable[[], None]) -> Iterator[Request | None]:
+        """What to ask, until nothing is left or `allowed` says no; `pump` takes in what has come back."""
+        for asker in self._askers.values():
+            for request in self._of(asker):
+                while not allowed(request):
+                    # What is in flight is paid for; it may yet make room in the budget.
+                    if not self.aloft or not allowed(None):
+                        return
+                    pump()
+                    yield None
+                if request is None:
+                    pump()
+                else:
+                    self.aloft[request.key] = request
+                    self._watch.asked(request)
+                yield request
+                while asker.name in self._unproven and self.aloft and allowed(None):
+                    pump()
+                    yield None
+
+    def answered(self, row: Row, trace: Trace | None) -> bool:
+        """A durable row, with its trace unless it is a failure; False where no verdict is wanted of it yet."""
+        request, asker = self.aloft[row["key"]], self._askers[row["teacher"]]
+        if trace is None:
+            self._settle(request)
+            return False
+        if asker.name in self._unproven:
+            require_reasoning(trace, asker)
+            self._unproven.discard(asker.name)
+        if request.problem_id in self._lengths:
+            self._lengths[request.problem_id] = max(trace.tokens, self._lengths[request.problem_id])
+        if forced := self._by_force(request, row, asker):
+            self._followups.append(forced)
+            return False
+        if not self._adaptive or request.problem_id in self._voting:
+            self._settle(request)
+        return True
+
+    def judged(self, trace: Trace, verdict: Verdict | None) -> None:
+        """The verdict that decides on a trace of these askers or of others, of this launch or an earlier one."""
+        request = self.aloft.pop(trace.key, None)
+        number = self._numbers.get(trace.problem_id)
+        right = solves(trace, verdict)
+        for name, adaptive in self._adaptive.items():
+            if number is None:
+                continue
+            if name == trace.teacher:
+                adaptive.heard(number, right, flew=request is not None)
+            elif right:
+                adaptive.helped(number)
+
+    @property
+    def solved(self) -> int:
+        """Problems that have their right traces, under a schedule."""
+        first = next(iter(self._adaptive.values()), None)
+        return sum(map(first.solved, range(len(self._ids)))) if first else 0
+
+    def _of(self, asker: Asker) -> Iterator[Request | None]:
+        yield from self._unfinished(asker)
+        if adaptive := self._adaptive.get(asker.name):
+            yield from self._picked(asker, adaptive)
+            yield from self._in_windows(asker, lambda problem: problem.id in self._voting)
+        else:
+            yield from self._in_windows(asker, lambda problem: True)
+        while self._followups or (self.aloft and (asker.force_answer or self._adaptive)):
+            yield self._followups.popleft() if self._followups else None
+
+    def _unfinished(self, asker: Asker) -> Iterator[Request | None]:
+        """Samples that an earlier launch was cut off in."""
+        if not self._ledger.found.truncated:
+            return
+        for problem in self._problems.values():
+            if not asker.asks(problem.id):
+                continue
+            for request in map(asker.requests(problem), range(asker.most)):
+                max_tokens = request.sampling["max_tokens"]
+                if self._solved(request) or (row := self._ledger.partial(request.key)) is None:
+                    continue
+                if not self._ledger.has(request.key, max_tokens):
+                    so_far = written(row["text"], row["reasoning"])
+                    yield self._taken(replace(request, prefix=so_far, prefix_tokens=parse(row).tokens))
+                elif not self._ledger.has(request.key, max_tokens, forced=True) and (
+                    forced := self._by_force(request, row, asker)
+                ):
+                    yield self._taken(forced)
+
+    def _in_windows(self, asker: Asker, wanted: Callable[[Problem], bool]) -> Iterator[Request | None]:
+        """`n` samples of each problem; the longest of a window come first as soon as that is known."""
+        problems = (problem for problem in self._problems.values() if asker.asks(problem.id) and wanted(problem))
+        passed = planned = 0
+        while window := {problem.id: asker.requests(problem) for problem in islice(problems, WINDOW)}:
+            self._lengths = dict.fromkeys(window, 0)
+            planned += len(window) * asker.sampling.n
+            for samples in (range(1), range(1, asker.sampling.n)):
+                for problem_id in sorted(window, key=self._lengths.__getitem__, reverse=True):
+                    for request in map(window[problem_id], samples):
+                        if self._lacks(request):
+                            yield request
+                        else:
+                            passed += 1
+            self._watch.planned(asker.name, planned - passed, there=passed, engine=asker.engine)
+
+    def _picked(self, asker: Asker, adaptive: Adaptive) -> Iterator[Request | None]:
+        """The samples that the schedule picks, one at a time."""
+        while True:
+            if self._followups:
+                yield self._followups.popleft()
+            elif (number := adaptive.draw()) is not None:
+                if request := self._next_of(asker, number):
+                    yield request
+                else:
+                    adaptive.bar(number, drawn=True)
+            elif adaptive.waiting:
+                yield None
+            else:
+                return
+
+    def _next_of(self, asker: Asker, number: int) -> Request | None:
+        """The first sample of this problem that lacks an answer and was not tried in this launch."""
+        request = asker.requests(self._problems[self._ids[number]])
+        pointers = self._next[asker.name]
+        while pointers[number] < asker.most:
+            pointers[number] += 1
+            if self._lacks(found := request(pointers[number] - 1)):
+                return found
+        return None
+
+    def _lacks(self, request: Request) -> bool:
+        if request.key in self.aloft or self._ledger.has(request.key, request.sampling["max_tokens"]):
+            return False
+        return not (self._ledger.found.truncated and self._ledger.partial(request.key))
+
+    def _by_force(self, request: Request, row: Row, asker: Asker) -> Request | None:
+        """The same sample with its thinking closed, where it was cut off in it."""
+        if not asker.force_answer or request.forced or row["finish_reason"] != "length":
+            return None
+        turn = closed(row["text"], row["reasoning"], opened=asker.reasoning == "native")
+        if turn is None:
+            return None
+        spent = parse(row).tokens
+        sampling = {**request.sampling, "max_tokens": row["max_tokens"] + asker.force_answer}
+        return replace(request, prefix=turn, prefix_tokens=spent, forced=asker.force_answer, sampling=sampling)
+
+    def _picker(self, asker: Asker, schedule: Schedule) -> Adaptive:
+        """The schedule of one asker, which has other askers' problems and those that wait for a vote barred."""
+        if not self._ids:
+            self._ids = list(self._problems)
+            self._numbers = {name: number for number, name in enumerate(self._ids)}
+        stop_after = schedule.stop_after or 1
+        adaptive = Adaptive(len(self._ids), stop_after=stop_after, cap=asker.most, floor=schedule.floor)
+        for number, name in enumerate(self._ids):
+            if not asker.asks(name) or name in self._voting:
+                adaptive.bar(number)
+        return adaptive
+
+    def _solved(self, request: Request) -> bool:
+        adaptive = self._adaptive.get(request.teacher)
+        return adaptive is not None and adaptive.solved(self._numbers[request.problem_id])
+
+    def _taken(self, request: Request) -> Request:
+        """A sample that the schedule did not pick itself is in flight under it all the same."""
+        if adaptive := self._adaptive.get(request.teacher):
+            adaptive.took(self._numbers[request.problem_id])
+        return request
+
+    def _settle(self, request: Request) -> None:
+        del self.aloft[request.key]
+        if (adaptive := self._adaptive.get(request.teacher)) and request.problem_id not in self._voting:
+            adaptive.lost(self._numbers[request.problem_id])
+
+
+def adapts(asker: Asker, schedule: Schedule) -> bool:
+    """Whether verdicts decide what this asker is asked."""
+    return schedule.stop_after is not None or bool(asker.after)
+
+
+def solves(trace: Trace, verdict: Verdict | None) -> bool:
+    """Whether a trace counts towards `stop_after`: right, and whole, so that it can become part of a corpus."""
+    return verdict is not None and verdict.outcome == "right" and trace.status not in ("truncated", "malformed")

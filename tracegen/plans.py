@@ -1,0 +1,64 @@
+"""The plans of some askers, by key: whose samples a ledger row answers, and which samples have no row yet.
+
+Shape: one number per planned sample, in the order of askers, problems and samples; no prompt is kept.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tracegen.generate import Asker, parse
+from tracegen.ledger import Ledger, best
+from tracegen.records import Problem, Trace
+
+__all__ = ["Plans"]
+
+
+class Plans:
+    """Every sample that these askers may ask for."""
+
+    def __init__(self, problems: Mapping[str, Problem], askers: Sequence[Asker]) -> None:
+        self.askers = list(askers)
+        self._ids = list(problems)
+        self._places: dict[int, int] = {}
+        self._shared: dict[int, list[int]] = {}
+        """The further places of a sample that several problems or askers share."""
+        place = 0
+        for asker in self.askers:
+            for problem in problems.values():
+                if asker.asks(problem.id):
+                    key_of = asker.keys(problem)
+                    for sample in range(asker.most):
+                        key = int(key_of(sample), 16)
+                        if self._places.setdefault(key, place + sample) != place + sample:
+                            self._shared.setdefault(key, []).append(place + sample)
+                place += asker.most
+
+    def of(self, key: str) -> Iterator[tuple[Asker, str, int]]:
+        """The asker, the problem's id and the number of each planned sample that this key identifies."""
+        number = int(key, 16)
+        if (first := self._places.get(number)) is not None:
+            for place in (first, *self._shared.get(number, ())):
+                yield self._named(place)
+
+    def traces(self, ledger: Path) -> Iterator[Trace]:
+        """The traces that answer the plans, under the names that the plans give them (a key knows no names)."""
+        for row in best(ledger):
+            if row["error"] is None:
+                for asker, problem_id, sample in self.of(row["key"]):
+                    yield replace(parse(row), problem_id=problem_id, teacher=asker.name, sample=sample)
+
+    def missing(self, ledger: Ledger) -> Iterator[str]:
+        """The problems of the samples that still have to be asked or gone on with."""
+        for number, place in self._places.items():
+            asker, problem_id, _ = self._named(place)
+            if not ledger.has(f"{number:032x}", asker.sampling.max_tokens):
+                yield problem_id
+
+    def _named(self, place: int) -> tuple[Asker, str, int]:
+        for asker in self.askers:
+            if place < asker.most * len(self._ids):
+                problem, sample = divmod(place, asker.most)
+                return asker, self._ids[problem], sample
+            place -= asker.most * len(self._ids)
+        raise AssertionError("every place belongs to an asker")
