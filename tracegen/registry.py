@@ -30,7 +30,19 @@ PACKAGES: dict[str, str] = {
     "loss": "sft.losses",
 }
 RESERVED = frozenset(
-    {"ask", "tokenizer", "siblings", "trace", "model", "problems", "benchmarks", "benchmarks_dir", "folder"}
+    {
+        "ask",
+        "tokenizer",
+        "siblings",
+        "trace",
+        "model",
+        "problems",
+        "benchmarks",
+        "benchmarks_dir",
+        "folder",
+        "hear",
+        "drop",
+    }
 )
 
 
