@@ -7,20 +7,19 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tracegen.cli_judge import Json, audit, grade
+from tracegen.cli_look import check, doctor, list_, sandbox, show
+from tracegen.cli_target import Overrides, RunDir, Target, load_recipe, opened
+from tracegen.cli_watch import status, watchable
 from tracegen.records import TracegenError, UsageError
 
 if TYPE_CHECKING:
     from tracegen.prepare import Run
-    from tracegen.recipe import Recipe
 
 # typer carries a click of its own, which has no public name; this is its ClickException, in every release of typer.
 COMMAND_LINE_ERROR: Any = typer.BadParameter.__mro__[2]
@@ -36,46 +35,6 @@ app = typer.Typer(
 @app.callback()
 def house(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
     """Options that stand before every verb; `main` reads them."""
-
-
-Target = Annotated[
-    str, typer.Argument(help="A recipe file, the name of a recipe that comes with tracegen, or a run directory.")
-]
-Overrides = Annotated[list[str] | None, typer.Argument(help="address=value, as in teachers.smol.sampling.n=4")]
-RunDir = Annotated[Path | None, typer.Option("--run-dir", help="Where the run lies; default: runs/<name>.")]
-
-
-def load_recipe(target: str, overrides: list[str] | None) -> "tuple[Recipe, Path]":
-    """The recipe and the run directory that a target stands for."""
-    from tracegen import recipe, rundir, shipped
-
-    if Path(target).is_dir():
-        kept = rundir.recipes(Path(target))
-        if not kept:
-            raise UsageError(f"{target} is not a run directory: it holds no recipe.yaml.")
-        return recipe.load(kept[-1], overrides or ()), Path(target)
-    found = recipe.load(shipped.find("recipes", target), overrides or ())
-    return found, Path("runs") / found.name
-
-
-@contextmanager
-def opened(target: str, overrides: list[str] | None, run_dir: Path | None) -> "Iterator[Run]":
-    """The run, checked and owned by this process."""
-    from tracegen import rundir
-    from tracegen.prepare import prepare
-    from tracegen.progress import say
-
-    recipe, folder = load_recipe(target, overrides)
-    folder = run_dir or folder
-    with rundir.owned(folder):
-        run = prepare(recipe, folder)
-        try:
-            yield run
-        except KeyboardInterrupt:
-            say(f"Stopped; what was finished is kept. To go on: tracegen run {folder}")
-            raise
-        finally:
-            run.close()
 
 
 def print_scores(run: "Run", scores: list[Any], as_json: bool) -> None:
@@ -104,6 +63,7 @@ def print_scores(run: "Run", scores: list[Any], as_json: bool) -> None:
 
 
 @app.command("run")
+@watchable
 def run_(target: Target, overrides: Overrides = None, run_dir: RunDir = None, as_json: Json = False) -> None:
     """The whole flow: generate, verify, curate, train, evaluate, report. Goes on where it stopped."""
     from tracegen.run import run as whole
@@ -113,6 +73,7 @@ def run_(target: Target, overrides: Overrides = None, run_dir: RunDir = None, as
 
 
 @app.command()
+@watchable
 def generate(target: Target, overrides: Overrides = None, run_dir: RunDir = None) -> None:
     """Sample the teachers and judge their answers as they come: traces/ and verdicts/."""
     from tracegen.run import generate as stage
@@ -122,6 +83,7 @@ def generate(target: Target, overrides: Overrides = None, run_dir: RunDir = None
 
 
 @app.command()
+@watchable
 def verify(target: Target, overrides: Overrides = None, run_dir: RunDir = None) -> None:
     """Judge stored answers that have no verdict under the present verifiers and golds; samples nothing."""
     from tracegen.run import verify as stage
@@ -131,6 +93,7 @@ def verify(target: Target, overrides: Overrides = None, run_dir: RunDir = None) 
 
 
 @app.command()
+@watchable
 def curate(target: Target, overrides: Overrides = None, run_dir: RunDir = None) -> None:
     """Apply the filters and write corpus/ with its card, and dropped/ with reasons."""
     from tracegen.run import curate as stage
@@ -140,6 +103,7 @@ def curate(target: Target, overrides: Overrides = None, run_dir: RunDir = None) 
 
 
 @app.command()
+@watchable
 def train(target: Target, overrides: Overrides = None, run_dir: RunDir = None) -> None:
     """Train the student on the corpus: student/."""
     from tracegen.run import train as stage
@@ -149,6 +113,7 @@ def train(target: Target, overrides: Overrides = None, run_dir: RunDir = None) -
 
 
 @app.command()
+@watchable
 def evaluate(target: Target, overrides: Overrides = None, run_dir: RunDir = None, as_json: Json = False) -> None:
     """Score teacher, student before and student after on held-out problems: scores.jsonl."""
     from tracegen.run import evaluate as stage
@@ -184,89 +149,9 @@ def publish(
     print(upload(corpus, name, private=private, benchmarks=recipe.evaluate.benchmarks))
 
 
-@app.command()
-def check(target: Target, overrides: Overrides = None, as_json: Json = False) -> None:
-    """Every gold answer must be usable, accepted by its own verifier and without contradiction; nothing is sampled."""
-    from tracegen.golds import lint
-    from tracegen.prepare import read_problems
-    from tracegen.verify import Judge
-
-    recipe, folder = load_recipe(target, overrides)
-    problems = read_problems(recipe)
-    named = {problem.verifier for problem in problems.values()}
-    with Judge(recipe.verifiers, workers=os.cpu_count() or 2, named=named, asked=folder / "asked") as judge:
-        found = list(lint(problems.values(), judge))
-        without = sum(problem.answer is None for problem in problems.values())
-    if as_json:
-        print(json.dumps({"problems": len(problems), "rejected": [asdict(finding) for finding in found]}))
-    else:
-        for bad in found:
-            who = bad.verifier or "no verifier"
-            print(f"{bad.id}: {who} says {bad.outcome} ({bad.reason}) of {bad.answer!r}: {bad.why}.")
-    if found:
-        raise UsageError(f"{len(found)} of {len(problems)} gold answers are rejected by their own verifier.")
-    if not as_json:
-        print(f"{len(problems)} problems; every gold answer is accepted by its verifier.")
-        if without:
-            print(f"{without} of them have none, and are judged without.")
-
-
-@app.command()
-def show(
-    target: Target,
-    overrides: Overrides = None,
-    run_dir: RunDir = None,
-    tokens: Annotated[bool, typer.Option("--tokens", help="One training row, coloured by what is trained on.")] = False,
-    row: Annotated[int, typer.Option(help="Which row, from 0 (with --tokens).")] = 0,
-    as_json: Json = False,
-) -> None:
-    """The resolved recipe; with --tokens, one row as the trainer sees it."""
-    recipe, folder = load_recipe(target, overrides)
-    if tokens:
-        from tracegen.show import training_row
-
-        training_row(recipe, run_dir or folder, row)
-    elif as_json:
-        print(recipe.model_dump_json())
-    else:
-        print(recipe.to_yaml(), end="")
-
-
-@app.command("list")
-def list_(
-    shelf: Annotated[
-        str | None, typer.Argument(help="sources, engines, verifiers, filters, benchmarks, recipes or prompts")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """What a recipe can name, with its options."""
-    from tracegen.show import shelves
-
-    shelves(shelf, as_json)
-
-
-app.command()(grade)
-app.command()(audit)
-
-
-@app.command()
-def sandbox(
-    selftest: Annotated[bool, typer.Option("--selftest", help="Run attack programs and harmless ones in it.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Which walls stand around a program that nobody has read."""
-    from tracegen.sandbox.show import show
-
-    if not show(test=selftest, as_json=as_json):
-        raise typer.Exit(1)
-
-
-@app.command()
-def doctor(as_json: Json = False) -> None:
-    """Versions, engines, hardware; what is missing and how to get it."""
-    from tracegen.doctor import doctor as look
-
-    look(as_json)
+for other in (status, check, show, sandbox, doctor, grade, audit):
+    app.command()(other)
+app.command("list")(list_)
 
 
 def main() -> None:
@@ -275,21 +160,23 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        status = app(arguments, prog_name="tracegen", standalone_mode=False)
+        exit_status = app(arguments, prog_name="tracegen", standalone_mode=False)
     except TracegenError as error:
+        from tracegen.progress import complain
+
         if debug:
             raise
-        status = error.exit_status
-        print(f"tracegen: {error}", file=sys.stderr)
+        exit_status = error.exit_status
+        complain(f"tracegen: {error}")
     except KeyboardInterrupt:
-        status = 130
+        exit_status = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+        exit_status = 0
     except COMMAND_LINE_ERROR as error:
         error.show()
-        status = 2
-    sys.exit(status or 0)
+        exit_status = 2
+    sys.exit(exit_status or 0)
 
 
 def _interrupt(*_: object) -> None:

@@ -9,6 +9,7 @@
 Everything goes to stderr, through a stream that holds nobody up.
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -33,6 +34,18 @@ class Activity(Protocol):
     def figures(self) -> Mapping[str, Any]: ...
 
 
+class Log:
+    """JSON lines on stderr."""
+
+    alone = False
+    """Nothing else is written there."""
+
+    def write(self, event: str, fields: Mapping[str, Any]) -> None:
+        console.file.write(event_line(event, fields))
+        console.file.flush()
+
+
+log = Log()
 going_on: list[Activity] = []
 listeners: list[Callable[[str, Mapping[str, Any]], None]] = []
 _concluded: list[str] = []
@@ -45,6 +58,16 @@ def say(text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
 
+def complain(text: str) -> None:
+    """An error, which is shown whatever else is not."""
+    text = str(without_secrets(text))
+    tell("error", text=text)
+    if not log.alone:
+        _aloud(text)
+    elif not listeners:  # the log is closed, or not open yet
+        log.write("error", {"text": text})
+
+
 def conclude(text: str) -> None:
     """What a stage ends with."""
     say(text)
@@ -54,13 +77,23 @@ def conclude(text: str) -> None:
 def last_word() -> None:
     """Where nothing else was shown, the conclusion of the last stage is."""
     if _concluded:
-        Console(file=console.file, highlight=False).print(_concluded.pop(), markup=False, soft_wrap=True)
+        _aloud(_concluded.pop())
 
 
 def tell(event: str, **fields: Any) -> None:
     """An event, for machines."""
     for listener in listeners:
         listener(event, fields)
+
+
+def _aloud(text: str) -> None:
+    """Where the console is quiet, too."""
+    Console(file=console.file, highlight=False).print(text, markup=False, soft_wrap=True)
+
+
+def event_line(event: str, fields: Mapping[str, Any]) -> str:
+    """An event as one line of a log."""
+    return json.dumps({"time": round(time.time(), 3), "event": event, **fields}, ensure_ascii=False, default=str) + "\n"
 
 
 class Bar:
@@ -80,6 +113,7 @@ class Bar:
 
     def __enter__(self) -> Self:
         going_on.append(self)
+        tell("stage_start", stage=self.stage)
         if console.is_terminal and not (self.quiet or console.quiet):
             self._progress = Progress(
                 TextColumn("{task.description}"),
@@ -128,6 +162,7 @@ class Bar:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         going_on.remove(self)
+        tell("stage_end", **self.figures())
         if self._progress is not None:
             self._progress.stop()
         elif self.done > self._printed:

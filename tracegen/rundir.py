@@ -13,12 +13,16 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tracegen.records import UsageError
+
+OWNER_LOOKS = 0.1
+"""Seconds for which a lock may be held by somebody who only looks whether there is an owner."""
 
 
 def fingerprint(inputs: Any) -> str:
@@ -36,15 +40,33 @@ def owned(run: Path) -> Iterator[None]:
     except OSError as error:
         raise UsageError(f"cannot write to the run directory {run}: {error.strerror}.") from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            raise UsageError(f"{run} is in use by {lock.read().strip() or 'another process'}.") from None
+        patience = time.monotonic() + OWNER_LOOKS
+        while not _locked(lock, fcntl.LOCK_EX):
+            if time.monotonic() > patience:
+                lock.seek(0)
+                raise UsageError(f"{run} is in use by {lock.read().strip() or 'another process'}.")
+            time.sleep(0.02)
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {socket.gethostname()}")
         lock.flush()
         yield
+
+
+def owner(run: Path) -> str | None:
+    """Who holds the run directory, or None."""
+    try:
+        with (run / ".lock").open() as lock:
+            return None if _locked(lock, fcntl.LOCK_SH) else lock.read().strip() or "another process"
+    except OSError:
+        return None
+
+
+def _locked(lock: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def keep_recipe(run: Path, text: str) -> Path:

@@ -5,7 +5,7 @@ from rich.live import Live
 from tracegen.live.every import Every
 from tracegen.live.line import line, summary
 from tracegen.live.screen import screen
-from tracegen.progress import LINE_EVERY, Activity, conclude, console, going_on, say
+from tracegen.progress import LINE_EVERY, Activity, conclude, console, going_on, say, tell
 
 REFRESH = 0.5
 """Seconds between two screens."""
@@ -17,6 +17,7 @@ class Shown:
     def __init__(self, activity: Activity) -> None:
         self._activity = activity
         going_on.append(activity)
+        tell("stage_start", stage=activity.stage)
         self._live: Live | None = None
         self._every: Every | None = None
         if console.quiet:
@@ -35,6 +36,7 @@ class Shown:
             self._live.stop()
         going_on.remove(self._activity)
         figures = self._activity.figures()
+        tell("stage_end", **figures)
         if figures["samples"]["answered"]:
             conclude(summary(figures))
 
