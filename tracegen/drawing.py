@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from math import inf
 
 from tracegen.format import closed, written
 from tracegen.generate import Asker, parse, require_reasoning
@@ -50,8 +51,8 @@ class Drawing:
         self._askers = {asker.name: asker for asker in askers}
         self._unproven = {asker.name for asker in askers if asker.reasoning == "native"}
         self._followups: deque[Request] = deque()
-        self._lengths: dict[str, int] = {}
-        """Tokens of the longest sample so far, of the problems of the present window."""
+        self._lengths: dict[str, float] = {}
+        """Tokens of the problems' first samples in the present window; infinite until that is back."""
         self.aloft: dict[str, Request] = {}
         """What was drawn and is not settled yet, by key."""
         self._numbers: dict[str, int] = {}
@@ -89,7 +90,7 @@ class Drawing:
             require_reasoning(trace, asker)
             self._unproven.discard(asker.name)
         if request.problem_id in self._lengths:
-            self._lengths[request.problem_id] = max(trace.tokens, self._lengths[request.problem_id])
+            self._lengths[request.problem_id] = trace.tokens
         if forced := self._by_force(request, row, asker):
             self._followups.append(forced)
             return False
@@ -109,12 +110,7 @@ class Drawing:
                 adaptive.heard(number, right, flew=request is not None)
             elif right:
                 adaptive.helped(number)
-
-    @property
-    def solved(self) -> int:
-        """Problems that have their right traces, under a schedule."""
-        first = next(iter(self._adaptive.values()), None)
-        return sum(map(first.solved, range(len(self._ids)))) if first else 0
+            self._watch.solved(adaptive.solved_problems)
 
     def _of(self, asker: Asker) -> Iterator[Request | None]:
         yield from self._unfinished(asker)
@@ -150,7 +146,7 @@ class Drawing:
         problems = (problem for problem in self._problems.values() if asker.asks(problem.id) and wanted(problem))
         passed = planned = 0
         while window := {problem.id: asker.requests(problem) for problem in islice(problems, WINDOW)}:
-            self._lengths = dict.fromkeys(window, 0)
+            self._lengths = dict.fromkeys(window, inf)
             planned += len(window) * asker.sampling.n
             for samples in (range(1), range(1, asker.sampling.n)):
                 for problem_id in sorted(window, key=self._lengths.__getitem__, reverse=True):

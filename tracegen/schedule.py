@@ -10,8 +10,8 @@ right one *that is still needed*: p · P(the samples in flight do not solve the 
 Beta posterior over the problem's pass rate; the prior has the teacher's pass rate so far as its mean and the weight of
 two samples. A sample that is likelier than not to be superfluous waits for the verdicts that will tell.
 
-That order would starve the hard problems of a run whose budget ends early, so every `1 / floor`-th draw goes round those
-in turn whose pass rate is below the teacher's.
+That order would starve the hard problems of a run whose budget ends early, so every `1 / floor`-th draw goes round
+those in turn whose pass rate is below the teacher's.
 
 Shape: a few numbers per problem in arrays, and heap entries for problems that were tried and are unsolved.
 """
@@ -45,6 +45,7 @@ class Adaptive:
         self._turns: deque[int] = deque()
         self._turns_due = 0.0
         self._rights = self._judged = self._aloft = 0
+        self.solved_problems = 0
 
     @property
     def waiting(self) -> bool:
@@ -82,6 +83,7 @@ class Adaptive:
             self._turns.append(which)
         self.tried[which] += 1
         self.right[which] += right
+        self.solved_problems += right and self._lacking(which) == 0
         self._judged += 1
         self._rights += right
         self._rank(which)
@@ -93,6 +95,7 @@ class Adaptive:
     def helped(self, which: int) -> None:
         """Another teacher has a right sample of this problem."""
         self._helped[which] += 1
+        self.solved_problems += self._lacking(which) == 0
         self._rank(which)
 
     def bar(self, which: int, *, drawn: bool = False) -> None:
