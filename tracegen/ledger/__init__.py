@@ -18,6 +18,7 @@ to anyone.
     index      which keys are answered, held in memory; where what was cut off stands
     store      the one who writes
     pen        group commit
+    sizes      what the disk has lost
     check      what is damaged, and putting it aside
     compact    sealing everything, without the texts that no longer count
 """

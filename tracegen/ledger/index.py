@@ -23,6 +23,9 @@ class Place(NamedTuple):
     byte: int
 
 
+NOWHERE = Place(0, Path(), 0, 0)
+
+
 @dataclass(frozen=True)
 class Found:
     """What a start found in the ledger."""
@@ -31,8 +34,8 @@ class Found:
     segments: int = 0
     torn: int = 0
     """Bytes of unfinished lines that a crash had left and this start cut off."""
-    lost: int = 0
-    """Bytes that segments had at an earlier start or end, and that the disk has lost since."""
+    lost: tuple[str, ...] = ()
+    """Segments that are shorter than they were at the end of an earlier launch, or gone."""
 
     @property
     def rows(self) -> int:
@@ -62,7 +65,7 @@ class Found:
         if self.torn:
             said.append(f"cut off {self.torn:,} bytes of an unfinished line, left by a crash")
         if self.lost:
-            said.append(f"{self.lost:,} bytes of stored answers are gone from the disk, and are asked for again")
+            said.append(f"the disk has lost answers of {', '.join(self.lost)}: they are asked for again")
         return f"found {'; '.join(said)}." if said else ""
 
 
@@ -102,8 +105,8 @@ class Index:
             self._reach[key] = max(self._reach.get(key, 0), row["max_tokens"])
             if kind is Rank.FORCED:
                 self._forced[key] = max(self._forced.get(key, 0), row["max_tokens"])
-            elif (place := Place(length(row), stem, number, byte)) >= self._partial.get(key, place):
-                self._partial[key] = place
+            elif (tokens := length(row)) >= self._partial.get(key, NOWHERE).tokens:
+                self._partial[key] = Place(tokens, stem, number, byte)
 
     def add_segment(self, path: Path) -> None:
         """Remember all rows of a segment."""

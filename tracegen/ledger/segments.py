@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -48,7 +48,7 @@ def create(folder: Path, writer: str) -> BinaryIO:
     while True:
         number += 1
         try:
-            file = (folder / f"{number:04d}{writer and f'-{writer}'}.jsonl").open("xb", buffering=0)
+            file = (folder / f"{number:04d}{writer and f'-{writer}'}.jsonl").open("x+b", buffering=0)
         except FileExistsError:  # another process with the same writer's name was faster
             continue
         _lock(file)
@@ -99,6 +99,12 @@ def unwritten(path: Path) -> Iterator[BinaryIO | None]:
         yield file if _lock(file) else None
 
 
+def is_written(path: Path) -> bool:
+    """Whether a process has this live segment open for writing, as far as the file system can tell."""
+    with path.open("rb") as file:
+        return not _lock(file)
+
+
 def repair(segment: Path) -> int:
     """Cut off a torn last line; returns how many bytes it had."""
     with segment.open("r+b") as file:
@@ -120,6 +126,14 @@ def cut_torn_line(file: BinaryIO) -> int:
         file.truncate(end)
         os.fsync(file.fileno())
     return size - end
+
+
+def remove(folder: Path, replaced: Sequence[Path]) -> None:
+    """Remove segments for which another stands, once that one's name is safe."""
+    if replaced:
+        sync_folder(folder)
+    for path in replaced:
+        path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from tracegen.ledger import sealed
+from tracegen.ledger import sealed, sizes
 from tracegen.ledger.index import Found, Index
 from tracegen.ledger.pen import Pen
 from tracegen.ledger.ranks import Row
-from tracegen.ledger.segments import create, cut_torn_line, leftovers, rows, segments, sync_folder, unwritten
+from tracegen.ledger.segments import create, cut_torn_line, leftovers, remove, rows, segments, unwritten
 from tracegen.records import UsageError
 
 SEGMENT_BYTES = 64 << 20
@@ -33,16 +33,17 @@ class Ledger:
     def __init__(self, folder: Path, *, writer: str = "") -> None:
         if not re.fullmatch(r"[\w.-]*", writer, re.ASCII):
             raise UsageError(f"a writer's name holds letters, digits, '_', '.' and '-', not {writer!r}.")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"cannot make the folder {folder}: {error.strerror}.") from None
         self.folder, self.writer = folder, writer
         self._segment: BinaryIO | None = None
         self._rows = self._size = 0
         """Of the live segment."""
         self._sealing: ThreadPoolExecutor | None = None
-        torn = 0 if writer else self._put_in_order()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lost = [] if writer else sizes.lost(folder)
+            torn = 0 if writer else self._put_in_order()
+        except OSError as error:
+            raise UsageError(f"cannot write to the folder {folder}: {error.strerror}.") from None
         self._index = Index()
         there = segments(folder)
         for path in there:
@@ -50,7 +51,8 @@ class Ledger:
         for path in there:  # only now: a live segment that is read must not go away
             if not writer and _of_owner(path) and path.stat().st_size >= SEGMENT_BYTES:
                 self._seal(path)
-        self.found = Found(self._index.ranks.copy(), segments=len(there), torn=torn)
+        self.found = Found(self._index.ranks.copy(), segments=len(there), torn=torn, lost=tuple(lost))
+        self._remember_sizes()
 
     def has(self, key: str, max_tokens: int, *, forced: bool = False) -> bool:
         """Whether this sample needs no asking: finished, or cut off or forced at no less than `max_tokens`.
@@ -89,6 +91,7 @@ class Ledger:
         if self._sealing is not None:
             self._sealing.shutdown()
             self._sealing = None
+        self._remember_sizes()
 
     def __enter__(self) -> "Ledger":
         return self
@@ -133,6 +136,8 @@ class Ledger:
             # Whole lines stay, durable or not: they are paid for. A full disk lets a file shrink.
             with suppress(OSError):
                 cut_torn_line(segment)
+            segment.close()
+            self._segment = None
             raise
 
     def _begin_segment(self) -> None:
@@ -152,16 +157,17 @@ class Ledger:
         Only segments of this kind of writer: of another's, here or on another machine, nobody knows whether it lives,
         and what it leaves behind does no harm.
         """
-        if stale := leftovers(self.folder):
-            sync_folder(self.folder)
-            for path in stale:
-                path.unlink(missing_ok=True)
+        remove(self.folder, leftovers(self.folder))
         torn = 0
         for path in segments(self.folder):
             if _of_owner(path):
                 with unwritten(path) as segment:
                     torn += cut_torn_line(segment) if segment else 0
         return torn
+
+    def _remember_sizes(self) -> None:
+        if not self.writer:
+            sizes.remember(self.folder)
 
     def _stored(self, row: Row) -> bool:
         return self.has(row["key"], row["max_tokens"], forced=bool(row.get("forced")))
@@ -176,8 +182,7 @@ def seal(path: Path) -> Path:
     """Make the sealed segment of a live one that nobody writes; the live one is removed only then."""
     sealed_path = path.with_suffix(".parquet")
     sealed.write(sealed_path, (row for _, row in rows(path)), [path.name])
-    sync_folder(path.parent)
-    path.unlink()
+    remove(path.parent, [path])
     return sealed_path
 
 
