@@ -12,7 +12,7 @@ from tracegen.ledger import read
 from tracegen.models import Model
 from tracegen.recipe import Sampling, Schedule
 from tracegen.records import Problem
-from tracegen.sample import judged, missing, sample, settled
+from tracegen.sample import FIXED, judged, missing, sample, settled
 from tracegen.verify import Judge
 
 ENGINE = '''
@@ -21,7 +21,7 @@ import time
 from tracegen.records import Completion
 
 def scripted(requests, *, model, log, rights, flight=4, cut=(), stubborn=False, pause=0.0):
-    """Right from sample `rights[problem]` on; of problems in `cut` the thinking takes 12 words, then the answer follows.
+    """Right from sample `rights[problem]` on; of problems in `cut` the thinking takes 12 words, then comes the answer.
 
     `flight` requests are in flight. `stubborn` cannot go on from a prefix. What was asked goes to `log`.
     """
@@ -72,7 +72,7 @@ def run(tmp_path, problems, judge):
     (tmp_path / "prompt.yaml").write_text("user: '{{ problem.statement }}'")
     log = tmp_path / "log"
 
-    def run(*askers, schedule=Schedule()):
+    def run(*askers, schedule=FIXED):
         """One launch: what the engine was asked."""
         log.write_text("")
         sample(tmp_path / "run", problems=problems, askers=askers, judge=judge, schedule=schedule)

@@ -40,7 +40,7 @@ def evaluate(
     """
     problems = named(benchmarks)
     folder = run / "eval"
-    sample(folder, problems=problems, askers=askers, judge=judge, meter=meter)
+    sample(folder, problems=problems, askers=askers, judge=judge, meter=meter, stage="evaluate")
     seconds = _seconds(folder / "traces")
     traces: dict[tuple[str, str], list[Trace]] = defaultdict(list)
     for trace in judged(folder, problems=problems, askers=askers, judge=judge):

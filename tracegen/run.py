@@ -39,7 +39,9 @@ def generate(run: Run) -> None:
 def verify(run: Run) -> None:
     """Judge what has no verdict under the present verifiers and golds; no teacher is asked."""
     askers = list(run.teachers.values())
-    sample(run.folder, problems=run.problems, askers=askers, judge=run.judge, meter=run.meter(), ask=False)
+    sample(
+        run.folder, problems=run.problems, askers=askers, judge=run.judge, meter=run.meter(), ask=False, stage="verify"
+    )
 
 
 def curate(run: Run) -> None:

@@ -41,19 +41,21 @@ def sample(
     meter: Meter | None = None,
     ask: bool = True,
     schedule: Schedule = FIXED,
+    stage: str = "generate",
 ) -> None:
-    """Draw what is worth asking, and judge what is not judged. Without `ask`, only judge."""
+    """Draw what is worth asking, and judge what is not judged. Without `ask`, only judge. A watch names the `stage`."""
+    steered = any(adapts(asker, schedule) for asker in askers)
     with (
         Ledger(folder / "traces") as ledger,
         closing(_verdicts(folder, judge, problems)) as verdicts,
-        Watch("generate" if ask else "verify", problems=len(problems), meter=meter) as watch,
+        Watch(stage, problems=len(problems) if steered else 0, meter=meter) as watch,
     ):
         if found := ledger.found.sentence():
             say(f"{ledger.folder}: {found}")
         judge.count(meter)
         judging = Judging(judge, verdicts, problems)
         plans = Plans(problems, askers)
-        if any(adapts(asker, schedule) for asker in askers):
+        if steered:
             # Verdicts steer, so those that an earlier launch did not come to are due now.
             judging.take_all(plans.traces(ledger.folder))
         for _, group in groupby(_in_order(askers), key=lambda asker: asker.engine_key):
