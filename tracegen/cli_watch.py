@@ -37,7 +37,7 @@ def watchable(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def watched(*arguments: Any, quiet: bool, json_log: str | None, metrics_port: str | None, **given: Any) -> None:
-        from tracegen.live.watched import options
+        from tracegen.live.outside import options
         from tracegen.progress import log
 
         options.quiet, options.json_log, options.metrics = quiet, json_log, metrics_port

@@ -4,12 +4,12 @@
     tally.py    the counts of one teacher
     watch.py    `Watch`: told of every request, answer and verdict of one stage; `figures()` is what is known
     shown.py    shows a stage to the user: screen.py on a terminal, line.py elsewhere; words.py has the numbers
-    watched.py  `watched`: lets others look on: record.py is what they see, in status.json, a log, or metrics.py
+    outside.py  `watched`: lets others look on: record.py is what they see, in status.json, a log, or metrics.py
 
 Limits: tokens count when an answer ends, so a stage of very long answers shows none for its first minutes.
 """
 
+from tracegen.live.outside import options, watched
 from tracegen.live.watch import Watch
-from tracegen.live.watched import options, watched
 
 __all__ = ["Watch", "options", "watched"]

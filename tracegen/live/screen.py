@@ -60,7 +60,7 @@ def _rates(figures: Mapping[str, Any]) -> RenderableType:
     if spent := cost(figures):
         per_verified = figures["cost"]["usd_per_verified"]
         each = f", {dollars(per_verified)} per verified trace" if per_verified is not None else ""
-        grid.add_row("cost", spent[0] + each)
+        grid.add_row("cost", ", ".join(spent) + each)
     grid.add_row(
         "slots", _slots(slots) + "".join(f", {number(slots[name])} {name}" for name in SAID if slots.get(name))
     )
