@@ -31,14 +31,15 @@ def sample_keys(
 ) -> Callable[[int], str]:
     """The keys of all samples of one prompt, by their index: what they share is hashed once."""
     shape = {name: value for name, value in sampling.items() if name not in NOT_SHAPING and value is not None}
-    # The pieces of one JSON object whose names are in order, so that the index comes late.
-    before = f'{{"messages":{_canonical([dict(m) for m in messages])},"model":{_canonical(model)},"sample":'
-    after = f',"sampling":{_canonical(shape)},"seed":{_canonical(seed)}}}'.encode("utf-8", "surrogatepass")
+    # One JSON object whose names are in order, so that the index comes late: what stands before it is hashed once.
+    before = _canonical({"messages": [dict(message) for message in messages], "model": model})[:-1] + ',"sample":'
+    after = "," + _canonical({"sampling": shape, "seed": seed})[1:]
     shared = hashlib.sha256(before.encode("utf-8", "surrogatepass"))
+    rest = after.encode("utf-8", "surrogatepass")
 
     def key(sample: int) -> str:
         digest = shared.copy()
-        digest.update(b"%d" % sample + after)
+        digest.update(b"%d" % sample + rest)
         return digest.hexdigest()[:32]
 
     return key
