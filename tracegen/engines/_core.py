@@ -124,13 +124,14 @@ def _load_apart(engine_args: dict[str, Any], others: set[BaseProcess]) -> "LLM":
             raise
 
 
-def cause(log: IO[bytes] | None, error: BaseException | None = None) -> str:
-    """What is wrong, in a sentence: the last cause in the processes' output if there is any, or else the error."""
+def cause(log: IO[bytes] | None, otherwise: object, *, since: int = 0) -> str:
+    """What is wrong, in a sentence: the last cause in the processes' output if there is any."""
     found: list[str] = []
     if log is not None:
-        log.seek(0)
+        log.seek(since)
         found = [line for line in _CAUSE.findall(log.read().decode(errors="replace")) if "EngineCore" not in line]
-    text = found[-1] if found else f"{type(error).__name__}: {error}" if error else "it did not say why"
+    raised = isinstance(otherwise, BaseException)
+    text = found[-1] if found else f"{type(otherwise).__name__}: {otherwise}" if raised else str(otherwise)
     return " ".join(text.split())[:400]
 
 

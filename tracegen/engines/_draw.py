@@ -1,7 +1,7 @@
 """How every engine draws its requests: nothing is loaded or contacted before the first one is there.
 
 `draw` hands back the stream with its first request in front, or None if the stream ends without any.
-`Stream` takes from a stream what there is and what there is room for.
+`Stream` takes from a stream what there is and what there is room for; `Checked` lets a word in from outside meanwhile.
 `IDLE` is how long an engine with nothing in flight waits before it asks again, in seconds.
 """
 
@@ -20,15 +20,32 @@ def draw(requests: Iterable[Request | None]) -> tuple[Request, Iterator[Request 
     stream = iter(requests)
     for first in stream:
         if first is not None:
-            return first, chain((first,), stream)
+            whole = chain((first,), stream)
+            return first, Checked(whole, requests.check) if isinstance(requests, Checked) else whole
         time.sleep(IDLE)
     return None
+
+
+class Checked:
+    """A stream whose `check` an engine calls whenever it looks, room or not; it raises what is to end the engine."""
+
+    def __init__(self, requests: Iterable[Request | None], check: Callable[[], None]) -> None:
+        self._stream = iter(requests)
+        self.check = check
+
+    def __iter__(self) -> Iterator[Request | None]:
+        return self
+
+    def __next__(self) -> Request | None:
+        self.check()
+        return next(self._stream)
 
 
 class Stream:
     """A stream of requests: `more` until it has ended, `idle` where it last said "nothing yet"."""
 
     def __init__(self, requests: Iterable[Request | None]) -> None:
+        self._check = requests.check if isinstance(requests, Checked) else lambda: None
         self._stream = iter(requests)
         self.more = True
         self.idle = False
@@ -36,6 +53,7 @@ class Stream:
     def while_room(self, room: Callable[[], bool]) -> Iterator[Request]:
         """The requests that there are now, as long as there is room; asked before each."""
         self.idle = False
+        self._check()
         while self.more and not self.idle and room():
             try:
                 request = next(self._stream)

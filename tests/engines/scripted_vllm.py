@@ -1,0 +1,63 @@
+"""Stands in for vLLM's server where no model is needed: takes the same command line, answers, and dies on request.
+
+A prompt that holds `deadly` ends the process with a last word; `refused` is answered by 400. The file in SCRIPTED_DELAY
+tells how long to wait before listening; `--no-health` never becomes healthy. Each answer names the process.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+def option(name: str, otherwise: str) -> str:
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else otherwise
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/health":
+            self.say(503 if "--no-health" in sys.argv else 200, {})
+        elif self.path == "/v1/models":
+            self.say(200, {"data": [{"id": option("--model", "?")}]})
+        else:
+            self.say(404, {})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if self.path != "/v1/chat/completions":
+            return self.say(404, {})
+        asked = body["messages"][-1]["content"]
+        if "deadly" in asked:
+            print("Traceback ...\nRuntimeError: a deadly prompt", file=sys.stderr, flush=True)
+            os._exit(1)
+        if "refused" in asked:
+            return self.say(400, {"error": {"message": "such a prompt is refused"}})
+        time.sleep(float(option("--latency", "0.02")))
+        choice = {"message": {"role": "assistant", "content": f"{os.getpid()}"}, "finish_reason": "stop"}
+        self.say(200, {"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": 1}})
+
+    def say(self, status: int, body: object) -> None:
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    if "--broken" in sys.argv:
+        sys.exit("api_server.py: error: unrecognized arguments: --broken")
+    print("loading the weights", flush=True)
+    # As vLLM's engine core, a process that does not end by itself when its parent is gone.
+    subprocess.Popen(["sleep", "600"])
+    time.sleep(float(option("--delay", "0")))
+    ThreadingHTTPServer(("127.0.0.1", int(option("--port", "0"))), Handler).serve_forever()

@@ -1,0 +1,190 @@
+"""One vLLM server process: started, waited for, watched, and ended with all that it has started.
+
+    with Serving(...) as serving:     healthy from here on; `serving.url`, `serving.death()`
+
+A shell stands between: it holds the server's process group, and ends it when the server ends or when this process does,
+however that happens. What the server prints goes into a log, and the cause of a death is read from there.
+Limits: POSIX; this machine only.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tracegen.engines._core import cause
+from tracegen.engines._share import Closed
+from tracegen.progress import LINE_EVERY, say
+from tracegen.records import TracegenError
+
+__all__ = ["Serving", "arguments"]
+
+_GUARD = '("$@" </dev/null; echo "the server ended with status $?"; kill -9 0) & read -r _; kill -9 0'
+"""The shell reads from a pipe whose other end is held by this process only; when that is gone, it is closed."""
+_BEAT = 5.0
+"""Seconds between two looks at /health."""
+_SILENCE = 120.0
+"""Seconds without an answer from /health after which a server that still runs is taken for dead and killed."""
+_LAST_WORDS = 5.0
+"""Seconds that a server may take from failing its requests to being seen as dead."""
+
+
+class Serving:
+    """A server from its start to its end. TracegenError if it ends, or is not healthy, within `timeout` seconds."""
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        *,
+        port: int | None,
+        env: Mapping[str, str],
+        log: Path,
+        timeout: float,
+        closing: threading.Event,
+    ) -> None:
+        self.name, self._command, self._env, self._timeout, self._closing = name, command, env, timeout, closing
+        self._log = log
+        self._port = port or _free_port()
+        self._silent = False
+        self._ended = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def __enter__(self) -> Self:
+        command = [*self._command, "--host", "127.0.0.1", "--port", str(self._port)]
+        with self._log.open("ab") as log:
+            self._began = log.tell()
+            self._process = subprocess.Popen(
+                ["sh", "-c", _GUARD, "sh", *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=self._env,
+                start_new_session=True,
+            )
+        try:
+            self._wait()
+        except BaseException:
+            self.end()
+            raise
+        threading.Thread(target=self._watch, name=f"{self.name} watch", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Nothing of the server is left."""
+        self._ended.set()
+        self._kill()
+        self._process.communicate()
+
+    @property
+    def over(self) -> bool:
+        """The process has ended."""
+        return self._process.poll() is not None
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def death(self) -> str | None:
+        """Why the server is dead, or None; waits a moment where it does not answer, because a failure comes first."""
+        deadline = time.monotonic() + _LAST_WORDS
+        while time.monotonic() < deadline:
+            if self.over:
+                return self._cause()
+            if self._healthy() == 200:
+                return None
+            self._ended.wait(0.2)
+        return self._cause()
+
+    def _wait(self) -> None:
+        start = said = time.monotonic()
+        while self._healthy() != 200:
+            now = time.monotonic()
+            if self._closing.wait(0.5):
+                raise Closed
+            if self.over:
+                raise TracegenError(f"{self.name} did not start: {self._cause()}")
+            if now - start > self._timeout:
+                raise TracegenError(
+                    f"{self.name} was not ready after {self._timeout:g} s (start_timeout); it last said: {self._said()}"
+                )
+            if now - said > LINE_EVERY:
+                said = now
+                say(f"{self.name} is starting ({now - start:.0f} s): {self._said()}")
+        say(f"{self.name} is ready after {time.monotonic() - start:.0f} s.")
+
+    def _watch(self) -> None:
+        """A server that hangs would keep its requests for ever; killed, it fails them all. So it does when we close."""
+        heard = time.monotonic()
+        while not self._closing.wait(_BEAT) and not self._ended.is_set():
+            if self._healthy() is not None:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > _SILENCE and not self.over:
+                self._silent = True
+                break
+        if not self._ended.is_set():
+            self._kill()
+
+    def _healthy(self) -> int | None:
+        """The status of /health; None if nobody answers."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"{self.url}/health", timeout=_BEAT) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return None
+
+    def _cause(self) -> str:
+        if self._silent:
+            return f"it had not answered its /health for {_SILENCE:g} s"
+        with self._log.open("rb") as log:
+            return cause(log, self._said(), since=self._began)
+
+    def _said(self) -> str:
+        """The last line that it printed."""
+        lines = self._log.read_bytes()[self._began :].decode(errors="replace").split("\n")
+        return next((line.strip()[-200:] for line in reversed(lines) if line.strip()), "nothing yet")
+
+
+def arguments(model: str, options: Mapping[str, Any]) -> list[str]:
+    """The command line of a server: names with dashes, true and false as flags, mappings as JSON."""
+    found = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model]
+    for name, value in options.items():
+        flag = name.replace("_", "-")
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            found.append(f"--{flag}" if value else f"--no-{flag}")
+        elif isinstance(value, list | tuple):
+            found += [f"--{flag}", *map(str, value)]
+        else:
+            found += [f"--{flag}", json.dumps(value) if isinstance(value, Mapping) else str(value)]
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
