@@ -63,6 +63,10 @@ class Drawing:
     def stream(self, allowed: Callable[[Request | None], bool], pump: Callable[[], None]) -> Iterator[Request | None]:
         """What to ask, until nothing is left or `allowed` says no; `pump` takes in what has come back."""
         for asker in self._askers.values():
+            self._watch.planned(
+                asker.name, self._most(asker), engine=asker.engine, at_most=asker.name in self._adaptive
+            )
+        for asker in self._askers.values():
             for request in self._of(asker):
                 while not allowed(request):
                     # What is in flight is paid for; it may yet make room in the budget.
@@ -112,6 +116,12 @@ class Drawing:
                 adaptive.helped(number)
             self._watch.solved(adaptive.solved_problems)
 
+    def _most(self, asker: Asker) -> int:
+        """The samples that this asker may have in the end, those that are there already included."""
+        steered = asker.name in self._adaptive
+        counts = {True: asker.most, False: asker.sampling.n}
+        return sum(counts[steered and name not in self._voting] for name in self._problems if asker.asks(name))
+
     def _of(self, asker: Asker) -> Iterator[Request | None]:
         yield from self._unfinished(asker)
         if adaptive := self._adaptive.get(asker.name):
@@ -144,18 +154,15 @@ class Drawing:
     def _in_windows(self, asker: Asker, wanted: Callable[[Problem], bool]) -> Iterator[Request | None]:
         """`n` samples of each problem; the longest of a window come first as soon as that is known."""
         problems = (problem for problem in self._problems.values() if asker.asks(problem.id) and wanted(problem))
-        passed = planned = 0
         while window := {problem.id: asker.requests(problem) for problem in islice(problems, WINDOW)}:
             self._lengths = dict.fromkeys(window, inf)
-            planned += len(window) * asker.sampling.n
             for samples in (range(1), range(1, asker.sampling.n)):
                 for problem_id in sorted(window, key=self._lengths.__getitem__, reverse=True):
                     for request in map(window[problem_id], samples):
                         if self._lacks(request):
                             yield request
                         else:
-                            passed += 1
-            self._watch.planned(asker.name, planned - passed, there=passed, engine=asker.engine)
+                            self._watch.there(asker.name)
 
     def _picked(self, asker: Asker, adaptive: Adaptive) -> Iterator[Request | None]:
         """The samples that the schedule picks, one at a time."""
@@ -180,6 +187,7 @@ class Drawing:
             pointers[number] += 1
             if self._lacks(found := request(pointers[number] - 1)):
                 return found
+            self._watch.there(asker.name)
         return None
 
     def _lacks(self, request: Request) -> bool:

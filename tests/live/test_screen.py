@@ -92,6 +92,16 @@ def test_the_line():
     assert "none judged yet" in line(Watch("generate").figures())
 
 
+def test_a_plan_that_may_end_early_says_so():
+    watch = Watch("generate")
+    watch.planned("smol", 100, at_most=True)
+    for index in range(10):
+        watch.answered(told.row(index), told.trace(index))
+    text = line(watch.figures())
+    assert text.startswith("generate: 10 of at most 100 samples, ")
+    assert "at most 9 s left" in text
+
+
 def test_the_summary():
     text = summary(told.watch().figures())
     for part in ("8 samples answered", "300 tokens", "3 verified", "2 failed", "$0.1027 per verified trace"):

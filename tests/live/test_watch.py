@@ -27,6 +27,8 @@ def test_counts_of_one_teacher():
     assert smol["engine"] == "openai"
     assert smol["samples"] == {
         "planned": 45,
+        "at_most": False,
+        "done": 13,
         "there": 5,
         "asked": 10,
         "answered": 8,
@@ -83,8 +85,20 @@ def test_continued_and_forced_answers_are_counted():
 def test_a_changed_plan_replaces_the_old_one():
     watch = Watch("generate")
     watch.planned("smol", 100)
-    watch.planned("smol", 60, there=10)
-    assert watch.figures()["samples"]["planned"] == 70
+    watch.planned("smol", 60, at_most=True)
+    samples = watch.figures()["samples"]
+    assert (samples["planned"], samples["at_most"]) == (60, True)
+
+
+def test_an_answer_that_goes_on_is_of_a_sample_that_is_counted():
+    watch = Watch("generate")
+    watch.planned("smol", 10)
+    watch.there("smol", 3)
+    watch.answered(row(1, prefix_tokens=70), trace(1))
+    assert watch.figures()["samples"]["done"] == 3
+    watch.answered(row(4), trace(4))
+    watch.answered(row(4, prefix_tokens=50, forced=True), trace(4))
+    assert watch.figures()["samples"]["done"] == 4
 
 
 def test_time_left_follows_the_pace():

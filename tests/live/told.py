@@ -37,7 +37,8 @@ def watch(stage: str = "generate", **options) -> Watch:
     meter = Meter(Budget(), {"smol": Prices(input=100.0, output=1000.0)})
     meter.add(row(99, tokens=900))  # of an earlier launch: 0.901 dollars
     told = Watch(stage, problems=20, meter=meter, **options)
-    told.planned("smol", 40, there=5, engine="openai")
+    told.planned("smol", 45, engine="openai")
+    told.there("smol", 5)
     told.planned("r1", 15, engine="vllm")
     for number in range(10):
         told.asked(request(number))

@@ -18,7 +18,7 @@ def line(figures: Mapping[str, Any]) -> str:
         *_problems(figures["problems"]),
         *_troubles(figures),
         *cost(figures),
-        f"{duration(figures['seconds_left'])} left" if figures["seconds_left"] is not None else "",
+        *left(figures),
     ]
     return f"{figures['stage']}: {', '.join(filter(None, parts))}"
 
@@ -40,10 +40,17 @@ def summary(figures: Mapping[str, Any]) -> str:
 
 
 def progress(samples: Mapping[str, Any]) -> str:
-    done = samples["there"] + samples["answered"]
-    return (
-        f"{number(done)} of {number(samples['planned'])} samples" if samples["planned"] else f"{number(done)} samples"
-    )
+    most = "at most " if samples["at_most"] else ""
+    of = f" of {most}{number(samples['planned'])}" if samples["planned"] else ""
+    return f"{number(samples['done'])}{of} samples"
+
+
+def left(figures: Mapping[str, Any]) -> list[str]:
+    """How long it will take, where that can be said."""
+    if figures["seconds_left"] is None:
+        return []
+    about = "at most" if figures["samples"]["at_most"] else "about"
+    return [f"{about} {duration(figures['seconds_left'])} left"]
 
 
 def judged(figures: Mapping[str, Any]) -> int:

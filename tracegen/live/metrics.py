@@ -17,8 +17,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 HELP = {
     "tracegen_up": "1 while the run goes on, by the stage that it is in.",
     "tracegen_problems": "Problems by state: solved, open, given_up.",
-    "tracegen_samples_planned": "Samples that the plan has, those of earlier launches included.",
-    "tracegen_samples_there": "Samples that earlier launches had answered.",
+    "tracegen_samples_planned": "Samples of the whole plan, where it is known.",
+    "tracegen_samples_done": "Samples of the plan that are answered, by this launch or an earlier one.",
     "tracegen_samples_asked_total": "Requests that an engine has drawn in this launch.",
     "tracegen_samples_answered_total": "Requests that came back in this launch, failures included.",
     "tracegen_samples_failed_total": "Requests that came back without an answer.",
@@ -80,7 +80,7 @@ def _samples(document: Mapping[str, Any]) -> Iterator[Sample]:
 def _teacher(of: dict[str, str], figures: Mapping[str, Any]) -> Iterator[Sample]:
     samples, tokens, slots = figures["samples"], figures["tokens"], figures["slots"]
     yield "tracegen_samples_planned", of, samples["planned"]
-    yield "tracegen_samples_there", of, samples["there"]
+    yield "tracegen_samples_done", of, samples["done"]
     for name in SAMPLES:
         yield f"tracegen_samples_{name}_total", of, samples[name]
     for kind in ("prompt", "completion"):

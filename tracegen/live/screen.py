@@ -8,7 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tracegen.live.line import cost, judged, line, progress
+from tracegen.live.line import cost, judged, left, line, progress
 from tracegen.live.words import dollars, duration, number, percent
 
 TEACHERS = 8
@@ -27,14 +27,13 @@ def screen(figures: Mapping[str, Any], width: int = 80) -> RenderableType:
 
 def _head(figures: Mapping[str, Any]) -> RenderableType:
     samples = figures["samples"]
-    done = samples["there"] + samples["answered"]
-    left = figures["seconds_left"]
+    total = float(samples["planned"]) if samples["planned"] else None
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
         Text(figures["stage"], style="bold"),
-        ProgressBar(total=max(1, samples["planned"]), completed=done, width=24),
+        ProgressBar(total=total, completed=samples["done"], width=24, pulse=total is None),
         Text(progress(samples)),
-        Text(f"{duration(figures['seconds'])} gone" + (f", about {duration(left)} left" if left is not None else "")),
+        Text(", ".join([f"{duration(figures['seconds'])} gone", *left(figures)])),
     )
     return grid
 
@@ -89,7 +88,9 @@ def _teachers(figures: Mapping[str, Any], wide: bool) -> RenderableType:
         samples, verdicts = each["samples"], each["verdicts"]
         table.add_row(
             Text(f"{name} ({each['engine']})" if wide and each.get("engine") else name),
-            f"{number(samples['there'] + samples['answered'])}/{number(samples['planned'])}",
+            f"{number(samples['done'])}/{number(samples['planned'])}"
+            if samples["planned"]
+            else number(samples["done"]),
             number(each["tokens"]["per_second"]),
             number(each["verified_per_minute"]),
             _right(each),
@@ -110,7 +111,11 @@ def _right(each: Mapping[str, Any]) -> Text:
 
 def _slots(slots: Mapping[str, Any]) -> str:
     """Requests in flight, of how many may be."""
-    return f"{number(slots['in_flight'])}/{number(slots['slots'])}" if slots["slots"] else number(slots["in_flight"])
+    return _of(slots["in_flight"], slots["slots"])
+
+
+def _of(part: float, whole: float | None) -> str:
+    return f"{number(part)}/{number(whole)}" if whole else number(part)
 
 
 def _errors(figures: Mapping[str, Any]) -> list[RenderableType]:

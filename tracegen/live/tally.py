@@ -24,6 +24,7 @@ class Tally:
     def __init__(self, engine: str = "") -> None:
         self.engine = engine
         self.planned = self.there = 0
+        self.at_most = False
         self.asked = self.answered = self.failed = self.continued = self.forced = 0
         self.prompt_tokens = self.completion_tokens = 0
         self.traces: Counter[str] = Counter()
@@ -55,6 +56,7 @@ class Tally:
 
     def include(self, other: "Tally", now: float) -> None:
         """Add what another teacher has."""
+        self.at_most |= other.at_most
         for name in COUNTED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in LATELY:
@@ -63,11 +65,16 @@ class Tally:
     def figures(self, now: float, seconds: float) -> Figures:
         """`seconds`: how long this stage has run."""
         judged = self.verdicts["right"] + self.verdicts["wrong"]
-        left = max(0, self.planned - self.answered)
+        # An answer that goes on from an earlier one is of a sample that is counted already.
+        done = self.there + self.answered - self.continued
+        if self.planned:
+            done = min(done, self.planned)
         return {
             **({"engine": self.engine} if self.engine else {}),
             "samples": {
-                "planned": self.planned + self.there,
+                "planned": self.planned or None,
+                "at_most": self.at_most,
+                "done": done,
                 "there": self.there,
                 "asked": self.asked,
                 "answered": self.answered,
@@ -87,11 +94,11 @@ class Tally:
             "right": share(self.verdicts["right"], judged),
             "verified_per_minute": round(60 * self.right_lately.rate(now), 1) if judged else None,
             "errors": dict(self.errors.most_common()),
-            "seconds_left": time_left(left, self.answers_lately.rate(now), self.answered / max(1.0, seconds)),
+            "seconds_left": time_left(self.planned, done, self.answers_lately.rate(now)),
         }
 
 
-COUNTED = tuple(name for name, value in vars(Tally()).items() if isinstance(value, int | Counter))
+COUNTED = tuple(name for name, value in vars(Tally()).items() if type(value) in (int, Counter))
 LATELY = tuple(name for name, value in vars(Tally()).items() if isinstance(value, Window))
 
 
@@ -99,10 +106,11 @@ def share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-def time_left(left: int, lately: float, overall: float) -> float | None:
-    """Seconds until so many samples are answered, at the last minute's pace; None as long as none is known."""
-    pace = lately or overall
-    return round(left / pace, 1) if pace else (None if left else 0.0)
+def time_left(planned: int, done: int, pace: float) -> float | None:
+    """Seconds until all planned samples are answered, so many coming a second; None where that cannot be said."""
+    if not planned or (not pace and done < planned):
+        return None
+    return round((planned - done) / pace, 1) if done < planned else 0.0
 
 
 def error_kind(sentence: str) -> str:

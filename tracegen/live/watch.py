@@ -1,7 +1,8 @@
 """Told of every request, answer and verdict while teachers are sampled; knows what goes on.
 
     with Watch("generate", problems=200, meter=meter) as watch:
-        watch.planned("smol", 800, there=100, engine="vllm")    what is still to be asked; again where that changes
+        watch.planned("smol", 800, engine="vllm")               samples of the whole plan; again where it changes
+        watch.there("smol", 100)                                so many of them are answered already
         watch.asked(request)                                    an engine draws it
         watch.answered(row, trace)                              it is durable; without a trace where it failed
         watch.judged(trace, verdict)                            the verdict that decides
@@ -45,15 +46,17 @@ class Watch:
         self._lock = threading.Lock()
         self._shown: Shown | None = None
 
-    def planned(self, teacher: str, samples: int, *, there: int = 0, engine: str = "") -> None:
-        """So many samples are meant to be asked of this teacher in this launch, beside those that are `there` already.
-
-        Called again where the plan changes: the numbers stand for themselves, they do not add up.
-        """
+    def planned(self, teacher: str, samples: int, *, engine: str = "", at_most: bool = False) -> None:
+        """The plan has so many samples of this teacher, those included that need no asking; again where it changes."""
         with self._lock:
             tally = self._teachers[teacher]
-            tally.planned, tally.there = samples, there
+            tally.planned, tally.at_most = samples, at_most
             tally.engine = engine or tally.engine
+
+    def there(self, teacher: str, samples: int = 1) -> None:
+        """So many samples of the plan need no asking: their answers are there already."""
+        with self._lock:
+            self._teachers[teacher].there += samples
 
     def asked(self, request: Request) -> None:
         """An engine has drawn this request."""
