@@ -24,14 +24,12 @@ class Attempt:
     """One try at a new problem."""
 
     method: str
+    """By its name; of a prompt of one's own, the file's."""
+    of_seed: bool
     material: Problem
     sample: int
     """How many tries with the same prompt come before it."""
     prompt: Prompt
-
-    @property
-    def of_seed(self) -> bool:
-        return self.method not in KINDS
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -52,6 +50,8 @@ def plan(material: Mapping[str, Sequence[Problem]], how: Mapping[str, int] | Non
         for method in (method for method, times in how.items() if sample < times):
             pieces = list(material[KINDS.get(method, "seeds")])
             Random(f"{seed} {method} {sample}").shuffle(pieces)
-            columns.append([Attempt(method, piece, sample, written[method]) for piece in pieces])
+            prompt = written[method]
+            name = prompt.name.removeprefix("synthesize_")
+            columns.append([Attempt(name, method not in KINDS, piece, sample, prompt) for piece in pieces])
         found += filter(None, chain.from_iterable(zip_longest(*columns)))
     return found

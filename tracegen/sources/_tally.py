@@ -29,8 +29,9 @@ class Tally:
         return self.kept.total() == self.limit
 
     def drafts(self) -> int:
-        """How many drafts to have under way."""
-        return self._room(self.tried.total())
+        """How many drafts to have under way; what is being solved counts as well."""
+        finished = self.kept.total() + self.refused.total()
+        return max(1, self._room(finished) - (self.tried.total() - finished))
 
     def votes(self) -> int:
         """How many problems to have solved at the same time."""

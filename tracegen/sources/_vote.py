@@ -3,8 +3,9 @@
 Rule: self-consistency (Wang et al. 2022, arXiv:2203.11171), as the verifier `majority` counts it: answers that are
 equal as mathematics are one vote. The share is taken of all solutions, those without an answer included, so that a
 problem on which most solutions come to nothing is refused as well.
-Reasons: unanswered (a request failed), no_answer, low_agreement (a tie included), unverifiable_answer (the verifier
-does not accept it as its own gold), answer_changed (the same problem in other words, and another answer).
+Reasons: unanswered (a request failed), no_answer (fewer than two solutions have one), low_agreement (a tie included),
+unverifiable_answer (the verifier does not accept it as its own gold), answer_changed (the same problem in other words,
+and another answer).
 """
 
 from collections import Counter
@@ -36,7 +37,7 @@ def vote(problem: Problem, solutions: Sequence[Completion], *, hear: Hear, min_a
     verdicts = hear(replace(problem, verifier="majority", conventions=conventions), traces)
     agreeing = [verdict.answer for verdict in verdicts if verdict.outcome == "right" and verdict.answer]
     about = {"solutions": len(solutions), "votes": len(agreeing), "agreement": round(len(agreeing) / len(solutions), 4)}
-    if not any(verdict.answer for verdict in verdicts):
+    if all(verdict.reason == "too_few_votes" for verdict in verdicts):
         return Vote(None, "no_answer", about)
     if not agreeing or len(agreeing) < min_agreement * len(solutions) - 1e-9:
         return Vote(None, "low_agreement", about | {"answers": dict(Counter(v.answer for v in verdicts if v.answer))})

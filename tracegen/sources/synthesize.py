@@ -172,18 +172,18 @@ def _read(draft: Completion) -> tuple[str, str]:
 
 def _problem(attempt: Attempt, statement: str, domain: str | None, licence: str | None, terms: Terms | None) -> Problem:
     """The problem, as far as it is known before its answer is."""
-    method, material = attempt.prompt.name.removeprefix("synthesize_"), attempt.material
+    material = attempt.material
     key = sha256(statement.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     of_seed = {"seed": material.id} if attempt.of_seed else material.extra
     of_terms = {"terms": terms.model_dump(exclude_none=True)} if terms else {}
     return Problem(
-        id=f"{method}-{key}",
+        id=f"{attempt.method}-{key}",
         statement=statement,
         verifier="math",
         source=f"synthesized from {material.source or ('seeds' if attempt.of_seed else next(iter(material.extra)))}",
         domain=material.domain or domain,
         licence=material.licence or licence,
-        extra={"method": method, **of_seed, **of_terms},
+        extra={"method": attempt.method, **of_seed, **of_terms},
     )
 
 
