@@ -6,9 +6,11 @@ twice with answers that differ. Problems without a gold answer are fine where a 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 from concurrent.futures import Future
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain
 
 from tracegen.panel import decide
 from tracegen.records import Problem, Verdict
@@ -42,9 +44,11 @@ class Finding:
     """What is wrong, as a clause: `it is empty`."""
 
 
-def lint(problems: Iterable[Problem], judge: Judge) -> Iterator[Finding]:
-    """Every finding, one a problem at most: first the golds by themselves, then those that contradict another."""
-    problems = list(problems)
+def lint(problems: Collection[Problem], judge: Judge) -> Iterator[Finding]:
+    """Every finding, one a problem at most: first the golds by themselves, then those that contradict another.
+
+    Walks the problems several times and keeps none of them.
+    """
     found: set[str] = set()
     for problem, verdicts in check(problems, judge):
         verdict = decide(verdicts)
@@ -52,8 +56,7 @@ def lint(problems: Iterable[Problem], judge: Judge) -> Iterator[Finding]:
             said = verdict or Verdict("unverifiable", None, "no_verifier")
             found.add(problem.id)
             yield Finding(problem.id, problem.answer, said.outcome, said.reason, said.verifier, why)
-    sound = (problem for problem in problems if problem.answer is not None and problem.id not in found)
-    for (first, second), verdicts in in_order(_twins(sound, judge)):
+    for (first, second), verdicts in in_order(_twins(problems, found, judge)):
         said = decide(verdicts) or Verdict("wrong")
         if said.outcome == "wrong":
             why = f"{first.id} asks the same, and its answer is {_shown(first.answer)}: one of the two is wrong"
@@ -90,16 +93,23 @@ def _why(problem: Problem, verdict: Verdict | None, judge: Judge) -> str:
 
 
 def _twins(
-    problems: Iterable[Problem], judge: Judge
+    problems: Collection[Problem], unsound: Set[str], judge: Judge
 ) -> Iterator[tuple[tuple[Problem, Problem], Future[list[Verdict]]]]:
     """Pairs of problems that ask the same and whose answers differ as text, with the second answer before the first."""
-    first: dict[str, Problem] = {}
+    first: dict[bytes, tuple[str, str]] = {}
+    pairs: list[tuple[str, str]] = []
     for problem in problems:
+        if problem.answer is None or problem.id in unsound:
+            continue
         asked = " ".join(problem.statement.split()).casefold()
         key = json.dumps([asked, problem.verifier, problem.tests, problem.extra.get("choices")], default=str)
-        earlier = first.setdefault(key, problem)
-        if earlier.answer != problem.answer:
-            yield (earlier, problem), _heard(earlier, problem.answer, judge)
+        earlier, answer = first.setdefault(sha256(key.encode()).digest(), (problem.id, problem.answer))
+        if answer != problem.answer:
+            pairs.append((earlier, problem.id))
+    wanted = set(chain.from_iterable(pairs))
+    twins = {problem.id: problem for problem in problems if problem.id in wanted} if wanted else {}
+    for earlier, later in pairs:
+        yield (twins[earlier], twins[later]), _heard(twins[earlier], twins[later].answer, judge)
 
 
 def _shown(answer: str | None) -> str:

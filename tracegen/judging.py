@@ -96,7 +96,7 @@ class Judging:
 
 def voting(problems: Mapping[str, Problem], judge: Judge) -> frozenset[str]:
     """The problems whose verifiers compare traces."""
-    return frozenset(name for name, problem in problems.items() if judge.compares(problem))
+    return frozenset(problem.id for problem in problems.values() if judge.compares(problem))
 
 
 def together(traces: Iterable[Trace], names: frozenset[str]) -> dict[str, list[Trace]]:

@@ -6,8 +6,8 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -26,6 +26,7 @@ from tracegen.problems import read_problems
 from tracegen.progress import say
 from tracegen.recipe import Options, Recipe, Sampling
 from tracegen.records import Problem, UsageError
+from tracegen.stored import Stored
 from tracegen.verify import Judge
 
 PACKAGES = (
@@ -53,7 +54,7 @@ class Run:
 
     folder: Path
     recipe: Recipe
-    problems: Mapping[str, Problem]
+    problems: Stored
     unchecked: dict[str, str] = field(default_factory=dict)
     """Benchmarks of the recipe that could not be loaded, and why: neither asked nor decontaminated against."""
 
@@ -198,8 +199,13 @@ def check_schedule(recipe: Recipe) -> None:
 
 
 def refuse_bad_golds(run: Run) -> None:
-    """A bad gold would make every right answer wrong: stop, and name the problems."""
+    """A bad gold would make every right answer wrong: stop, and name the problems. Good ones are checked once."""
+    inputs = {"verifiers": run.judge.fingerprint(run.problems.values()), "problems": run.problems.fingerprint()}
+    if rundir.up_to_date(run.folder / ".golds", inputs):
+        return
     if not (found := list(lint(run.problems.values(), run.judge))):
+        (run.folder / ".golds").mkdir(exist_ok=True)
+        rundir.mark(run.folder / ".golds", inputs)
         return
     shown = "; ".join(
         f"{bad.id} (answer {bad.answer!r}: {bad.outcome}, {bad.reason}): {bad.why}" for bad in found[:GOLDS_SHOWN]
@@ -235,8 +241,7 @@ def _write_down(run: Run) -> None:
         rundir.keep_recipe(run.folder, run.recipe.to_yaml())
         found = environment(run.recipe) | ({"unchecked": run.unchecked} if run.unchecked else {})
         rundir.write_atomically(run.folder / "environment.json", json.dumps(found, indent=1) + "\n")
-        rows = (json.dumps(asdict(problem), ensure_ascii=False) + "\n" for problem in run.problems.values())
-        rundir.write_atomically(run.folder / "problems.jsonl", "".join(rows))
+        run.problems.save(run.folder / "problems.jsonl")
     except OSError as error:
         raise UsageError(f"cannot write to the run directory {run.folder}: {error.strerror}.") from None
     if any(teacher.engine == "auto" for teacher in run.recipe.teachers.values()):

@@ -30,6 +30,7 @@ from tracegen.models import resolve
 from tracegen.progress import say
 from tracegen.recipe import Asked, Options, Prices, Recipe
 from tracegen.records import Problem, Trace, Unavailable, UsageError, Verdict
+from tracegen.stored import Stored
 from tracegen.verify import Judge
 
 UNANSWERED = "unanswered"
@@ -67,7 +68,7 @@ def prices(recipe: Recipe) -> dict[str, Prices]:
     return {f"source:{name}": asked.prices} if asked and asked.prices else {}
 
 
-def read_problems(recipe: Recipe, folder: Path, *, asking: bool = True) -> dict[str, Problem]:
+def read_problems(recipe: Recipe, folder: Path, *, asking: bool = True) -> Stored:
     """The problems by id. A source that asks a model fills `<folder>/source/`; without `asking`, it must be there."""
     source = source_of(recipe)
     if source.asked is None:
@@ -76,11 +77,11 @@ def read_problems(recipe: Recipe, folder: Path, *, asking: bool = True) -> dict[
     else:
         _make(recipe, source, source.asked, folder, asking)
         found = rows.jsonl(str(folder / "source" / "problems.jsonl"))
-    problems: dict[str, Problem] = {}
+    problems = Stored()
     for problem in found:
         if problem.id in problems:
             raise UsageError(f"source {source.name!r} gives the id {problem.id!r} twice.")
-        problems[problem.id] = problem
+        problems.add(problem)
     if not problems:
         raise UsageError(f"source {source.name!r} gives no problems.")
     return problems
