@@ -24,7 +24,7 @@ from tracegen import evidence, rundir
 from tracegen.ledger import read
 from tracegen.live.line import line, summary
 from tracegen.live.record import FILE
-from tracegen.live.screen import screen
+from tracegen.live.screen import ERRORS, screen
 from tracegen.live.tally import error_kind, share
 from tracegen.live.words import dollars, duration, number, percent
 from tracegen.records import Problem, UsageError
@@ -33,12 +33,17 @@ AGAIN = 2.0
 """Seconds between two looks of `--watch`."""
 HEARD = 15.0
 """Seconds of silence after which a run is said to be silent: seven times what its owner lets pass."""
+OUTCOMES = ("right", "wrong", "unverifiable", "error", "not judged")
+PIPED = 200
+"""Columns where the output is no terminal."""
 STAGES = {"corpus": "corpus", "student": "student", "scores": "scores.jsonl", "report": "report.html"}
 
 
 def show(run: Path, *, watch: bool, as_json: bool) -> None:
     """Print what `look` finds; with `watch` again and again, until the run is at rest."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED
     found = look(run)
     with suppress(KeyboardInterrupt):
         if as_json or not (watch and console.is_terminal):
@@ -155,34 +160,25 @@ def _disk(found: Mapping[str, Any]) -> list[RenderableType]:
     stages = f"; made: {', '.join(found['stages'])}" if found["stages"] else ""
     text = f"{number(problems['solved'])} of {number(problems['total'])} problems have a right trace{stages}."
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    table.add_column("teacher")
-    for title in (
-        "traces",
-        "right",
-        "wrong",
-        "unverifiable",
-        "error",
-        "not judged",
-        "truncated",
-        "failed",
-        "tokens",
-        "cost",
-    ):
+    table.add_column("teacher", no_wrap=True)
+    table.add_column("traces", justify="right", no_wrap=True)
+    table.add_column("verdicts")
+    for title in ("truncated", "failed", "tokens", "cost"):
         table.add_column(title, justify="right", no_wrap=True)
     for name, each in found["teachers"].items():
-        counts = [
-            each["verdicts"].get(outcome, 0) for outcome in ("right", "wrong", "unverifiable", "error", "not judged")
-        ]
+        counts = [(outcome, each["verdicts"].get(outcome, 0)) for outcome in OUTCOMES]
         table.add_row(
             Text(name),
             number(sum(each["traces"].values())),
-            *map(number, counts),
+            ", ".join(f"{number(count)} {outcome}" for outcome, count in counts if count),
             percent(each["truncated"]),
             number(each["failed"]),
             number(each["tokens"]["prompt"] + each["tokens"]["completion"]),
             dollars(each["usd"]) if each["usd"] is not None else "–",
         )
-    return [Text(text), *([table] if found["teachers"] else [])]
+    errors: Counter[str] = sum((Counter(each["errors"]) for each in found["teachers"].values()), Counter())
+    lines = [Text(f"{number(count)} x {kind}") for kind, count in errors.most_common(ERRORS)]
+    return [Text(text), *([table] if found["teachers"] else []), *lines]
 
 
 def _print(console: Console, found: Mapping[str, Any], as_json: bool) -> bool:
