@@ -2,6 +2,7 @@
 
     say(text)        a line for the user, silent where `console.quiet`
     conclude(text)   the line that a stage ends with; where all else is silent, the last one is still shown
+    during(stage)    a stage that says no more of itself than that it goes on
     Bar              counts units of work
     going_on         what is under way, outermost first: anything with `figures()`, for whoever watches (tracegen.live)
     listeners        are told of every event, as `tell(event, **fields)`
@@ -11,7 +12,8 @@ Everything goes to stderr, through a stream that holds nobody up.
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import IO, Any, Protocol, Self, cast
 
@@ -94,6 +96,28 @@ def _aloud(text: str) -> None:
 def event_line(event: str, fields: Mapping[str, Any]) -> str:
     """An event as one line of a log."""
     return json.dumps({"time": round(time.time(), 3), "event": event, **fields}, ensure_ascii=False, default=str) + "\n"
+
+
+@contextmanager
+def during(stage: str) -> Iterator[None]:
+    """This stage goes on; it says no more of itself than for how long."""
+    activity = _Stage(stage)
+    going_on.append(activity)
+    tell("stage_start", stage=stage)
+    try:
+        yield
+    finally:
+        going_on.remove(activity)
+        tell("stage_end", **activity.figures())
+
+
+class _Stage:
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self._start = time.monotonic()
+
+    def figures(self) -> dict[str, Any]:
+        return {"stage": self.stage, "seconds": round(time.monotonic() - self._start, 1)}
 
 
 class Bar:

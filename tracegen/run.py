@@ -13,7 +13,7 @@ from tracegen.curate import funnel_json
 from tracegen.evaluate import evaluate as score_roles
 from tracegen.evaluate import named
 from tracegen.prepare import Run, plan_inputs
-from tracegen.progress import Bar, say
+from tracegen.progress import Bar, during, say
 from tracegen.records import MissingExtra, Problem, Score, Trace, TracegenError, UsageError
 from tracegen.sample import judged, missing, sample, settled
 
@@ -44,6 +44,7 @@ def verify(run: Run) -> None:
     )
 
 
+@during("curate")
 def curate(run: Run) -> None:
     """Verdicts -> filters -> `corpus/` and `dropped/`."""
     traces = list(_traces(run))
@@ -86,6 +87,7 @@ def curate(run: Run) -> None:
     say(f"corpus: {len(kept)} of {len(traces)} traces kept, of {solved} of {len(run.problems)} problems ({corpus})")
 
 
+@during("train")
 def train(run: Run) -> None:
     """`corpus/` -> `student/`."""
     try:
@@ -181,6 +183,7 @@ def evaluate(run: Run) -> list[Score]:
     return scores
 
 
+@during("report")
 def report(run: Run) -> Path:
     """Everything on disk -> `report.html`."""
     from tracegen.report import report as render

@@ -60,6 +60,8 @@ def test_the_status_follows_what_goes_on(tmp_path, monkeypatch):
         wait_for(lambda: status(tmp_path)["stages"]["generate"]["problems"]["solved"] == 7)
         with progress.Bar("train", 10, "steps"):
             wait_for(lambda: status(tmp_path)["stage"] == "train")
+        with progress.during("curate"):
+            wait_for(lambda: status(tmp_path)["stage"] == "curate")
 
 
 @pytest.mark.parametrize(

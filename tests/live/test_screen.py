@@ -74,6 +74,11 @@ def test_a_stage_that_counts_units():
     assert "train: 50 of 200 steps, loss 0.731" in drawn(bar.figures())
 
 
+def test_a_stage_that_counts_nothing():
+    with progress.during("curate"):
+        assert drawn(progress.going_on[-1].figures()).strip() == "curate: for 0 s"
+
+
 def test_names_are_never_markup():
     watch = Watch("[red]generate")
     watch.planned("[bold]x", 1)

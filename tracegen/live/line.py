@@ -87,7 +87,9 @@ def _troubles(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _units(figures: Mapping[str, Any]) -> str:
-    """A stage that counts units of work: training, an audit."""
+    """A stage that counts units of work, as training does, or nothing at all."""
+    if "done" not in figures:
+        return f"{figures['stage']}: for {duration(figures['seconds'])}"
     of = f" of {number(figures['total'])}" if figures["total"] else ""
     parts = [f"{number(figures['done'])}{of} {figures['unit']}", figures["note"]]
     if figures["seconds_left"] is not None:
