@@ -50,6 +50,7 @@ def test_the_table_names_every_command() -> None:
 
     listed = re.findall(r"^\| `tracegen (\w+)` \|", section("Commands"), re.MULTILINE)
     there = {command.name or str(getattr(command.callback, "__name__", "")) for command in app.registered_commands}
+    there |= {group.name or "" for group in app.registered_groups}
     assert set(listed) == there
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tracegen.cli_judge import Json, audit, grade
+from tracegen.cli_ledger import ledger
 from tracegen.cli_look import check, doctor, list_, sandbox, show
 from tracegen.cli_target import Overrides, RunDir, Target, load_recipe, opened
 from tracegen.cli_watch import status, watchable
@@ -152,6 +153,7 @@ def publish(
 for other in (status, check, show, sandbox, doctor, grade, audit):
     app.command()(other)
 app.command("list")(list_)
+app.add_typer(ledger, name="ledger")
 
 
 def main() -> None:

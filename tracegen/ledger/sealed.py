@@ -43,12 +43,13 @@ COLUMNS = {
     "error": TEXT,
     "seconds": REAL,
     "time": REAL,
+    "engine": TEXT,
     "imported": TEXT,
 }
-OPTIONAL = {"prefix_tokens": 0, "forced": False, "imported": None}
+OPTIONAL = {"prefix_tokens": 0, "forced": False, "engine": None, "imported": None}
 """Fields that a row may lack, and what that means: null in the column is a field that the row lacks."""
 PYTHON = {TEXT: (str,), WHOLE: (int,), REAL: (float, int), YES_NO: (bool,)}
-FEW_VALUES = ["problem_id", "teacher", "model", "revision", "prompt", "sampling", "finish_reason", "error", "imported"]
+FEW_VALUES = ["problem_id", "teacher", "model", "revision", "prompt", "sampling", "finish_reason", "engine", "error"]
 REPLACES = b"tracegen.replaces"
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
