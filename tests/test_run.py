@@ -91,7 +91,7 @@ def test_the_run_directory_holds_every_stage(made):
     found = {path.name for path in run.iterdir() if not path.name.startswith(".")}
     assert found == {
         *("recipe.yaml", "environment.json", "problems.jsonl", "traces", "verdicts", "dropped", "corpus", "student"),
-        *("eval", "scores.jsonl", "report.html"),
+        *("eval", "scores.jsonl", "report.html", "status.json"),
     }
 
 
@@ -158,7 +158,7 @@ def test_the_student_differs_from_its_base_and_loads(made, tiny_model):
 def test_a_second_run_does_nothing_again(made):
     run, call = made
     stamps = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.name in ("stage.json", "0001.jsonl")}
-    assert len(stamps) == 8
+    assert len(stamps) == 9
     assert call("run") == 0
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert not (run / "traces" / "0002.jsonl").exists()

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterator, Mapping, ValuesView
 from dataclasses import asdict
@@ -28,6 +29,7 @@ class Stored(Mapping[str, Problem]):
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="tracegen-problems-")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
         self._numbers: dict[str, int] = {}
         self._ends = array("Q", [0])
         self._hash = sha256()
