@@ -12,6 +12,7 @@ Everything goes to stderr, through a stream that holds nobody up.
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -36,6 +37,22 @@ class Activity(Protocol):
     def figures(self) -> Mapping[str, Any]: ...
 
 
+class Holding:
+    """Lines that wait for the next screen: each alone would have the whole screen drawn again."""
+
+    def __init__(self) -> None:
+        self.screens = 0
+        self.lines: deque[str] = deque()
+
+    def let_go(self) -> None:
+        """Show what waits; whoever draws a screen calls it before, and after its last one."""
+        found = []
+        while self.lines:
+            found.append(self.lines.popleft())
+        if found:
+            console.print("\n".join(found), markup=False, soft_wrap=True)
+
+
 class Log:
     """JSON lines on stderr."""
 
@@ -48,6 +65,7 @@ class Log:
 
 
 log = Log()
+holding = Holding()
 going_on: list[Activity] = []
 listeners: list[Callable[[str, Mapping[str, Any]], None]] = []
 _concluded: list[str] = []
@@ -57,7 +75,10 @@ def say(text: str) -> None:
     """One line for the user."""
     text = str(without_secrets(text))
     tell("said", text=text)
-    console.print(text, markup=False, soft_wrap=True)
+    if holding.screens:
+        holding.lines.append(text)
+    else:
+        console.print(text, markup=False, soft_wrap=True)
 
 
 def complain(text: str) -> None:

@@ -5,9 +5,9 @@ from rich.live import Live
 from tracegen.live.every import Every
 from tracegen.live.line import line, summary
 from tracegen.live.screen import screen
-from tracegen.progress import LINE_EVERY, Activity, conclude, console, going_on, say, tell
+from tracegen.progress import LINE_EVERY, Activity, conclude, console, going_on, holding, say, tell
 
-REFRESH = 0.5
+REFRESH = 1.0
 """Seconds between two screens."""
 
 
@@ -25,6 +25,7 @@ class Shown:
         if console.is_terminal:
             self._live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
             self._live.start()
+            holding.screens += 1
             self._every = Every(REFRESH, self._draw, "live")
         else:
             self._every = Every(LINE_EVERY, lambda: say(line(activity.figures())), "live")
@@ -34,6 +35,8 @@ class Shown:
             self._every.stop()
         if self._live is not None:
             self._live.stop()
+            holding.screens -= 1
+            holding.let_go()
         going_on.remove(self._activity)
         figures = self._activity.figures()
         tell("stage_end", **figures)
@@ -42,4 +45,5 @@ class Shown:
 
     def _draw(self) -> None:
         if self._live is not None:
+            holding.let_go()
             self._live.update(screen(self._activity.figures(), console.width), refresh=True)
