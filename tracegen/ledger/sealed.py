@@ -48,7 +48,9 @@ COLUMNS = {
 }
 OPTIONAL = {"prefix_tokens": 0, "forced": False, "engine": None, "imported": None}
 """Fields that a row may lack, and what that means: null in the column is a field that the row lacks."""
-PYTHON = {TEXT: (str,), WHOLE: (int,), REAL: (float, int), YES_NO: (bool,)}
+PYTHON = {TEXT: (str,), WHOLE: (), REAL: (float,), YES_NO: (bool,)}
+LARGEST = {WHOLE: (1 << 63) - 1, REAL: 1 << 53}
+"""The whole numbers that a column holds exactly."""
 FEW_VALUES = ["problem_id", "teacher", "model", "revision", "prompt", "sampling", "finish_reason", "engine", "error"]
 REPLACES = b"tracegen.replaces"
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -179,29 +181,31 @@ def _groups(rows: Iterable[Row]) -> Iterator[list[list[Any]]]:
 def _values(row: Row) -> list[Any]:
     """A row as the values of all columns, and what does not fit in as the last one."""
     values: list[Any] = []
-    misfits, lacking = {}, []
+    misfits = {name: row[name] for name in row.keys() - COLUMNS.keys()}
     for name, kind in COLUMNS.items():
-        if name not in row:
-            if name not in OPTIONAL:
-                lacking.append(name)
-            values.append(None)
-            continue
-        value = row[name]
-        if kind == JSON:
-            values.append(text := _encode(value))
-            fits = _plain(text)
-        else:
-            fits = type(value) in PYTHON[kind] and (kind != TEXT or _plain(value))
-            fits = fits or (value is None and name not in OPTIONAL)
-            values.append(value if fits or type(value) is str else None)
-        if not fits:
+        value = row.get(name)
+        if name in row and not _fits(name, kind, value):
             misfits[name] = value
-            if type(values[-1]) is str:
-                values[-1] = values[-1].encode("utf-8", "replace").decode()
-    misfits.update((name, row[name]) for name in row.keys() - COLUMNS.keys())
+            # A text is there to be looked for all the same.
+            value = value.encode("utf-8", "replace").decode() if type(value) is str and kind == TEXT else None
+        elif name in row and kind == JSON:
+            value = _encode(value)
+        values.append(value)
+    lacking = [name for name in COLUMNS.keys() - row.keys() if name not in OPTIONAL]
     # ASCII, so that half of a surrogate pair gets through.
     values.append(json.dumps([misfits, lacking]) if misfits or lacking else None)
     return values
+
+
+def _fits(name: str, kind: str, value: Any) -> bool:
+    """Whether a column gives this very value back."""
+    if kind == JSON:
+        return _plain(_encode(value))
+    if value is None:
+        return name not in OPTIONAL
+    if type(value) is int and kind in LARGEST:
+        return abs(value) <= LARGEST[kind]
+    return type(value) in PYTHON[kind] and (kind != TEXT or _plain(value))
 
 
 def _plain(text: str) -> bool:
