@@ -1,0 +1,117 @@
+"""How rows get into a Ray Data pipeline that runs already: an actor holds them, and the pipeline's source pulls.
+
+Ray Data knows its inputs before it starts; a run that decides what to ask next while it goes on does not. So the one
+read task of each pipeline asks the `Feed` again and again, and yields every row as a block of its own: a row waits for
+no other row, and its answer leaves as soon as it is there.
+The feed keeps to the driver's node, so that only the loss of that node loses it.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from ray.actor import ActorHandle
+    from ray.data import Dataset
+
+__all__ = ["Feed", "pulled", "start_feed"]
+
+Row = dict[str, Any]
+KEEPALIVE = 10.0
+"""Seconds after which a pipeline that waits for rows is told that there are none yet."""
+AT_ONCE = 16
+"""Rows that a pipeline takes at a time, so that several that wait share what there is."""
+
+
+class Feed:
+    """Rows for several pipelines, each taking more only while fewer than its `seats` are unanswered."""
+
+    def __init__(self) -> None:
+        self._rows: deque[tuple[int, Row]] = deque()
+        self._unanswered: Counter[str] = Counter()
+        self._taken: list[tuple[str, int]] = []
+        self._ended: set[str] = set()
+        self._news = asyncio.Condition()
+
+    async def take(self, stream: str, seats: int) -> list[Row] | None:
+        """Some rows for this pipeline; none yet; or None: it has ended."""
+
+        def something() -> bool:
+            return stream in self._ended or bool(self._rows and self._unanswered[stream] < seats)
+
+        async with self._news:
+            try:
+                await asyncio.wait_for(self._news.wait_for(something), KEEPALIVE)
+            except TimeoutError:
+                return []
+            if stream in self._ended:
+                return None
+            taken = [
+                self._rows.popleft() for _ in range(min(AT_ONCE, len(self._rows), seats - self._unanswered[stream]))
+            ]
+            self._unanswered[stream] += len(taken)
+            self._taken += [(stream, number) for number, _ in taken]
+            return [row for _, row in taken]
+
+    async def exchange(
+        self, rows: list[tuple[int, Row]], answered: dict[str, int], ended: Iterable[str], ready: Iterable[str] = ()
+    ) -> list[tuple[str, int]]:
+        """Further rows by number, how many each pipeline has answered, and pipelines that get no more.
+
+        Returns which pipeline has taken which row since the last call; of one that has ended, that is final.
+        """
+        async with self._news:
+            self._rows.extend(rows)
+            self._unanswered.subtract(answered)
+            self._ended.update(ended)
+            self._news.notify_all()
+            taken, self._taken = self._taken, []
+            return taken
+
+
+def start_feed() -> "ActorHandle":
+    """The feed, on this node."""
+    import ray
+
+    remote: Any = ray.remote(Feed)
+    return remote.options(num_cpus=0, max_concurrency=1000, **_here()).remote()
+
+
+def pulled(feed: "ActorHandle", stream: str, seats: int) -> "Dataset":
+    """A data set without a known end: what the feed has for this pipeline, a block a row."""
+    import ray
+    from ray.data import Datasource, ReadTask
+    from ray.data.block import BlockMetadata
+
+    class Pulled(Datasource):  # type: ignore[misc]
+        """One read task, which never ends by itself."""
+
+        def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[ReadTask]:
+            metadata = BlockMetadata(num_rows=None, size_bytes=None, exec_stats=None, input_files=None)
+            return [ReadTask(lambda: _blocks(feed, stream, seats), metadata)]
+
+        def estimate_inmemory_data_size(self) -> None:
+            return None
+
+    return ray.data.read_datasource(
+        Pulled(), override_num_blocks=1, ray_remote_args={"num_cpus": 0, "max_retries": 0, **_here()}
+    )
+
+
+def _blocks(feed: "ActorHandle", stream: str, seats: int) -> Iterator[pa.Table]:
+    import ray
+
+    take: Any = feed.take
+    while (rows := ray.get(take.remote(stream, seats), timeout=6 * KEEPALIVE)) is not None:
+        yield from (pa.Table.from_pylist([row]) for row in rows)
+    raise RuntimeError("this pipeline was told to end")
+
+
+def _here() -> dict[str, Any]:
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)}

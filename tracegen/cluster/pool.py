@@ -1,0 +1,217 @@
+"""Replicas on a cluster, each in a pipeline of its own: rows go in by number, each comes back once, whoever is lost.
+
+    pool.room                 how many more rows may be given now
+    pool.give(number, row)
+    pool.take(seconds)        [(number, row that came back, or one sentence on why none will)]
+
+What a lost replica held is given to the others and a new replica is started, which waits for a place to run. A replica
+that dies although its node lives may have been killed by a row: what it held is suspect and goes in again in groups,
+half as many at each further death, until a row that is alone is set aside with a sentence.
+TracegenError, and never a wait without end: where no replica starts within `start_timeout` and none is left; where
+LIVES replicas in a row die without an answer; where the cluster itself is gone. A replica that holds rows and gives
+none back for `stall_timeout` counts as lost.
+"""
+
+import re
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from tracegen import telemetry
+from tracegen.cluster.feed import Row, start_feed
+from tracegen.cluster.session import cluster_resources
+from tracegen.cluster.stream import Arrival, Stream
+from tracegen.progress import say
+from tracegen.records import TracegenError
+
+__all__ = ["Pool"]
+
+LIVES = 8
+"""Replicas that may follow each other in one place without an answer: as many as finding one row among 128 may take."""
+WATCH = 5.0
+"""Seconds between two looks at who is still there."""
+PATIENCE = 60.0
+"""Seconds that the cluster may take for an answer of its own."""
+
+_CAUSE = re.compile(r"\b\w+(?:Error|Exception): .+")
+_DEATH = re.compile(r"dead because ([^.]+)")
+
+Launch = Callable[..., Stream]
+"""`Stream` with all arguments but the feed and the queue of arrivals."""
+
+
+class Pool:
+    """`count` replicas, each with `seats` rows at a time; `launch` starts one. `what` names one in messages."""
+
+    def __init__(self, launch: Launch, *, who: str, what: str, count: int, seats: int, stall_timeout: float) -> None:
+        self._launch, self._who, self._what = launch, who, what
+        self._seats, self._stall_timeout = seats, stall_timeout
+        self._open: dict[int, Row] = {}
+        self._held: dict[int, str] = {}
+        self._waiting: deque[int] = deque()
+        self._suspects: deque[int] = deque()
+        self._on_trial: set[int] = set()
+        self._group = 0
+        self._answered: Counter[str] = Counter()
+        self._arrivals: SimpleQueue[Arrival] = SimpleQueue()
+        self._watched = time.monotonic()
+        self._failures = [0] * count
+        self._ever_ready = False
+        self._feed = start_feed()
+        self._streams: list[Stream | None] = [self._start() for _ in range(count)]
+
+    @property
+    def room(self) -> int:
+        ready = sum(stream.ready for stream in self._streams if stream)
+        telemetry.gauge(self._who, in_flight=len(self._open), slots=ready * self._seats, replicas=ready)
+        return self._seats * max(1, ready) - len(self._open)
+
+    def give(self, number: int, row: Row) -> None:
+        self._open[number] = row
+        self._waiting.append(number)
+
+    def take(self, seconds: float) -> list[tuple[int, Row | str]]:
+        """What came back by now; waits at most `seconds` for something to come back."""
+        self._exchange()
+        found: list[tuple[int, Row | str]] = []
+        timeout = seconds
+        with suppress(Empty):
+            while True:
+                stream, rows, error = self._arrivals.get(timeout=timeout) if timeout else self._arrivals.get_nowait()
+                timeout = 0.0
+                found += self._back(stream, rows)
+                if error is not None and stream in self._streams:
+                    found += self._lost(stream, error)
+        if time.monotonic() - self._watched > WATCH:
+            found += self._watch()
+        return found
+
+    def close(self) -> None:
+        """End everything; what is not answered is lost."""
+        import ray
+
+        for stream in filter(None, self._streams):
+            stream.end()
+        with suppress(ray.exceptions.RayError):
+            ray.get(self._feed.exchange.remote([], {}, [s.name for s in self._streams if s]), timeout=WATCH)
+            ray.kill(self._feed)
+
+    def _start(self) -> Stream:
+        return self._launch(self._feed, arrivals=self._arrivals)
+
+    def _exchange(self, ended: tuple[str, ...] = ()) -> None:
+        """Hand out what waits, and learn who took what."""
+        import ray
+
+        if not self._on_trial and self._suspects:
+            self._on_trial = {self._suspects.popleft() for _ in range(min(self._group, len(self._suspects)))}
+            self._waiting.extendleft(self._on_trial)
+        rows = [(number, self._open[number]) for number in self._waiting if number in self._open]
+        call: Any = self._feed.exchange.remote(rows, dict(self._answered), ended)
+        self._waiting.clear()
+        self._answered.clear()
+        try:
+            taken = ray.get(call, timeout=PATIENCE)
+        except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError) as error:
+            raise TracegenError(f"the Ray cluster no longer answers: {_cause(error)}") from None
+        for name, number in taken:
+            if number in self._open:
+                self._held[number] = name
+        for stream in filter(None, self._streams):
+            if not stream.ready and any(name == stream.name for name, _ in taken):
+                stream.ready = self._ever_ready = True
+                stream.last = time.monotonic()
+
+    def _back(self, stream: Stream, rows: list[Row]) -> list[tuple[int, Row | str]]:
+        found: list[tuple[int, Row | str]] = []
+        for row in rows:
+            number = row["number"]
+            stream.answered += 1
+            stream.last = time.monotonic()
+            self._answered[stream.name] += 1
+            # A replica that was given up may still speak, and another may have been asked since.
+            if self._open.pop(number, None) is not None:
+                self._held.pop(number, None)
+                self._on_trial.discard(number)
+                found.append((number, row))
+        return found
+
+    def _watch(self) -> list[tuple[int, Row | str]]:
+        """Replicas that are gone without a word, or that hold rows and are silent."""
+        self._watched = now = time.monotonic()
+        busy = set(self._held.values())
+        found: list[tuple[int, Row | str]] = []
+        for stream in [stream for stream in self._streams if stream and stream.ready]:
+            if stream.name in busy and now - stream.last > self._stall_timeout:
+                found += self._lost(stream, TimeoutError(f"no answer for {self._stall_timeout:g} s"))
+            elif not stream.alive():
+                found += self._lost(stream, RuntimeError("it is gone"))
+        return found
+
+    def _lost(self, stream: Stream, error: BaseException) -> list[tuple[int, Row | str]]:
+        """A replica is lost: what it held goes in again, and another one is started in its place."""
+        import ray
+
+        place = self._streams.index(stream)
+        self._streams[place] = None
+        stream.end()
+        self._exchange((stream.name,))
+        held = [number for number, name in self._held.items() if name == stream.name]
+        for number in held:
+            del self._held[number]
+        no_room = isinstance(error, ray.exceptions.GetTimeoutError) and not stream.ready
+        others = any(other and (other.ready or no_room) for other in self._streams)
+        self._failures[place] = 0 if stream.answered else self._failures[place] + (not (no_room and others))
+        if no_room and not others:
+            raise TracegenError(
+                f"no {self._what} could be started: the cluster has {cluster_resources()}, and no free place was found "
+                "in time; see `ray status`, the option resources, and start_timeout."
+            )
+        if not self._ever_ready and not no_room and not _of_node(error):
+            raise TracegenError(f"{self._what} could not be started: {_cause(error)}")
+        if self._failures[place] >= LIVES:
+            say(f"{self._what} is given up after {LIVES} lives without an answer: {_cause(error)}")
+            if not any(self._streams):
+                raise TracegenError(f"no {self._what} is left: {_cause(error)}")
+        else:
+            if not no_room:
+                telemetry.count(self._who, "restarts")
+                say(f"a {self._what} was lost ({_cause(error)}); {len(held)} unfinished requests go on elsewhere.")
+            self._streams[place] = self._start()
+        if not stream.ready or _of_node(error):
+            self._waiting.extend(held)
+            return []
+        return self._suspect(held, error)
+
+    def _suspect(self, held: list[int], error: BaseException) -> list[tuple[int, Row | str]]:
+        """Rows that were there when a replica died on a node that lives."""
+        tried = [number for number in held if number in self._on_trial]
+        if not tried:
+            self._suspects.extend(held)
+            self._group = max(1, -(-len(self._suspects) // 2))
+            return []
+        self._waiting.extend(number for number in held if number not in self._on_trial)
+        self._on_trial.difference_update(tried)
+        if len(tried) > 1:
+            self._suspects.extendleft(tried)
+            self._group = len(tried) // 2
+            return []
+        del self._open[tried[0]]
+        return [(tried[0], f"this request ended the replica that worked on it, more than once: {_cause(error)}")]
+
+
+def _of_node(error: BaseException) -> bool:
+    """Whether the replica died because its node did: no row is to blame."""
+    return "node" in str(error) and "died" in str(error) and "creation task" not in str(error)
+
+
+def _cause(error: BaseException) -> str:
+    """The last cause that a chain of remote errors names, in one line."""
+    text = str(error)
+    if death := _DEATH.search(text):
+        return death[1]
+    causes = _CAUSE.findall(text) or [text or type(error).__name__]
+    return " ".join(causes[-1].split())[:300]
