@@ -2,9 +2,9 @@
 
 `reply(body) -> dict` says what becomes of one line: text, reasoning, finish_reason, completion_tokens, status (an error
 line), message, or `skip` (neither file has it). A batch moves one step at each look: `looks` of them until it has ended
-with `ends` (completed, expired, failed, cancelled); `share` of its lines are answered by then. Batches and files outlive
-a client. `faults` is a list of (method and path, what happens) used up in order: a status, "lost" (carried out, but no
-answer), "reset" (not carried out). Everything that was asked is in `log`; `asked` counts the lines of ordered batches.
+with `ends` (completed, expired, failed, cancelled); `share` of its lines are answered by then. Batches and files stay
+when a client goes. `faults` is a list of (method and path, what happens), used up in order: a status, "lost" (carried
+out, but no answer), "reset" (not carried out). What was called is in `log`; `asked` counts the lines of all batches.
 """
 
 import email.parser

@@ -15,6 +15,7 @@ import typer
 from tracegen.cli_judge import Json, audit, grade
 from tracegen.cli_ledger import ledger
 from tracegen.cli_look import check, doctor, list_, sandbox, show
+from tracegen.cli_money import estimate
 from tracegen.cli_target import Overrides, RunDir, Target, load_recipe, opened
 from tracegen.cli_watch import status, watchable
 from tracegen.records import TracegenError, UsageError
@@ -153,6 +154,7 @@ def publish(
 for other in (status, check, show, sandbox, doctor, grade, audit):
     app.command()(other)
 app.command("list")(list_)
+app.command()(watchable(estimate))
 app.add_typer(ledger, name="ledger")
 
 
