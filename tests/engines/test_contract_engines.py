@@ -1,15 +1,11 @@
-"""What every engine promises, asked of all of them: replay, openai (two servers), hf, vllm."""
+"""What every engine promises, asked of all of them: replay, openai, hf, vllm, vllm_server."""
 
 import json
 import multiprocessing
-import os
-import socket
 import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -25,7 +21,7 @@ Engine = Callable[[Iterable[Request | None]], Iterator[tuple[Request, Completion
 
 needs_vllm = [pytest.mark.vllm, pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed")]
 needs_hf = pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
-needs_openai = pytest.mark.skipif(find_spec("openai") is None, reason="openai is not installed")
+needs_openai = pytest.mark.skipif(find_spec("aiohttp") is None, reason="aiohttp is not installed")
 
 
 @dataclass
@@ -35,6 +31,8 @@ class Case:
     engine: Engine
     ahead: int
     left_behind: Callable[[], bool] = lambda: False
+    goes_on: bool = False
+    """It has a model that can go on with an answer that was cut off."""
 
 
 def requests(count: int, **sampling: Any) -> list[Request]:
@@ -71,48 +69,23 @@ def openai_case() -> Iterator[Case]:
         )
 
 
-def vllm_server_case(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    arguments = ["--model", model, "--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(port)]
-    # The CPU build cannot go on with a seeded request whose prompt was split.
-    arguments += ["--enforce-eager", "--no-enable-chunked-prefill", "--max-num-seqs", "8"]
-    # What the in-process engine has set for itself is not for a server.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("VLLM_")}
-    environment |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
-    log = (tmp_path_factory.mktemp("server") / "server.log").open("w+b")
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *arguments]
-    server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 240
-        while not _answers(f"http://127.0.0.1:{port}/health"):
-            if server.poll() is not None or time.monotonic() > deadline:
-                log.seek(0)
-                pytest.fail(f"the vLLM server did not start:\n{log.read().decode()[-3000:]}")
-            time.sleep(0.5)
-        yield Case(engine("openai", "tiny", base_url=f"http://127.0.0.1:{port}/v1", concurrency=4), ahead=8)
-    finally:
-        server.terminate()
-        server.wait(30)
-        log.close()
+def vllm_server_case(model: str) -> Iterator[Case]:
+    options = {"max_num_seqs": 8, "concurrency": 4, "env": {"VLLM_CPU_KVCACHE_SPACE": "1"}}
+    options["engine_kwargs"] = {"kv_cache_memory_bytes": 1 << 28}
+    yield Case(engine("vllm_server", model, **options), ahead=8 + 1, left_behind=_a_server_lives, goes_on=True)
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=2):
-            return True
-    except OSError:
-        return False
+def _a_server_lives() -> bool:
+    return bool(subprocess.run(["pgrep", "-f", "vllm.entrypoints.openai.api_server --model .*tiny_model"]).stdout)
 
 
 def hf_case(model: str) -> Iterator[Case]:
-    yield Case(engine("hf", model, batch_size=4), ahead=4)
+    yield Case(engine("hf", model, batch_size=4), ahead=4, goes_on=True)
 
 
 def vllm_case(model: str) -> Iterator[Case]:
     options = {"max_num_seqs": 4, "engine_kwargs": {"kv_cache_memory_bytes": 1 << 28}}
-    yield Case(engine("vllm", model, **options), ahead=4 + 1, left_behind=_engine_core_lives)
+    yield Case(engine("vllm", model, **options), ahead=4 + 1, left_behind=_engine_core_lives, goes_on=True)
 
 
 def _engine_core_lives() -> bool:
@@ -135,7 +108,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         "openai": openai_case,
         "hf": lambda: hf_case(request.getfixturevalue("tiny_model")),
         "vllm": lambda: vllm_case(request.getfixturevalue("tiny_model")),
-        "vllm_server": lambda: vllm_server_case(request.getfixturevalue("tiny_model"), tmp_path_factory),
+        "vllm_server": lambda: vllm_server_case(request.getfixturevalue("tiny_model")),
     }
     yield from makers[request.param]()
 
@@ -147,12 +120,17 @@ class Outcome:
     answered: list[tuple[Request, Completion]]
     most_ahead: int
     slept_without_work: bool
+    whole: Completion | None
+    """A greedy answer of so many tokens twice over, where the engine goes on."""
+    gone_on: Completion | None
+    """The same, cut off after half of them and gone on with."""
 
 
 @pytest.fixture(scope="module")
 def outcome(case: Case) -> Outcome:
-    """Thirty requests with "nothing yet" in front, in between, and while nothing is in flight."""
+    """Thirty requests with "nothing yet" in front, in between, and while nothing is in flight; at last one in parts."""
     asked = requests(30)
+    extra: dict[str, Completion] = {}
     drawn = yielded = most_ahead = 0
     slept = False
 
@@ -172,12 +150,26 @@ def outcome(case: Case) -> Outcome:
             drawn += 1
             most_ahead = max(most_ahead, drawn - yielded)
             yield request
+        if case.goes_on:
+            yield from in_two_parts()
+
+    def in_two_parts() -> Iterator[Request | None]:
+        whole = replace(requests(1, temperature=0.0, max_tokens=2 * MAX_TOKENS)[0], key="whole")
+        half = replace(requests(1, temperature=0.0)[0], key="half")
+        yield from (whole, half)
+        while len(extra) < 2:
+            yield None
+        prefix = extra["half"].text
+        yield replace(whole, key="rest", prefix=prefix, prefix_tokens=extra["half"].completion_tokens or 0)
 
     answered = []
-    for pair in case.engine(stream()):
-        yielded += 1
-        answered.append(pair)
-    return Outcome(answered, most_ahead, slept)
+    for request, completion in case.engine(stream()):
+        if request.key.startswith("k"):
+            yielded += 1
+            answered.append((request, completion))
+        else:
+            extra[request.key] = completion
+    return Outcome(answered, most_ahead, slept, extra.get("whole"), extra.get("rest"))
 
 
 def test_every_request_is_answered_exactly_once(outcome: Outcome) -> None:
@@ -203,6 +195,19 @@ def test_a_completion_says_why_it_ended_and_what_it_cost(outcome: Outcome) -> No
     cut = [c for _, c in outcome.answered if c.finish_reason == "length"]
     assert cut
     assert {c.completion_tokens for c in cut} == {MAX_TOKENS}
+
+
+def test_an_answer_that_was_cut_off_goes_on_as_if_it_had_not_been(case: Case, outcome: Outcome) -> None:
+    if not case.goes_on:
+        pytest.skip("there is no model in it")
+    whole, gone_on = outcome.whole, outcome.gone_on
+    assert whole is not None
+    assert gone_on is not None
+    assert gone_on.error is None
+    assert gone_on.text == whole.text
+    assert (gone_on.prefix_tokens, gone_on.completion_tokens) == (MAX_TOKENS, MAX_TOKENS)
+    assert gone_on.finish_reason == whole.finish_reason == "length"
+    assert gone_on.prompt_tokens == (whole.prompt_tokens or 0) + MAX_TOKENS
 
 
 def test_closing_early_leaves_nothing_behind_and_the_engine_starts_again(case: Case) -> None:

@@ -1,4 +1,4 @@
-"""What only the real vLLM can show: Ctrl-C, a killed parent, one bad request, an argument that it lacks."""
+"""What only the real vLLM can show: Ctrl-C, deaths of all kinds, one bad request, an argument that it lacks."""
 
 import os
 import signal
@@ -110,6 +110,80 @@ def test_a_killed_parent_takes_its_engine_with_it(program: subprocess.Popen[str]
     _read_until(program, "k8")
     os.kill(program.pid, signal.SIGKILL)
     assert _gone(program.pid, 15)
+
+
+DYING = """
+import multiprocessing, os, signal, sys
+from tracegen.engines.vllm import vllm
+from tracegen.records import Request
+
+def requests():
+    for number in range(24):
+        sampling = {"max_tokens": 40, "seed": number, "ignore_eos": True, "temperature": 1.0}
+        yield Request(f"k{number}", "p", "t", 0, ({"role": "user", "content": f"count to {number}"},), sampling)
+
+if __name__ == "__main__":
+    small = {"kv_cache_memory_bytes": 1 << 28}
+    kill_at = int(sys.argv[2])
+    for done, (request, completion) in enumerate(vllm(requests(), model=sys.argv[1], max_num_seqs=4, engine_kwargs=small)):
+        print(request.key, completion.error, repr(completion.text), flush=True)
+        if done == kill_at:
+            for process in multiprocessing.active_children():
+                if process.name.startswith("EngineCore"):
+                    os.kill(process.pid, signal.SIGKILL)
+"""
+
+
+@pytest.mark.soak
+def test_an_engine_that_is_killed_from_outside_is_built_again_and_its_seeds_hold(
+    tiny_model: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "dying.py"
+    script.write_text(DYING, "utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("VLLM_")}
+    environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1"
+    lines, said = [], []
+    for kill_at in (5, 1000):
+        command = [sys.executable, str(script), tiny_model, str(kill_at)]
+        ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+        lines.append(sorted(ran.stdout.splitlines()))
+        said.append(ran.stderr)
+    assert lines[0] == lines[1]
+    assert len(lines[0]) == 24
+    assert all(line.split()[1] == "None" for line in lines[0])
+    assert said[0].count("vLLM died: ") == said[0].count("unfinished requests go on") == 1
+    assert "died" not in said[1]
+
+
+def _resident() -> int:
+    """Megabytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
+def test_a_request_that_kills_the_model_is_set_aside_and_the_others_come_out_as_ever(
+    tiny_model: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    small = {"kv_cache_memory_bytes": 1 << 28, "enable_prefix_caching": False}
+    # The CPU build dies of a request with a seed whose prompt takes more than one step.
+    deadly = small | {"enable_chunked_prefill": True, "max_num_batched_tokens": 64}
+    asked = [
+        Request(f"k{number}", "p", "t", 0, ({"role": "user", "content": content},), {"max_tokens": 9, "seed": number})
+        for number, content in enumerate(["hi", "x" * 200])
+    ]
+    for _, undisturbed in vllm(asked[:1], model=tiny_model, engine_kwargs=small):
+        before = _resident()
+    found, after = {}, 0
+    for request, completion in vllm(asked, model=tiny_model, engine_kwargs=deadly):
+        found[request.key] = completion
+        after = max(after, _resident())
+    assert found["k0"].text == undisturbed.text
+    assert "killed the engine" in (found["k1"].error or "")
+    assert "CPU Generator" in (found["k1"].error or "")
+    # Three models were built in the place of the first; the cache of one alone takes 256 MB.
+    assert after - before < 150
+    out, err = capfd.readouterr()
+    assert "SchedulerOutput" not in out + err
+    assert err.count("vLLM died: RuntimeError") == 3
 
 
 def request(**sampling: object) -> Request:

@@ -164,7 +164,7 @@ class Serving:
     def _said(self) -> str:
         """The last line that it printed."""
         lines = self._log.read_bytes()[self._began :].decode(errors="replace").split("\n")
-        return next((line.strip()[-200:] for line in reversed(lines) if line.strip()), "nothing yet")
+        return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "nothing yet")
 
 
 def arguments(model: str, options: Mapping[str, Any]) -> list[str]:
