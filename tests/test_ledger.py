@@ -1,6 +1,7 @@
 """The ledger: durable before looked at, repaired after a crash, at most one finished row a key."""
 
 import errno
+import hashlib
 import json
 import os
 import threading
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracegen import sample as sampling_stage
-from tracegen.ledger import Ledger, best, read, sample_key, segments
+from tracegen.ledger import Ledger, best, read, sample_key, sample_keys, segments
 from tracegen.records import TracegenError, UsageError
 
 
@@ -86,6 +87,70 @@ def test_a_larger_budget_reopens_only_what_was_cut_off(tmp_path):
     with Ledger(tmp_path) as ledger:
         assert [ledger.has(key, 100) for key in ("done", "cut", "failed")] == [True, True, False]
         assert [ledger.has(key, 101) for key in ("done", "cut", "failed")] == [True, False, False]
+
+
+def test_a_forced_answer_counts_at_its_own_budget_and_the_partial_under_it_stays(tmp_path):
+    write(tmp_path, [row("a", "<think>so far", finish="length", completion_tokens=100)])
+    with Ledger(tmp_path) as ledger:
+        assert not ledger.has("a", 100, forced=True)
+    write(tmp_path, [row("a", "<think>so far</think> 4", forced=True, prefix_tokens=100, completion_tokens=5)])
+    with Ledger(tmp_path) as ledger:
+        assert ledger.has("a", 100)
+        assert ledger.has("a", 100, forced=True)
+        assert not ledger.has("a", 101)
+        assert ledger.partial("a")["text"] == "<think>so far"
+    assert [found["forced"] for found in best(tmp_path)] == [True]
+    write(tmp_path, [row("a", "<think>so far and on</think> 5", max_tokens=200)])
+    with Ledger(tmp_path) as ledger:
+        assert ledger.has("a", 10**9, forced=True)
+        assert ledger.partial("a") is None
+    assert [found["text"] for found in best(tmp_path)] == ["<think>so far and on</think> 5"]
+
+
+def test_the_longest_partial_is_gone_on_from_whatever_came_last(tmp_path):
+    def cut(text, tokens, **more):
+        return row("a", text, finish="length", completion_tokens=tokens, **more)
+
+    write(tmp_path, [cut("first", 50), cut("longest", 30, max_tokens=150, prefix_tokens=50)])
+    write(tmp_path, [cut("began anew", 60, max_tokens=200)])
+    with Ledger(tmp_path) as ledger:
+        assert ledger.partial("a")["text"] == "longest"
+        assert list(ledger.commit([cut("own", 20, max_tokens=300, prefix_tokens=80)]))
+        assert ledger.partial("a")["text"] == "own"
+        assert ledger.partial("b") is None
+
+
+def test_what_a_start_found_is_said_in_one_sentence(tmp_path):
+    write(tmp_path, [row("a"), row("b", finish="length"), row("c", forced=True), row("d", error="down", finish=None)])
+    with segments(tmp_path)[0].open("ab") as file:
+        file.write(b'{"key": "e", "text": "half a li')
+    with Ledger(tmp_path) as ledger:
+        said = ledger.found.sentence()
+    assert said == (
+        "found 4 answers in 1 segment (1 finished, 1 cut off, 1 forced, 1 failed); "
+        "cut off 31 bytes of an unfinished line, left by a crash."
+    )
+    with Ledger(tmp_path / "empty") as ledger:
+        assert ledger.found.sentence() == ""
+
+
+def test_the_same_key_twice_in_one_group_is_stored_as_often_as_it_is_worth(tmp_path):
+    rows = [row("a", error="down", finish=None), row("a", "cut", finish="length"), row("a", "again", finish="length")]
+    with Ledger(tmp_path) as ledger, ledger.writing() as pen:
+        for found in [*rows, row("a", "whole", max_tokens=200), row("a", "too late", max_tokens=200)]:
+            pen.put(found)
+        pen.flush()
+        assert [found["text"] for found in pen.durable()] == ["text", "cut", "whole"]
+
+
+def test_keys_of_all_samples_are_those_of_each(tmp_path):
+    sampling = {"temperature": 0.8, "stop": ["ä", "\n"], "max_tokens": 3, "top_p": None}
+    shared = {"model": {"b": 1, "a": "\ud800"}, "messages": [{"role": "user", "content": 'q"ä'}], "seed": 7}
+    key_of = sample_keys(**shared, sampling=sampling)
+    assert [key_of(n) for n in (0, 11)] == [sample_key(**shared, sampling=sampling, sample=n) for n in (0, 11)]
+    identity = shared | {"sampling": {"temperature": 0.8, "stop": ["ä", "\n"]}, "sample": 11}
+    whole = json.dumps(identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert key_of(11) == hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def test_nothing_is_handed_on_before_the_fsync_that_covers_its_line(tmp_path, monkeypatch):
