@@ -19,7 +19,7 @@ NEEDED_FOR = {
     "peft": ("training with LoRA", "train"),
     "datasets": ("sources and benchmarks from the Hub, training", "train"),
     "gguf": ("the embedded model", "embedded"),
-    "openai": ("engine openai: any OpenAI-compatible server", "openai"),
+    "aiohttp": ("engines openai and batch_api: OpenAI-compatible servers", "openai"),
     "reasoning-gym": ("source and verifier gym", "gym"),
     "math-verify": ("verifier math", "part of tracegen itself"),
 }

@@ -9,7 +9,7 @@ from fake_server import FakeServer, Reply, answer
 from tracegen.engines.openai import openai
 from tracegen.records import Completion, Request, TracegenError, UsageError
 
-pytest.importorskip("openai")
+pytest.importorskip("aiohttp")
 
 
 def requests(count: int, **sampling: Any) -> list[Request]:
@@ -60,10 +60,12 @@ def test_the_reasoning_channel_and_the_usage_come_back(field: str) -> None:
     assert completion == Completion("4", "because", "length", prompt_tokens=9, completion_tokens=5)
 
 
-def test_content_may_be_null_and_reasoning_blank() -> None:
-    with FakeServer(lambda body: {"text": None, "reasoning": "", "completion_tokens": 0}) as server:
+def test_an_empty_answer_is_asked_again_and_then_taken_at_its_word_with_what_all_tries_cost() -> None:
+    with FakeServer(lambda body: {"text": None, "reasoning": "", "completion_tokens": 2}) as server:
         completion = ask(server, requests(1))["k0"]
+        assert len(server.requests()) == 3
     assert (completion.text, completion.reasoning, completion.error) == ("", None, None)
+    assert completion.completion_tokens == 6
 
 
 @pytest.mark.parametrize("failure", [{"status": 500}, {"status": 429}, {"status": 409}, {"reset": True}])
@@ -95,15 +97,15 @@ def test_retry_after_is_honoured_by_all_that_have_not_been_sent() -> None:
     assert sent[1] - sent[0] >= 1
 
 
-def test_a_wait_longer_than_the_timeout_is_not_waited_for() -> None:
+def test_a_wait_longer_than_the_patience_ends_the_run_and_says_how_long_it_would_be() -> None:
     with FakeServer(lambda body: {"status": 429, "retry_after": 3600}) as server:
-        error = ask(server, requests(1))["k0"].error
-    assert error
-    assert "retry after 3600 s" in error
+        with pytest.raises(TracegenError, match=r"asks to wait for 3\d\d\d s .* the same command"):
+            ask(server, requests(5))
+        assert len(server.requests()) <= 5
 
 
 def test_a_request_that_waits_for_another_try_holds_no_slot() -> None:
-    with FakeServer(failing({"status": 429})) as server:
+    with FakeServer(failing({"status": 500})) as server:
         order = list(ask(server, requests(2), concurrency=1))
         bodies = [body["messages"][0]["content"] for body in server.requests()]
     assert bodies[:2] == ["problem 0", "problem 1"]
@@ -111,10 +113,18 @@ def test_a_request_that_waits_for_another_try_holds_no_slot() -> None:
 
 
 def test_retries_end_with_an_error_that_says_so() -> None:
-    with FakeServer(lambda body: {"status": 503, "message": "busy"}) as server:
+    with FakeServer(lambda body: {"status": 500, "message": "broken"}) as server:
         error = ask(server, requests(1), max_retries=1)["k0"].error
         assert len(server.requests()) == 2
-    assert error == "503 busy; given up after 2 tries"
+    assert error == "500 broken; given up after 2 tries"
+
+
+def test_nothing_but_refusals_ends_the_run_after_the_patience() -> None:
+    with FakeServer(lambda body: {"status": 503, "message": "busy"}) as server:
+        start = time.monotonic()
+        with pytest.raises(TracegenError, match=r"nothing but failures for \d s .*503 busy.* the same command"):
+            ask(server, requests(5), patience=1.5, max_retries=0)
+    assert 1.5 < time.monotonic() - start < 8
 
 
 def test_a_refused_request_is_an_error_of_its_own_and_not_tried_again() -> None:
@@ -130,12 +140,23 @@ def test_a_refused_request_is_an_error_of_its_own_and_not_tried_again() -> None:
     assert completions["k2"].text
 
 
-@pytest.mark.parametrize("raw", ["<html>hello</html>", "{}", '{"choices": []}', '{"choices": [{}]}', "[1]"])
-def test_an_answer_of_another_shape_is_not_a_crash(raw: str) -> None:
+@pytest.mark.parametrize("raw", ["<html>hello</html>", '{"choices": [{"mess', "{}", '{"choices": []}', "[1]"])
+def test_an_answer_of_another_shape_is_tried_again_and_then_an_error(raw: str) -> None:
+    with FakeServer(failing({"raw": raw})) as server:
+        assert ask(server, requests(1))["k0"].error is None
     with FakeServer(lambda body: {"raw": raw}) as server:
-        completion = ask(server, requests(1))["k0"]
+        completion = ask(server, requests(1), max_retries=1)["k0"]
+        assert len(server.requests()) == 2
     assert completion.text == ""
-    assert (completion.error is None) == (raw == '{"choices": [{}]}')
+    assert completion.error
+    assert "given up after 2 tries" in completion.error
+
+
+def test_an_error_inside_a_200_is_an_error() -> None:
+    with FakeServer(lambda body: {"raw": '{"error": {"message": "the model is overloaded", "code": 502}}'}) as server:
+        error = ask(server, requests(1), max_retries=0)["k0"].error
+    assert error
+    assert "the model is overloaded" in error
 
 
 def test_a_refused_key_names_the_variable_and_never_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,13 +231,13 @@ def test_a_server_that_vanishes_stops_the_run() -> None:
                 server.stop()
             yield request
 
-    with server, pytest.raises(TracegenError, match="any more"):
-        list(openai(stream(), model="fake", base_url=server.base_url, concurrency=1, max_retries=1))
+    with server, pytest.raises(TracegenError, match="nothing but failures.*no connection"):
+        list(openai(stream(), model="fake", base_url=server.base_url, concurrency=1, patience=1))
 
 
 def test_concurrency_is_reached_and_never_exceeded() -> None:
     with FakeServer(latency=0.05) as server:
-        ask(server, requests(100), concurrency=16)
+        ask(server, requests(100), concurrency=16, max_concurrency=16)
         assert server.max_in_flight == 16
 
 
@@ -230,7 +251,7 @@ def test_a_slow_consumer_does_not_hold_up_what_is_in_flight_nor_is_it_flooded() 
             yield request
 
     with FakeServer(latency=0.2) as server:
-        completions = openai(stream(), model="fake", base_url=server.base_url, concurrency=4)
+        completions = openai(stream(), model="fake", base_url=server.base_url, concurrency=4, max_concurrency=4)
         next(completions)
         time.sleep(0.6)
         answered = sum(entry["event"] == "answered" for entry in server.log)
@@ -258,7 +279,13 @@ def test_a_proxy_in_the_environment_does_not_stand_between_us_and_loopback(monke
 
 
 @pytest.mark.parametrize(
-    ("options", "says"), [({"base_url": "localhost:8000"}, "base_url such as"), ({"concurrency": 0}, "at least 1")]
+    ("options", "says"),
+    [
+        ({"base_url": "localhost:8000"}, "base_url such as"),
+        ({"base_url": []}, "base_url such as"),
+        ({"concurrency": 0}, "at least 1"),
+        ({"concurrency": 8, "max_concurrency": 4}, "below concurrency"),
+    ],
 )
 def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any], says: str) -> None:
     options = {"model": "m", "base_url": "http://127.0.0.1:9/v1"} | options

@@ -1,210 +1,285 @@
-"""One OpenAI-compatible server: the check before the first request, and one request with its tries.
+"""One OpenAI-compatible server: the check before the first request, and one try of one request.
 
-`Server.ask` never raises for what concerns one request: that becomes `Completion(error=...)`. It raises TracegenError
-for what concerns them all: a refused key, an unknown model, an empty account, a server that is gone.
+`Server.once` gives a Completion or raises a Failure, which says whether another try is worth it. It raises
+TracegenError for what concerns all requests: a refused key, an unknown model, an empty account, a parameter that only
+the recipe can decide on.
 """
 
 import asyncio
-import random
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from time import time
-from types import TracebackType
-from typing import Any
-from urllib.parse import urlsplit
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-import openai
-
+from tracegen.engines._answers import read, read_events
+from tracegen.engines._continuing import Continuing
+from tracegen.engines._flow import Flow
+from tracegen.engines._http import Failure, Http, is_local, message, retry_after, used_up
+from tracegen.engines._quirks import Quirks
+from tracegen.engines._template import count
+from tracegen.format import written
 from tracegen.records import Completion, Request, TracegenError
 
-__all__ = ["Server"]
+__all__ = ["Job", "Server", "Settings"]
 
-_LOOPBACK = ("localhost", "127.", "::1")
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
-"""Seconds; the wait doubles from one try to the next (the openai package's first wait, and a minute's rate limit)."""
-_CHECK_TIMEOUT = 30.0
+_REFUSED, _AGAIN, _NOT_A_BODY = (429, 503, 529), (408, 409, 425), (400, 405, 415, 422, 501)
+_LONG = 4096
+"""Tokens of an answer from which on a connection to elsewhere would stay silent for minutes: it is streamed."""
+_EMPTY_TRIES = 2
+"""So often an answer without any text is asked for again; then it is what the model has to say."""
 
 
-@dataclass(slots=True)
-class Server:
-    """A connection pool and the tries of all requests; lives inside one event loop."""
+@dataclass(frozen=True)
+class Settings:
+    """What the recipe says of all the servers of an engine."""
 
     model: str
-    base_url: str
+    endpoint: Literal["chat", "completions"]
+    stream: bool | Literal["auto"]
+    tokenizer: str | None
+    drop: frozenset[str]
     key: str | None = field(repr=False)
     key_env: str | None
-    concurrency: int
-    timeout: float
-    max_retries: int
-    extra_body: dict[str, Any]
-    asked: int = 0
-    """Requests handed to `ask`; counted by the caller, in its own thread."""
-    _settled: int = 0
-    """Requests that are done, or wait for another try; changed in the event loop only."""
-    _resume: float = 0.0
-    """Nothing is sent before this time of the loop's clock: the server's Retry-After."""
-    _heard: float = 0.0
-    """When the server last answered anything."""
-    _client: Any = None
-    _slots: Any = None
+    extra_body: Mapping[str, Any]
 
-    @property
-    def room(self) -> int:
-        """How many more requests can be sent at once."""
-        return self.concurrency - (self.asked - self._settled)
-
-    async def __aenter__(self) -> "Server":
-        limits = openai.DEFAULT_CONNECTION_LIMITS
-        loopback = (urlsplit(self.base_url).hostname or "").startswith(_LOOPBACK)
-        self._client = openai.AsyncOpenAI(
-            base_url=self.base_url,
-            # Without a key of its own the package would send OPENAI_API_KEY to whatever server this is.
-            api_key=self.key or "none",
-            max_retries=0,
-            # `asyncio.timeout` bounds a whole try; the client would bound the silence between two reads.
-            timeout=None,
-            http_client=openai.DefaultAioHttpClient(
-                limits=type(limits)(max_connections=self.concurrency, max_keepalive_connections=self.concurrency),
-                trust_env=not loopback,
-            ),
-        )
-        self._slots = asyncio.Semaphore(self.concurrency)
-        return self
-
-    async def __aexit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._client.close()
-
-    async def check(self) -> None:
-        """Refuse a server that is down, refuses the key, or lists its models without ours."""
-        try:
-            async with asyncio.timeout(_CHECK_TIMEOUT):
-                listing = await self._client.get("/models", cast_to=object)
-        except (openai.APIConnectionError, TimeoutError):
-            raise TracegenError(f"no server answers at {self.base_url}; start it, or correct base_url.") from None
-        except openai.APIStatusError as error:
-            if error.status_code in (401, 403):
-                raise self._refused(error.status_code) from None
-            return
-        rows = listing.get("data") if isinstance(listing, dict) else None
-        names = [str(row["id"]) for row in rows or [] if isinstance(row, dict) and "id" in row]
-        if names and not any(_same(self.model, name) for name in names):
-            shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-            raise TracegenError(f"the server at {self.base_url} has no model {self.model!r}; it has {shown}.")
-
-    async def ask(self, request: Request) -> Completion:
-        """One request, tried until it is answered or not worth another try."""
-        body = {"model": self.model, "messages": list(request.messages), **request.sampling, **self.extra_body}
-        try:
-            return await self._tries(body)
-        except TracegenError:
-            raise
-        except Exception as error:  # noqa: BLE001
-            return Completion(error=self._sentence(f"{type(error).__name__}: {error}"))
-        finally:
-            self._settled += 1
-
-    async def _tries(self, body: dict[str, Any]) -> Completion:
-        clock = asyncio.get_running_loop().time
-        start, tries = clock(), self.max_retries + 1
-        for number in range(tries):
-            while (pause := self._resume - clock()) > 0:
-                await self._rest(pause + random.uniform(0, 0.1 * pause))
-            async with self._slots:
-                try:
-                    async with asyncio.timeout(self.timeout):
-                        answer = await self._client.post("/chat/completions", cast_to=object, body=body)
-                    self._heard = clock()
-                    return _completion(answer)
-                except openai.APIStatusError as error:
-                    self._heard = clock()
-                    failure, asked_for = f"{error.status_code} {_message(error)}", _retry_after(error)
-                    self._raise_if_for_all(error)
-                    if not (error.status_code in (408, 409, 429) or error.status_code >= 500):
-                        return Completion(error=self._sentence(failure))
-                except TimeoutError:
-                    failure, asked_for = f"no answer within {self.timeout:g} s", None
-                except openai.APIConnectionError as error:
-                    failure, asked_for = f"connection failed ({error.__cause__ or error})", None
-                    if number == self.max_retries and self._heard < start:
-                        raise TracegenError(f"no server answers at {self.base_url} any more.") from None
-            wait = min(_FIRST_WAIT * 2**number, _LONGEST_WAIT) * random.uniform(0.5, 1)
-            if asked_for is not None:
-                if asked_for > self.timeout:
-                    return Completion(error=self._sentence(f"{failure}; retry after {asked_for:g} s, too long to wait"))
-                self._resume, wait = max(self._resume, clock() + asked_for), 0
-            if number < self.max_retries:
-                await self._rest(wait)
-        return Completion(error=self._sentence(f"{failure}; given up after {tries} tries"))
-
-    async def _rest(self, seconds: float) -> None:
-        self._settled += 1
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            self._settled -= 1
-
-    def _raise_if_for_all(self, error: openai.APIStatusError) -> None:
-        if error.status_code == 401:
-            raise self._refused(401) from None
-        if error.status_code == 402:
-            raise TracegenError(f"the account at {self.base_url} is empty (402): {_message(error)}") from None
-        if error.status_code == 404:
-            raise TracegenError(
-                f"{self.base_url}/chat/completions with model {self.model!r} is unknown to the server (404); "
-                "check the model's name, and base_url, which usually ends in /v1."
-            ) from None
-
-    def _refused(self, status: int) -> TracegenError:
-        cure = (
-            f"put a valid key into the environment variable {self.key_env}"
-            if self.key_env
-            else "name the environment variable that holds a key with the option api_key_env"
-        )
-        return TracegenError(f"the server at {self.base_url} refuses the key ({status}); {cure}.")
-
-    def _sentence(self, text: str) -> str:
+    def hide(self, text: str) -> str:
+        """One line, without the key, not too long."""
         text = " ".join(text.split())
         text = text.replace(self.key, "***") if self.key else text
         return text if len(text) <= 300 else text[:297] + "..."
 
 
-def _completion(answer: Any) -> Completion:
-    """The first choice, with the reasoning of either field: `reasoning` (vLLM, OpenRouter), `reasoning_content`."""
-    choices = answer.get("choices") if isinstance(answer, dict) else None
-    if not choices:
-        return Completion(error=f"the server's answer holds no choice: {str(answer)[:200]}")
-    message, usage = choices[0].get("message") or {}, answer.get("usage") or {}
-    return Completion(
-        text=message.get("content") or "",
-        reasoning=message.get("reasoning") or message.get("reasoning_content") or None,
-        finish_reason=choices[0].get("finish_reason"),
-        prompt_tokens=usage.get("prompt_tokens"),
-        completion_tokens=usage.get("completion_tokens"),
-    )
+@dataclass(slots=True, eq=False)
+class Job:
+    """A request with what its tries have brought so far."""
+
+    request: Request
+    tries: int = 0
+    refusals: int = 0
+    waiting_since: float | None = None
+    empty: int = 0
+    partial: str = ""
+    """What a broken stream had brought beyond the request's own prefix."""
+    partial_tokens: int = 0
+    paid: int = 0
+    """Completion tokens of answers that are thrown away."""
+    paid_prompt: int = 0
+    avoid: "Server | None" = None
+
+
+class Server:
+    """One address; `scouted` once a first request has shown how the server takes them."""
+
+    def __init__(self, base_url: str, settings: Settings, http: Http, flow: Flow, quirks: Quirks) -> None:
+        self.base_url, self.settings, self.http, self.flow, self.quirks = base_url, settings, http, flow, quirks
+        self.root = base_url.removesuffix("/v1")
+        self.scouted = False
+        self.scouting_since: float | None = None
+        arguments = settings.extra_body.get("chat_template_kwargs") or {}
+        self.continuing = Continuing(settings.model, self._ask, settings.tokenizer, arguments)
+
+    async def check(self) -> None:
+        """TracegenError for a server that is down, refuses the key, or lists its models without ours."""
+        try:
+            status, payload = await self.http.get(f"{self.base_url}/models")
+        except Failure:
+            raise TracegenError(f"no server answers at {self.base_url}; start it, or correct base_url.") from None
+        if status in (401, 403):
+            raise self._key_refused(status)
+        try:
+            listing = json.loads(payload) if status == 200 else None
+        except ValueError:
+            return
+        rows = listing.get("data") if isinstance(listing, dict) else None
+        names = [str(row["id"]) for row in rows or [] if isinstance(row, dict) and "id" in row]
+        model = self.settings.model
+        if names and not any(_same(model, name) for name in names):
+            shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+            raise TracegenError(f"the server at {self.base_url} has no model {model!r}; it has {shown}.")
+
+    async def once(self, job: Job) -> Completion:
+        """One try. What an earlier stream of the job had brought is gone on with where the server can."""
+        request = job.request
+        going_on = bool(request.prefix or job.partial)
+        if going_on and await self.continuing.find() == "none":
+            if request.forced:
+                where = f"the server at {self.base_url}"
+                return Completion(error=f"{where} cannot go on with a text, so the answer after the thinking is lost")
+            if request.prefix:
+                self.quirks.tell("cannot go on with an answer that was cut off: it is asked anew and paid for whole")
+            going_on, job.partial, job.paid, job.partial_tokens = False, "", job.paid + job.partial_tokens, 0
+        request = replace(
+            request,
+            prefix=request.prefix + job.partial if going_on else "",
+            prefix_tokens=request.prefix_tokens + job.partial_tokens if going_on else 0,
+        )
+        completion = await self._answer(job, request)
+        if going_on:
+            completion = replace(completion, prefix_tokens=request.prefix_tokens - job.partial_tokens)
+        return self._counted(completion, job)
+
+    async def _answer(self, job: Job, request: Request) -> Completion:
+        body, address, held = await self._full(request)
+        max_tokens = body.get("max_tokens")
+        while True:
+            version = self.quirks.version
+            sent = self.quirks.body(body)
+            try:
+                if sent.get("stream"):
+                    completion = await self._streamed(address, sent, max_tokens)
+                else:
+                    completion = await self._whole(address, sent, max_tokens)
+                break
+            except Failure as failure:
+                if failure.partial:
+                    self._keep(job, failure, held)
+                if failure.status not in _NOT_A_BODY or not self.quirks.adapt(body, version, failure.sentence):
+                    raise
+                self.scouting_since = asyncio.get_running_loop().time()
+        if not completion.text and not completion.reasoning and job.empty < _EMPTY_TRIES:
+            job.empty += 1
+            job.paid += completion.completion_tokens or 0
+            job.paid_prompt += completion.prompt_tokens or 0
+            raise Failure("broken", "an answer without any text")
+        return _joined(completion, held, request.prefix) if held else completion
+
+    async def _full(self, request: Request) -> tuple[dict[str, Any], str, str]:
+        """The body with all that the recipe says, where it goes, and what the assistant's turn holds already."""
+        settings, sampling = self.settings, dict(request.sampling)
+        if request.prefix_tokens and "max_tokens" in sampling:
+            sampling["max_tokens"] = max(1, sampling["max_tokens"] - request.prefix_tokens)
+        body: dict[str, Any] = {"model": settings.model}
+        held = ""
+        address = "chat/completions"
+        if settings.endpoint == "completions" or (request.prefix and self.continuing.way in ("ids", "text")):
+            if await self.continuing.find() not in ("ids", "text"):
+                raise TracegenError(
+                    f"the server at {self.base_url} does not render chats (it has no /tokenize), so for "
+                    "endpoint: completions name the model's folder or Hub name with the option tokenizer."
+                )
+            body["prompt"], held = await self.continuing.prompt(request)
+            address = "completions"
+        elif request.prefix:
+            body |= self.continuing.messages(request)
+            held = request.prefix
+        else:
+            body["messages"] = list(request.messages)
+        body |= {name: value for name, value in sampling.items() if name not in settings.drop}
+        if self._streams(sampling.get("max_tokens")):
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
+        extra = settings.extra_body
+        if address == "completions":
+            extra = {name: value for name, value in extra.items() if name != "chat_template_kwargs"}
+        return body | dict(extra), address, held
+
+    def _streams(self, max_tokens: int | None) -> bool:
+        if self.settings.stream == "auto":
+            return not is_local(self.base_url) and (max_tokens or _LONG) >= _LONG
+        return self.settings.stream
+
+    async def _whole(self, address: str, body: Mapping[str, Any], max_tokens: int | None) -> Completion:
+        status, headers, payload = await self.http.post(f"{self.base_url}/{address}", json.dumps(body).encode())
+        if status != 200:
+            raise self._failure(status, headers, payload, address)
+        if (seconds := used_up(headers)) is not None:
+            self.flow.rest(seconds)
+        return read(payload, max_tokens=max_tokens)
+
+    async def _streamed(self, address: str, body: Mapping[str, Any], max_tokens: int | None) -> Completion:
+        async with self.http.stream(f"{self.base_url}/{address}", json.dumps(body).encode()) as response:
+            if response.status != 200:
+                raise self._failure(response.status, response.headers, await response.read(), address)
+            if "json" in response.headers.get("content-type", ""):
+                return read(await response.read(), max_tokens=max_tokens)
+            return await read_events(response, max_tokens=max_tokens)
+
+    async def _ask(self, address: str, body: dict[str, Any]) -> Any:
+        """For `Continuing`: an address that begins with a slash is below the root, not below /v1."""
+        url = f"{self.root}{address}" if address.startswith("/") else f"{self.base_url}/{address}"
+        renamed = self.quirks.body(body) if "max_tokens" in body else body
+        status, headers, payload = await self.http.post(url, json.dumps(renamed).encode())
+        if status == 200:
+            try:
+                return json.loads(payload)
+            except ValueError:
+                raise Failure("final", "the answer is not JSON") from None
+        if status in (404, 405, 501):
+            raise Failure("final", f"{status}", status=status)
+        raise self._failure(status, headers, payload, address)
+
+    def _failure(self, status: int, headers: Mapping[str, str], payload: bytes, address: str) -> Failure:
+        """What a refusal means; raises TracegenError where it concerns every request."""
+        settings, said = self.settings, self.settings.hide(message(payload))
+        sentence = f"{status} {said}"
+        if status == 401:
+            raise self._key_refused(401)
+        if status == 402 or (status == 429 and b"insufficient_quota" in payload):
+            raise TracegenError(f"the account at {self.base_url} is empty ({status}): {said}")
+        if status == 404:
+            raise TracegenError(
+                f"{self.base_url}/{address} with model {settings.model!r} is unknown to the server (404); "
+                "check the model's name, and base_url, which usually ends in /v1."
+            )
+        wait = retry_after(headers) if status == 429 or status >= 500 else None
+        if status in _REFUSED or wait is not None:
+            return Failure("refused", sentence, status=status, retry_after=wait)
+        broken = status in _AGAIN or (status >= 500 and status not in _NOT_A_BODY)
+        return Failure("broken" if broken else "final", sentence, status=status)
+
+    def _key_refused(self, status: int) -> TracegenError:
+        cure = (
+            f"put a valid key into the environment variable {self.settings.key_env}"
+            if self.settings.key_env
+            else "name the environment variable that holds a key with the option api_key_env"
+        )
+        return TracegenError(f"the server at {self.base_url} refuses the key ({status}); {cure}.")
+
+    def _keep(self, job: Job, failure: Failure, held: str) -> None:
+        partial = failure.partial
+        if partial is None or not partial.pieces:
+            return
+        piece = Completion(text=partial.text, reasoning=partial.reasoning or None)
+        text = (
+            _joined(piece, held, job.request.prefix + job.partial).text
+            if held
+            else written(piece.text, piece.reasoning)
+        )
+        job.partial = text.removeprefix(job.request.prefix)
+        job.partial_tokens += partial.pieces
+
+    def _counted(self, completion: Completion, job: Job) -> Completion:
+        """With a count of tokens, whoever counts them, and what earlier tries have cost."""
+        tokens, prompt = completion.completion_tokens, completion.prompt_tokens
+        if tokens is None:
+            tokenizer = self.settings.tokenizer
+            how = (
+                f"by the tokenizer {tokenizer}"
+                if tokenizer
+                else "from the length of the texts (option tokenizer: counts)"
+            )
+            self.quirks.tell(f"does not count tokens; they are counted {'' if tokenizer else 'roughly '}{how}")
+            new = (completion.reasoning or "") + completion.text.removeprefix(job.request.prefix + job.partial)
+            tokens = count(tokenizer, new) if new else 0
+        if prompt is None:
+            prompt = count(self.settings.tokenizer, "\n".join(m["content"] for m in job.request.messages))
+        return replace(
+            completion,
+            completion_tokens=tokens + job.partial_tokens + job.paid,
+            prompt_tokens=prompt + job.paid_prompt,
+        )
+
+
+def _joined(completion: Completion, held: str, prefix: str) -> Completion:
+    """The whole turn as one text: what it held, and what is new, wherever the server put it."""
+    new, thought = completion.text, completion.reasoning
+    if thought and "</think>" in prefix:
+        # A parser that waits for the end of the thinking takes all that follows for thinking.
+        new = thought + new
+    elif thought:
+        new = written(new, f"<think>{thought}").removeprefix("<think>")
+    return replace(completion, text=held + new, reasoning=None)
 
 
 def _same(asked: str, listed: str) -> bool:
     """Servers list `models/x` and take `x`, or take `x:variant` for `x`."""
     return listed == asked or listed.endswith(f"/{asked}") or listed.partition(":")[0] == asked.partition(":")[0]
-
-
-def _message(error: openai.APIStatusError) -> str:
-    body = error.body
-    if isinstance(body, dict):
-        body = body.get("message") or body.get("detail") or body
-    return str(body or error.message)
-
-
-def _retry_after(error: openai.APIStatusError) -> float | None:
-    """Seconds that the server asks to wait (RFC 9110, section 10.2.3: a number or a date)."""
-    value = error.response.headers.get("retry-after")
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except ValueError:
-        return None

@@ -1,104 +1,135 @@
-"""Any OpenAI-compatible server, asked asynchronously with bounded concurrency.
+"""Any OpenAI-compatible server, or several of them, asked asynchronously.
 
 Requests are drawn in the consumer's thread and sent from an event loop in a thread of its own, so that a consumer that
-takes its time never holds up what is in flight. At most `concurrency` requests are in flight, and at most twice as many
-are drawn and not yet handed over (in flight, waiting for another try, or waiting for the consumer).
-Limits: answers are not streamed, so a connection stays silent until the whole answer is there.
+takes its time never holds up what is in flight. How many are in flight follows what the servers can take (`_flow`);
+what a server does not take is found out with its first request (`_quirks`). At most twice as many requests are drawn as
+may be in flight.
+Limits: one model for all servers of an engine, and one key.
 """
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future
-from functools import partial
+from contextlib import ExitStack
 from importlib.util import find_spec
-from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from tracegen.engines._draw import IDLE, draw
-from tracegen.records import Completion, MissingExtra, Request, TracegenError, UsageError
+from tracegen.engines._draw import IDLE, Stream, draw
+from tracegen.records import Completion, MissingExtra, Request, UsageError
+
+if TYPE_CHECKING:
+    from tracegen.engines._aside import Aside
 
 __all__ = ["openai"]
+
+MORE = 4
+"""Without `max_concurrency`, so many times `concurrency` are tried where the server makes more of them."""
 
 
 def openai(
     requests: Iterable[Request | None],
     *,
     model: str,
-    base_url: str,
+    base_url: str | list[str] | dict[str, str],
     api_key_env: str | None = None,
+    endpoint: Literal["chat", "completions"] = "chat",
+    stream: bool | Literal["auto"] = "auto",
+    tokenizer: str | None = None,
     concurrency: int = 64,
+    max_concurrency: int | None = None,
     timeout: float = 600.0,
     max_retries: int = 6,
+    patience: float = 300.0,
+    drop: list[str] | None = None,
     extra_body: Mapping[str, Any] | None = None,
 ) -> Iterator[tuple[Request, Completion]]:
-    """Any OpenAI-compatible server, asynchronous, with bounded concurrency.
+    """Any OpenAI-compatible server, or several with the same model, asynchronous, as fast as they can take it.
 
-    `timeout` is in seconds and covers one try of one request. A try that met 408, 409, 429, 5xx, a broken connection
-    or the timeout is repeated up to `max_retries` times, after the wait that the server asks for (Retry-After) or else
-    after exponentially longer ones.
-    Every name in `sampling` goes into the request's body as it is, and `extra_body` after it.
-    TracegenError if the server is down, refuses the key or has no such model; what was answered by then is yielded.
+    In flight on each server are `concurrency` requests at first, then as many as it can take, up to `max_concurrency`.
+    `timeout` is in seconds and covers one try of one request. A try that met 408, 409, 5xx, a broken connection,
+    nonsense or the timeout is repeated up to `max_retries` times, after longer and longer waits. Refusals (429, 503)
+    and a server that is away cost no tries; where nothing else has come for `patience` seconds, the run stops.
+    `endpoint: completions` sends rendered prompts (by the server's /tokenize, or by `tokenizer`, a model folder or its
+    name); `stream: auto` streams long answers from other machines. Every name in `sampling` goes into the request's
+    body as it is, but for those of `drop`; `extra_body` after it.
+    TracegenError if no server is up, a key is refused or there is no such model; what was answered by then is yielded.
     """
-    _check(base_url, concurrency, api_key_env)
+    urls = _checked(base_url, concurrency, max_concurrency, api_key_env)
     if (drawn := draw(requests)) is None:
         return
-    from anyio.from_thread import start_blocking_portal
-
-    from tracegen.engines._server import Server
+    from tracegen.engines import _flow, _quirks
+    from tracegen.engines._aside import aside
+    from tracegen.engines._http import Http
+    from tracegen.engines._pool import Deliver, Pool
+    from tracegen.engines._server import Server, Settings
 
     key = os.environ[api_key_env] if api_key_env else None
-    server = Server(model, base_url, key, api_key_env, concurrency, timeout, max_retries, dict(extra_body or {}))
-    stream: Iterator[Request | None] | None = drawn[1]
-    done: SimpleQueue[tuple[Request, Future[Completion]]] = SimpleQueue()
-    fatal: TracegenError | None = None
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server):
-        portal.call(server.check)
-        unfinished = 0
-        while True:
-            idle = False
-            while stream and not idle and server.room > 0 and unfinished < 2 * concurrency:
-                try:
-                    request = next(stream)
-                except StopIteration:
-                    stream = None
-                    break
-                if request is None:
-                    idle = True
-                else:
-                    unfinished += 1
-                    server.asked += 1
-                    answer = portal.start_task_soon(server.ask, request)
-                    answer.add_done_callback(partial(_hand_over, done, request))
-            if not unfinished and not stream:
+    without = frozenset(drop or ())
+    settings = Settings(model, endpoint, stream, tokenizer, without, key, api_key_env, dict(extra_body or {}))
+    ceiling = max_concurrency or MORE * concurrency
+
+    http = Http(key, timeout)
+
+    with ExitStack() as stack:
+        flows = [stack.enter_context(_flow.shared(url, model, concurrency, ceiling)) for url in urls]
+
+        def pool(deliver: Deliver) -> Pool:
+            servers = [
+                Server(url, settings, http, flow, _quirks.of(url, model)) for url, flow in zip(urls, flows, strict=True)
+            ]
+            return Pool(servers, http, deliver, max_retries=max_retries, patience=patience)
+
+        other = stack.enter_context(aside(pool))
+        yield from _answers(Stream(drawn[1]), other)
+
+
+def _answers(stream: Stream, other: "Aside") -> Iterator[tuple[Request, Completion]]:
+    pool, waiting = other.pool, deque[tuple[Request, Completion | None]]()
+    drawn = handed_over = 0
+
+    def room() -> bool:
+        appetite = pool.appetite()
+        return not pool.fatal and drawn - pool.ended < appetite and drawn - handed_over < 2 * appetite
+
+    while True:
+        batch = []
+        for request in stream.while_room(room):
+            drawn += 1
+            batch.append(request)
+        if batch:
+            other.put(batch)
+        if not waiting:
+            if drawn == handed_over and (pool.fatal or not stream.more):
                 break
-            try:
-                # A try that ends in a wait frees a slot without a word, so look again from time to time.
-                request, answer = done.get(timeout=IDLE if idle else 10 * IDLE)
-            except Empty:
-                continue
-            unfinished -= 1
-            if isinstance(error := answer.exception(), TracegenError):
-                fatal, stream = fatal or error, None
-            else:
-                yield request, answer.result()
-    if fatal:
-        raise fatal
+            # A try that ends in a wait makes room without a word, so look again from time to time.
+            waiting.extend(other.ended(IDLE if stream.idle else 10 * IDLE))
+        if waiting:
+            handed_over += 1
+            request, completion = waiting.popleft()
+            if completion is not None:
+                yield request, completion
+    if pool.fatal:
+        raise pool.fatal
 
 
-def _hand_over(
-    done: SimpleQueue[tuple[Request, Future[Completion]]], request: Request, answer: Future[Completion]
-) -> None:
-    done.put((request, answer))
-
-
-def _check(base_url: str, concurrency: int, api_key_env: str | None) -> None:
-    if find_spec("openai") is None or find_spec("aiohttp") is None:
-        raise MissingExtra("the openai package, with aiohttp,", "openai")
-    if not base_url.startswith(("http://", "https://")):
-        raise UsageError(f"engine 'openai' needs a base_url such as http://localhost:8000/v1, not {base_url!r}.")
+def _checked(
+    base_url: str | list[str] | dict[str, str], concurrency: int, most: int | None, api_key_env: str | None
+) -> list[str]:
+    """The addresses, or a sentence on what is wrong with the options."""
+    if find_spec("aiohttp") is None:
+        raise MissingExtra("aiohttp", "openai")
+    urls = (
+        [base_url] if isinstance(base_url, str) else list(base_url.values() if isinstance(base_url, dict) else base_url)
+    )
+    for url in urls or [""]:
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"engine 'openai' needs a base_url such as http://localhost:8000/v1, not {url!r}.")
     if concurrency < 1:
         raise UsageError(f"engine 'openai' needs a concurrency of at least 1, not {concurrency}.")
+    if most is not None and most < concurrency:
+        raise UsageError(f"engine 'openai': max_concurrency is {most}, below concurrency, which is {concurrency}.")
     if api_key_env and not os.environ.get(api_key_env):
         raise UsageError(
-            f"the environment variable {api_key_env} is not set; it must hold the key for the server at {base_url}."
+            f"the environment variable {api_key_env} is not set; it must hold the key for the server at {urls[0]}."
         )
+    return list(dict.fromkeys(url.rstrip("/") for url in urls))
