@@ -139,6 +139,8 @@ class _Replica:
                 max_concurrency=self._seats,
                 timeout=_DAY,
                 max_retries=2,
+                # A server of ours that is away for longer is dead, and its death says why.
+                patience=10.0,
             )
             stack.enter_context(closing(asked))  # type: ignore[type-var]
             try:
