@@ -15,13 +15,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tracegen import __version__, held_out, panel, prompts, rundir
-from tracegen.cost import Meter
+from tracegen import __version__, held_out, panel, prices, prompts, rundir
+from tracegen.cost import COLUMNS, Meter
 from tracegen.curate import check_filters
 from tracegen.generate import Asker, check_engine, chosen, shares
 from tracegen.golds import lint
 from tracegen.ledger import read
 from tracegen.models import Model, local, resolve
+from tracegen.problems import prices as problems_prices
 from tracegen.problems import read_problems
 from tracegen.progress import say
 from tracegen.recipe import Options, Recipe, Sampling
@@ -37,7 +38,7 @@ PACKAGES = (
     "trl",
     "peft",
     "datasets",
-    "openai",
+    "aiohttp",
     "math-verify",
     "sympy",
     "ray",
@@ -107,14 +108,16 @@ class Run:
 
     def meter(self) -> Meter:
         """What earlier launches have used of the budget."""
-        prices = {name: teacher.prices for name, teacher in self.recipe.teachers.items() if teacher.prices}
-        as_roles = {f"teacher:{name}": price for name, price in prices.items()}
-        meter = Meter(self.recipe.budget, prices | as_roles | self.judge.prices)
+        known = {name: price.prices for name, teacher in self.recipe.teachers.items() if (price := prices.of(teacher))}
+        as_roles = {f"teacher:{name}": price for name, price in known.items()}
+        beside = self.judge.prices | problems_prices(self.recipe)
+        meter = Meter(self.recipe.budget, known | as_roles | beside, again=f"tracegen run {self.folder}")
         for ledger in ("traces", "eval/traces"):
-            meter.add_earlier(read(self.folder / ledger))
+            meter.add_earlier(read(self.folder / ledger, columns=COLUMNS))
         # Verifiers ask beside the teachers, so their time is no time of its own.
-        for row in chain.from_iterable(map(read, (self.folder / "asked").glob("*"))):
-            meter.add(row)
+        for asked in (self.folder / "asked").glob("*"):
+            for row in read(asked, columns=COLUMNS):
+                meter.add(row)
         return meter
 
     def close(self) -> None:
@@ -160,6 +163,7 @@ def prepare(recipe: Recipe, folder: Path) -> Run:
         prompts.load(teacher.prompt or recipe.prompt)
         check_engine(name, chosen(teacher.engine), teacher.options, teacher.sampling)
     check_schedule(recipe)
+    prices.refuse_blind_cap(recipe.teachers, recipe.budget)
     held_out.check(recipe)
     if recipe.student is not None and recipe.student.trainer and find_spec("trl"):
         from sft.settings import check as check_trainer
