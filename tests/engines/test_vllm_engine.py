@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tracegen.engines.vllm import vllm
-from tracegen.records import Request, TracegenError, UsageError
+from tracegen.records import Completion, Request, TracegenError, UsageError
 
 pytestmark = [pytest.mark.vllm, pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed")]
 
@@ -125,7 +125,8 @@ def requests():
 if __name__ == "__main__":
     small = {"kv_cache_memory_bytes": 1 << 28}
     kill_at = int(sys.argv[2])
-    for done, (request, completion) in enumerate(vllm(requests(), model=sys.argv[1], max_num_seqs=4, engine_kwargs=small)):
+    answers = vllm(requests(), model=sys.argv[1], max_num_seqs=4, engine_kwargs=small)
+    for done, (request, completion) in enumerate(answers):
         print(request.key, completion.error, repr(completion.text), flush=True)
         if done == kill_at:
             for process in multiprocessing.active_children():
@@ -170,8 +171,9 @@ def test_a_request_that_kills_the_model_is_set_aside_and_the_others_come_out_as_
         Request(f"k{number}", "p", "t", 0, ({"role": "user", "content": content},), {"max_tokens": 9, "seed": number})
         for number, content in enumerate(["hi", "x" * 200])
     ]
-    for _, undisturbed in vllm(asked[:1], model=tiny_model, engine_kwargs=small):
-        before = _resident()
+    before, undisturbed = 0, Completion()
+    for _, completion in vllm(asked[:1], model=tiny_model, engine_kwargs=small):
+        before, undisturbed = _resident(), completion
     found, after = {}, 0
     for request, completion in vllm(asked, model=tiny_model, engine_kwargs=deadly):
         found[request.key] = completion
