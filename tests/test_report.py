@@ -73,12 +73,13 @@ def run(tmp_path: Path) -> Path:
         problem = problems[i // 3]
         text = f"<think>\nWe add. {ATTACK}\n</think>\n\nThe answer is {problem.answer}."
         rows.append(COMMON | {"key": f"k{i}", "problem_id": problem.id, "sample": i % 3, "text": text})
-        rows[-1] |= {"completion_tokens": 10 * (i + 1), "seconds": i + 1.0}
+        rows[-1] |= {"completion_tokens": 10 * (i + 1), "seconds": i + 1.0, "time": 1000 + i + 1.0}
         rows[-1]["prompt"] = [{"role": "user", "content": problem.statement}]
         verdict = Verdict(outcome, reason=f"because_{outcome}", key=f"k{i}", verifier="math")  # type: ignore[arg-type]
         history = Verdict("wrong", reason="earlier_gold", key=f"k{i}")
         verdicts += [asdict(history) | {"gold": "other"}, asdict(verdict) | {"gold": gold_hash(problem)}]
-    rows.append(rows[0] | {"key": "k9", "text": "", "error": "the server is gone", "completion_tokens": None})
+    failed = {"key": "k9", "text": "", "error": "the server is gone", "completion_tokens": None, "time": 2001.0}
+    rows.append(rows[0] | failed)
     write_lines(run / "traces" / "0001.jsonl", rows)
     write_lines(run / "verdicts" / "verdicts.jsonl", verdicts)
     trace = {"key": "k2", "problem_id": "p0", "prompt": rows[0]["prompt"], "tokens": 30, "reasoning": ATTACK}
@@ -145,9 +146,19 @@ def test_figures_come_from_the_rows(run: Path) -> None:
     assert "unverifiable 1 16.7 % because_unverifiable 1" in text
     assert "earlier_gold" not in text
     # 7 requests of 100 tokens at 1 dollar a million, 210 tokens at 10 dollars a million; 6 + 1 seconds of two launches
-    assert "60.0 % 700 210 7 30 1 $0.0028" in text
+    assert "60.0 % 700 210 7 30 1 $0.0028 303 $0.0009" in text
     assert "From 2 to 0.25 in 8 steps." in text
     assert "dropped.too_long 0" in text
+
+
+def test_it_says_what_steering_by_verdicts_has_saved(run: Path) -> None:
+    assert "How samples were spent" not in text_of(run)
+    (run / "recipe.3.yaml").write_text(
+        "name: rolls\nschedule: {stop_after: 2}\nteachers: {smol: {model: m, sampling: {n: 8}}}\n"
+    )
+    text = text_of(run)
+    # p0: three samples of 60 tokens together, p1: three of 150; at fixed n 8 · 20 + 8 · 50
+    assert "smol 2 1 1 6 16 210 560 62.5 %" in text
 
 
 def test_the_first_accepted_trace_stands_in_full_and_a_dropped_one_is_cut(run: Path) -> None:

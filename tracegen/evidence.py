@@ -11,12 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tracegen.cost import Meter
+from tracegen import prices
+from tracegen.bill import COLUMNS, Bill, per_verified
 from tracegen.format import split
 from tracegen.generate import parse
 from tracegen.ledger import best, read
 from tracegen.panel import decide
-from tracegen.recipe import Budget, Prices
+from tracegen.recipe import Schedule, Teacher
 from tracegen.records import Problem, UsageError
 from tracegen.redact import safe_recipe, without_secrets
 from tracegen.verdicts import present
@@ -35,6 +36,12 @@ class Seen(NamedTuple):
     status: str
     outcome: str
     reason: str
+    forced: bool
+
+    @property
+    def whole(self) -> bool:
+        """Neither cut off nor out of shape."""
+        return self.status not in ("truncated", "malformed")
 
 
 def traces(run: Path, problems: Mapping[str, Problem]) -> Iterator[Seen]:
@@ -47,34 +54,77 @@ def traces(run: Path, problems: Mapping[str, Problem]) -> Iterator[Seen]:
         # Under another gold answer than the present one, or by another panel, a verdict is history.
         verdict = decide(verdicts(trace.key, trace.problem_id))
         outcome, reason = (verdict.outcome, verdict.reason) if verdict else ("not judged", "")
-        yield Seen(trace.problem_id, trace.teacher, trace.tokens, trace.status, outcome, reason)
+        yield Seen(trace.problem_id, trace.teacher, trace.tokens, trace.status, outcome, reason, trace.forced)
 
 
 def teachers(run: Path, teachers: Mapping[str, Any], traces: Sequence[Seen]) -> Iterator[dict[str, Any]]:
     """One row per teacher, with everything it was paid for: failures and answers that were continued count too."""
-    prices = {name: Prices(**teacher["prices"]) for name, teacher in teachers.items() if teacher.get("prices")}
-    used: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in read(run / "traces"):
-        names = ("teacher", "model", "revision", "prompt_tokens", "completion_tokens", "seconds", "error")
-        used[row["teacher"]].append({name: row[name] for name in names})
-    for name, rows in used.items():
-        meter = Meter(Budget.model_validate({}), prices)
-        meter.add_earlier(rows)
-        outcomes = Counter(trace.outcome for trace in traces if trace.teacher == name)
-        output = sum(row["completion_tokens"] or 0 for row in rows)
+    recipes = {name: Teacher.model_validate(teacher) for name, teacher in teachers.items()}
+    found = {name: price for name, teacher in recipes.items() if (price := prices.of(teacher))}
+    bill = Bill({name: price.prices for name, price in found.items()})
+    latest: dict[str, dict[str, Any]] = {}
+    continued: Counter[str] = Counter()
+    for row in read(run / "traces", columns=(*COLUMNS, "revision", "prefix_tokens")):
+        bill.add(row)
+        latest[row["teacher"]] = row
+        continued[row["teacher"]] += bool(row.get("prefix_tokens"))
+    for name, spent in bill.teachers.items():
+        own = [trace for trace in traces if trace.teacher == name]
+        outcomes = Counter(trace.outcome for trace in own)
         yield {
             "teacher": name,
-            "model": rows[-1]["model"],
-            "revision": rows[-1]["revision"],
-            "traces": outcomes.total(),
-            "failed": sum(row["error"] is not None for row in rows),
+            "model": latest[name]["model"],
+            "revision": latest[name]["revision"],
+            "traces": len(own),
+            "failed": spent.failed,
+            "continued": continued[name],
+            "forced": sum(trace.forced for trace in own),
             "right": outcomes["right"],
             "judged": outcomes["right"] + outcomes["wrong"],
-            "input": meter.tokens - output,
-            "output": output,
-            "seconds": meter.seconds,
-            "usd": meter.usd if name in prices else None,
+            "input": spent.input,
+            "output": spent.output,
+            "seconds": spent.seconds,
+            "usd": spent.usd,
+            "price": found[name].source if name in found else None,
+            "per_verified": per_verified(spent, outcomes["right"]),
         }
+
+
+def spending(recipe: Mapping[str, Any], traces: Sequence[Seen]) -> list[dict[str, Any]]:
+    """What verdicts that steer have saved, a row per teacher; nothing where every problem gets the same samples.
+
+    `fixed_tokens`: what `sampling.n` samples of each problem that was asked would have taken, at the mean length of the
+    problem's own samples.
+    """
+    schedule = Schedule.model_validate(recipe.get("schedule") or {})
+    asked = {name: Teacher.model_validate(teacher) for name, teacher in (recipe.get("teachers") or {}).items()}
+    enough = schedule.stop_after or 1
+    right = Counter(trace.problem for trace in traces if trace.outcome == "right" and trace.whole)
+    found = []
+    for name, teacher in asked.items():
+        if schedule.stop_after is None and teacher.after is None:
+            continue
+        lengths: dict[str, list[int]] = defaultdict(list)
+        for trace in traces:
+            if trace.teacher == name:
+                lengths[trace.problem].append(trace.tokens)
+        tokens = sum(map(sum, lengths.values()))
+        fixed = sum(teacher.sampling.n * sum(those) / len(those) for those in lengths.values())
+        solved = sum(right[problem] >= enough for problem in lengths)
+        found.append(
+            {
+                "teacher": name,
+                "problems": len(lengths),
+                "solved": solved,
+                "unsolved": len(lengths) - solved,
+                "samples": sum(map(len, lengths.values())),
+                "fixed_samples": teacher.sampling.n * len(lengths),
+                "tokens": tokens,
+                "fixed_tokens": round(fixed),
+                "saved": 1 - tokens / fixed if fixed else 0.0,
+            }
+        )
+    return found
 
 
 def funnel(run: Path) -> dict[str, Any]:

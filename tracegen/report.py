@@ -60,6 +60,7 @@ def report(run: Path) -> Path:
         problems=problems,
         traces=traces,
         teachers=list(evidence.teachers(run, recipe.get("teachers") or {}, traces)),
+        spending=evidence.spending(recipe, traces),
         outcomes={name: [trace for trace in traces if trace.outcome == name] for name in OUTCOMES},
         statuses=Counter(trace.status for trace in traces),
         reasons=lambda seen: Counter(trace.reason for trace in seen if trace.reason).most_common(3),
