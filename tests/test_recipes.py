@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tracegen import prompts, recipe, registry, shipped
+from tracegen.problems import source_of
 from tracegen.records import Problem
 
 SOURCE_TREE = Path(shipped.__file__).parents[1]
@@ -17,7 +18,10 @@ PROBLEM = Problem(id="p", statement="What is 17 + 25?", answer="42")
 def test_a_recipe_names_only_what_is_on_the_shelves(path: Path) -> None:
     found = recipe.load(path)
     assert found.name == path.stem
-    registry.bind("source", found.problems.source, found.problems.options)
+    source = source_of(found)
+    registry.bind("source", source.name, source.options)
+    if source.asked and source.asked.engine != "auto":
+        registry.bind("engine", source.asked.engine, source.asked.options)
     for name, options in found.verifiers.items():
         registry.bind("verifier", name, options.options)
     for name, options in found.filters.items():

@@ -112,11 +112,11 @@ class Run:
         as_roles = {f"teacher:{name}": price for name, price in known.items()}
         beside = self.judge.prices | problems_prices(self.recipe)
         meter = Meter(self.recipe.budget, known | as_roles | beside, again=f"tracegen run {self.folder}")
-        for ledger in ("traces", "eval/traces"):
+        for ledger in ("asked/source", "traces", "eval/traces"):
             meter.add_earlier(read(self.folder / ledger, columns=COLUMNS))
         # Verifiers ask beside the teachers, so their time is no time of its own.
         for asked in (self.folder / "asked").glob("*"):
-            for row in read(asked, columns=COLUMNS):
+            for row in read(asked, columns=COLUMNS) if asked.name != "source" else ():
                 meter.add(row)
         return meter
 

@@ -24,13 +24,16 @@ from typing import Any, NamedTuple
 from tracegen import held_out, registry, rows, rundir
 from tracegen.ask import Ask
 from tracegen.checked import checked
-from tracegen.cost import Meter
+from tracegen.cost import COLUMNS, Meter
 from tracegen.ledger import read
 from tracegen.models import resolve
+from tracegen.prices import PAID
+from tracegen.prices import of as price_of
 from tracegen.progress import say
 from tracegen.recipe import Asked, Options, Prices, Recipe
 from tracegen.records import Problem, Trace, Unavailable, UsageError, Verdict
 from tracegen.stored import Stored
+from tracegen.verifiers import _worker
 from tracegen.verify import Judge
 
 UNANSWERED = "unanswered"
@@ -65,7 +68,8 @@ def source_of(recipe: Recipe) -> Source:
 def prices(recipe: Recipe) -> dict[str, Prices]:
     """What the model of the source costs, by the name that stands in its rows as `teacher`."""
     name, _, asked = source_of(recipe)
-    return {f"source:{name}": asked.prices} if asked and asked.prices else {}
+    price = price_of(asked) if asked else None
+    return {f"source:{name}": price.prices} if price else {}
 
 
 def read_problems(recipe: Recipe, folder: Path, *, asking: bool = True) -> Stored:
@@ -99,8 +103,13 @@ def _make(recipe: Recipe, source: Source, asked: Asked, folder: Path, asking: bo
         raise UsageError(
             f"the problems of this recipe are made by asking a model; `tracegen generate` makes them in {stage}."
         )
+    if recipe.budget.usd is not None and asked.engine in PAID and not prices(recipe):
+        raise UsageError(
+            f"budget.usd caps nothing where no price is known, and none is for the source ({asked.model}); "
+            "write problems.prices={input: ..., output: ...} in US dollars per million tokens, or cap budget.tokens."
+        )
     rundir.keep_recipe(folder, recipe.to_yaml())
-    ask.meter = _meter(recipe, folder, ask)
+    ask.meter = _meter(recipe, folder)
     with rundir.rebuilt(stage, inputs) as new, closing(ask):
         kept, reasons = _fill(new, recipe, source, ask, resolve(asked.model, asked.revision).name, asked.revision)
     if kept != source.options.get("limit") and reasons[UNANSWERED]:
@@ -186,7 +195,7 @@ def _inputs(recipe: Recipe, source: Source, ask: Ask) -> dict[str, Any]:
     return {
         "source": source.name,
         "options": source.options,
-        "version": registry.about("source", source.name, "VERSION"),
+        "version": _worker.version(registry.load("source", source.name)),
         "asked": ask.identity,
         "max_tokens": source.asked and source.asked.sampling.max_tokens,
         "inputs": shaping(**source.options, benchmarks_dir=recipe.benchmarks_dir) if shaping else None,
@@ -195,10 +204,10 @@ def _inputs(recipe: Recipe, source: Source, ask: Ask) -> dict[str, Any]:
     }
 
 
-def _meter(recipe: Recipe, folder: Path, ask: Ask) -> Meter:
+def _meter(recipe: Recipe, folder: Path) -> Meter:
     """The budget, with what all launches have used of it."""
-    known = {name: teacher.prices for name, teacher in recipe.teachers.items() if teacher.prices}
-    meter = Meter(recipe.budget, known | ({ask.name: ask.prices} if ask.prices else {}))
+    known = {name: price.prices for name, teacher in recipe.teachers.items() if (price := price_of(teacher))}
+    meter = Meter(recipe.budget, known | prices(recipe), again=f"tracegen run {folder}")
     for ledger in ("traces", "eval/traces", "asked/source"):
-        meter.add_earlier(read(folder / ledger))
+        meter.add_earlier(read(folder / ledger, columns=COLUMNS))
     return meter
