@@ -26,7 +26,7 @@ def fields(figures):
 
 
 def test_every_figure_is_described(tmp_path):
-    figures = told.watch(project=lambda: {"low": 1.0, "value": 2.0, "high": 3.0}).figures()
+    figures = told.watch().figures()
     assert {*fields(figures), *fields(figures["teachers"]["smol"])} - WORDS == set()
     assert {*fields(Bar("train", 3, "steps").figures()), *fields(Record(tmp_path).document())} - WORDS == set()
 

@@ -169,9 +169,10 @@ def get(url):
 
 def test_metrics_are_scraped_over_http(tmp_path, capsys):
     options.metrics = "0"
-    with watched(tmp_path), told.watch(project=lambda: {"low": 2.0, "value": 3.0, "high": 4.0}):
+    with watched(tmp_path), told.watch() as watch:
         url = capsys.readouterr().err.split()[-1]
         kind, page = get(url)
+        high = watch.figures()["cost"]["projected"]["high"]
         with pytest.raises(urllib.error.HTTPError, match="404"):
             get(url + "/else")
     assert kind == "text/plain; version=0.0.4; charset=utf-8"
@@ -187,7 +188,7 @@ def test_metrics_are_scraped_over_http(tmp_path, capsys):
     assert found["tracegen_errors_total", ("kind", "the server answered 500"), *smol] == 2
     assert found["tracegen_slots", *smol] == 8
     assert found["tracegen_retries_total", *smol] == 4
-    assert found["tracegen_cost_projected_usd", ("bound", "high"), ("stage", "generate")] == 4
+    assert found["tracegen_cost_projected_usd", ("bound", "high"), ("stage", "generate")] == high
     assert found["tracegen_problems", ("stage", "generate"), ("state", "open")] == 17
     assert found["tracegen_up", ("stage", "generate")] == 1
     assert ("tracegen_slots", ("stage", "generate"), ("teacher", "r1")) not in found, "unknown is absent, not 0"

@@ -25,14 +25,14 @@ def rows(text):
 
 
 def test_a_screen_shows_the_figures():
-    figures = told.watch(project=lambda: {"low": 2.0, "value": 3.0, "high": 4.0}).figures()
+    figures = told.watch(budget=5.0).figures()
     shown = rows(drawn(figures))
     assert "13 of 60 samples" in shown["generate"]
     assert shown["problems"] == "2 solved, 17 open, 1 given up"
     assert "300 written" in shown["tokens"]
     assert shown["verified"].endswith("75% of the judged")
     assert shown["verdicts"] == "3 right, 1 wrong, 1 unverifiable, 0 error"
-    assert shown["cost"] == "$1.21 by now, $2.00 to $4.00 in all, $0.1027 per verified trace"
+    assert shown["cost"] == "$1.21 by now of $5.00, $2.84 in all, $0.1027 per verified trace"
     assert shown["slots"] == "5, 1 waiting, 4 retries"
     assert shown["smol"].startswith("(openai) 13/45")
     assert shown["smol"].endswith("3 75% 1 1 0 16.7% 2 3/8".replace("16.7%", "17%"))
@@ -105,6 +105,10 @@ def test_a_plan_that_may_end_early_says_so():
     text = line(watch.figures())
     assert text.startswith("generate: 10 of at most 100 samples, ")
     assert "at most 9 s left" in text
+
+
+def test_a_cost_that_is_a_most():
+    assert "$1.21 by now, at most $2.84 in all" in line(told.watch(at_most=True).figures())
 
 
 def test_the_summary():

@@ -1,5 +1,6 @@
 """The figures are those of what a watch was told, to the last token; what is not known is None."""
 
+import random
 import threading
 import time
 
@@ -8,16 +9,18 @@ import told
 from told import request, row, trace
 
 from tracegen import telemetry
+from tracegen.cost import Meter
 from tracegen.live import Watch
 from tracegen.live.tally import KINDS, error_kind
 from tracegen.live.window import SECONDS, Window
+from tracegen.recipe import Budget, Prices
 from tracegen.records import Verdict
 
 
 def test_a_watch_that_was_told_nothing_knows_nothing():
     figures = Watch("generate").figures()
     assert figures["right"] is figures["truncated"] is figures["verified_per_minute"] is None
-    assert figures["cost"] == {"usd": None, "usd_per_verified": None, "projected": None}
+    assert figures["cost"] == {"usd": None, "usd_per_verified": None, "projected": None, "budget": None}
     assert figures["slots"] == {"in_flight": 0, "slots": None}
     assert figures["verdicts"] == figures["errors"] == figures["teachers"] == {}
 
@@ -65,13 +68,66 @@ def test_servers_of_one_teacher_add_up():
     assert slots == {"in_flight": 3, "slots": 8, "waiting": 1, "retries": 4, "throttled": 0, "restarts": 0}
 
 
+EACH = (10 * 100 + 50 * 1000) / 1e6
+"""Dollars of an answer of smol."""
+
+
 def test_cost_is_of_all_launches_and_per_verified_trace_of_this_one():
-    watch = told.watch(project=lambda: {"low": 2.0, "value": 3.0, "high": 4.0})
-    cost = watch.figures()["cost"]
-    launch = (80 * 100 + 300 * 1000) / 1e6
+    cost = told.watch(budget=5.0).figures()["cost"]
+    launch = 6 * EACH + 2 * 10 * 100 / 1e6
     assert cost["usd"] == pytest.approx(0.901 + launch)
     assert cost["usd_per_verified"] == pytest.approx(launch / 3, abs=1e-6)
-    assert cost["projected"] == {"low": 2.0, "value": 3.0, "high": 4.0}
+    assert cost["budget"] == 5.0
+
+
+def test_what_is_still_to_come_is_projected():
+    """Answers of one length leave nothing uncertain: 45 - 13 are to come. Of r1 no price is known."""
+    cost = told.watch().figures()["cost"]
+    assert cost["projected"] == pytest.approx(dict.fromkeys(("low", "value", "high"), cost["usd"] + 32 * EACH))
+
+
+def test_a_projection_is_as_wide_as_the_answers_differ():
+    widths = []
+    for answers in (10, 200):
+        meter = Meter(Budget(), {"smol": Prices(output=1000.0)})
+        watch = Watch("generate", meter=meter)
+        watch.planned("smol", 1000)
+        for number in range(answers):
+            answer = row(number, tokens=random.Random(number).randint(10, 90))
+            meter.add(answer)
+            watch.answered(answer, trace(number))
+        found = watch.figures()["cost"]["projected"]
+        assert found["low"] < 0.05 * 1000 < found["high"]
+        assert found["low"] < found["value"] < found["high"]
+        widths.append(found["high"] - found["low"])
+    assert widths[0] > 3 * widths[1]
+
+
+def test_a_plan_that_may_end_early_has_a_bound_only():
+    cost = told.watch(at_most=True).figures()["cost"]
+    assert cost["projected"] == {"low": cost["usd"], "value": None, "high": pytest.approx(cost["usd"] + 32 * EACH)}
+
+
+def test_nothing_is_projected_from_too_few_answers():
+    meter = Meter(Budget(), {"smol": Prices(output=1000.0)})
+    watch = Watch("generate", meter=meter)
+    watch.planned("smol", 1000)
+    meter.add(row(1))
+    watch.answered(row(1), trace(1))
+    cost = watch.figures()["cost"]
+    assert (cost["usd"], cost["projected"]) == (0.05, None)
+
+
+def test_machines_cost_as_long_as_they_run():
+    meter = Meter(Budget(), {"smol": Prices(gpu_hour=3600.0, gpus=2.0)})
+    watch = Watch("generate", meter=meter)
+    watch.planned("smol", 20)
+    for number in range(10):
+        watch.answered(row(number), trace(number))
+    meter.add(row(0))  # one second
+    cost = watch.figures()["cost"]
+    assert cost["usd"] == 2.0
+    assert cost["projected"]["value"] == pytest.approx(2.0 + 2.0, rel=0.2), "ten more come in another second"
 
 
 def test_continued_and_forced_answers_are_counted():

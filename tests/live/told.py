@@ -17,6 +17,7 @@ def row(number: int, teacher: str = "smol", *, tokens: int = 50, error: str | No
     return {
         "key": f"k{number}",
         "teacher": teacher,
+        "problem_id": f"p{number}",
         "model": "m",
         "engine": "openai",
         "prompt_tokens": 10,
@@ -32,12 +33,12 @@ def trace(number: int, teacher: str = "smol", status: str = "complete") -> Trace
     return Trace(f"k{number}", "p", teacher, number, (), "", "", status, "stop", 50)
 
 
-def watch(stage: str = "generate", **options) -> Watch:
+def watch(*, at_most: bool = False, budget: float | None = None) -> Watch:
     """10 requests of smol: 8 back, 2 of them failed, 1 was cut off; 3 right, 1 wrong, 1 unverifiable. 2 of r1."""
-    meter = Meter(Budget(), {"smol": Prices(input=100.0, output=1000.0)})
+    meter = Meter(Budget(usd=budget), {"smol": Prices(input=100.0, output=1000.0)})
     meter.add(row(99, tokens=900))  # of an earlier launch: 0.901 dollars
-    told = Watch(stage, problems=20, meter=meter, **options)
-    told.planned("smol", 45, engine="openai")
+    told = Watch("generate", problems=20, meter=meter)
+    told.planned("smol", 45, engine="openai", at_most=at_most)
     told.there("smol", 5)
     told.planned("r1", 15, engine="vllm")
     for number in range(10):

@@ -1,10 +1,11 @@
 """What goes on in a run, while it goes on: counted once, shown wherever somebody looks.
 
-    window.py   how much of something came in the last minute
-    tally.py    the counts of one teacher
-    watch.py    `Watch`: told of every request, answer and verdict of one stage; `figures()` is what is known
-    shown.py    shows a stage to the user: screen.py on a terminal, line.py elsewhere; words.py has the numbers
-    outside.py  `watched`: lets others look on: record.py is what they see, in status.json, a log, or metrics.py
+    watch.py      `Watch`: told of every request, answer and verdict of one stage; `figures()` is what is known
+    tally.py      the counts of one teacher
+    window.py     how much of something came in the last minute
+    projected.py  what the whole will cost
+    shown.py      shows a stage to the user: screen.py on a terminal, line.py elsewhere; words.py has the numbers
+    outside.py    `watched`: lets others look on; record.py is what they see, in status.json, a log, or metrics.py
 
 Limits: tokens count when an answer ends, so a stage of very long answers shows none for its first minutes.
 """

@@ -59,11 +59,16 @@ def judged(figures: Mapping[str, Any]) -> int:
 
 def cost(figures: Mapping[str, Any]) -> list[str]:
     """Dollars of all launches by now, and what it will come to."""
-    usd, projected = figures["cost"]["usd"], figures["cost"]["projected"]
+    usd, projected, budget = (figures["cost"][name] for name in ("usd", "projected", "budget"))
     if usd is None:
         return []
-    in_all = [f"{dollars(projected['low'])} to {dollars(projected['high'])} in all"] if projected else []
-    return [f"{dollars(usd)} by now", *in_all]
+    found = [f"{dollars(usd)} by now" + (f" of {dollars(budget)}" if budget else "")]
+    if projected and projected["value"] is None:
+        found.append(f"at most {dollars(projected['high'])} in all")
+    elif projected:
+        low, high = dollars(projected["low"]), dollars(projected["high"])
+        found.append(f"{low} in all" if low == high else f"{low} to {high} in all")
+    return found
 
 
 def _verified(figures: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from tracegen.estimate import Usage
+from tracegen.live.projected import Ahead
 from tracegen.live.window import Window
+from tracegen.recipe import Prices
 from tracegen.records import Trace
 from tracegen.redact import without_secrets
 
@@ -21,8 +24,9 @@ KINDS = 20
 class Tally:
     """What one teacher was asked and what came back, in this launch; not thread-safe, its owner holds a lock."""
 
-    def __init__(self, engine: str = "") -> None:
-        self.engine = engine
+    def __init__(self, price: Prices | None = None) -> None:
+        self.engine = ""
+        self.usage = Usage(price) if price else None
         self.planned = self.there = 0
         self.at_most = False
         self.asked = self.answered = self.failed = self.continued = self.forced = 0
@@ -36,6 +40,8 @@ class Tally:
         """A ledger row that is durable, and the trace that it holds unless it is a failure."""
         self.answered += 1
         self.answers_lately.add(1, now)
+        if self.usage:
+            self.usage.answered(row)
         tokens = row["completion_tokens"] or 0
         self.prompt_tokens += row["prompt_tokens"] or 0
         self.completion_tokens += tokens
@@ -54,6 +60,19 @@ class Tally:
         if outcome == "right":
             self.right_lately.add(1, now)
 
+    @property
+    def done(self) -> int:
+        """Samples of the plan that have an answer; one that goes on from an earlier one is of a sample that counts."""
+        done = self.there + self.answered - self.continued
+        return min(done, self.planned) if self.planned else done
+
+    def ahead(self, now: float) -> Ahead | None:
+        """What is still to come of a teacher whose price is known."""
+        if self.usage is None:
+            return None
+        left = max(0, self.planned - self.done)
+        return Ahead(self.usage, left, self.at_most, time_left(self.planned, self.done, self.answers_lately.rate(now)))
+
     def include(self, other: "Tally", now: float) -> None:
         """Add what another teacher has."""
         self.at_most |= other.at_most
@@ -65,16 +84,12 @@ class Tally:
     def figures(self, now: float, seconds: float) -> Figures:
         """`seconds`: how long this stage has run."""
         judged = self.verdicts["right"] + self.verdicts["wrong"]
-        # An answer that goes on from an earlier one is of a sample that is counted already.
-        done = self.there + self.answered - self.continued
-        if self.planned:
-            done = min(done, self.planned)
         return {
             **({"engine": self.engine} if self.engine else {}),
             "samples": {
                 "planned": self.planned or None,
                 "at_most": self.at_most,
-                "done": done,
+                "done": self.done,
                 "there": self.there,
                 "asked": self.asked,
                 "answered": self.answered,
@@ -94,7 +109,7 @@ class Tally:
             "right": share(self.verdicts["right"], judged),
             "verified_per_minute": round(60 * self.right_lately.rate(now), 1) if judged else None,
             "errors": dict(self.errors.most_common()),
-            "seconds_left": time_left(self.planned, done, self.answers_lately.rate(now)),
+            "seconds_left": time_left(self.planned, self.done, self.answers_lately.rate(now)),
         }
 
 

@@ -14,66 +14,59 @@ of its own; outside, a watch only counts.
 
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from tracegen import telemetry
 from tracegen.cost import Meter
+from tracegen.live.projected import projected
 from tracegen.live.shown import Shown
 from tracegen.live.tally import Figures, Tally
 from tracegen.records import Request, Trace, Verdict
 
 
 class Watch:
-    """One stage of sampling. `project` is asked now and then what the whole will cost: `{"low", "value", "high"}`."""
+    """One stage of sampling; what it costs is read off the `meter`."""
 
-    def __init__(
-        self,
-        stage: str,
-        *,
-        problems: int = 0,
-        meter: Meter | None = None,
-        project: Callable[[], Mapping[str, float] | None] | None = None,
-    ) -> None:
+    def __init__(self, stage: str, *, problems: int = 0, meter: Meter | None = None) -> None:
         self.stage = stage
         self._problems, self._solved, self._given_up = problems, 0, 0
-        self._meter, self._project = meter, project
+        self._meter = meter
         self._earlier = self._bill()
         self._start = time.monotonic()
-        self._teachers: dict[str, Tally] = defaultdict(Tally)
+        self._teachers: dict[str, Tally] = {}
         self._lock = threading.Lock()
         self._shown: Shown | None = None
 
     def planned(self, teacher: str, samples: int, *, engine: str = "", at_most: bool = False) -> None:
         """The plan has so many samples of this teacher, those included that need no asking; again where it changes."""
         with self._lock:
-            tally = self._teachers[teacher]
+            tally = self._of(teacher)
             tally.planned, tally.at_most = samples, at_most
             tally.engine = engine or tally.engine
 
     def there(self, teacher: str, samples: int = 1) -> None:
         """So many samples of the plan need no asking: their answers are there already."""
         with self._lock:
-            self._teachers[teacher].there += samples
+            self._of(teacher).there += samples
 
     def asked(self, request: Request) -> None:
         """An engine has drawn this request."""
         with self._lock:
-            self._teachers[request.teacher].asked += 1
+            self._of(request.teacher).asked += 1
 
     def answered(self, row: Mapping[str, Any], trace: Trace | None) -> None:
         """An answer is durable; `trace` is None where it is a failure."""
         now = time.monotonic()
         with self._lock:
-            self._teachers[row["teacher"]].answer(row, trace, now)
+            self._of(row["teacher"]).answer(row, trace, now)
 
     def judged(self, trace: Trace, verdict: Verdict) -> None:
         """The verdict that decides on a trace."""
         now = time.monotonic()
         with self._lock:
-            self._teachers[trace.teacher].verdict(verdict.outcome, now)
+            self._of(trace.teacher).verdict(verdict.outcome, now)
 
     def solved(self, problems: int, *, given_up: int = 0) -> None:
         """So many problems have the right traces that they need by now, and on so many no more is spent."""
@@ -84,19 +77,22 @@ class Watch:
         now = time.monotonic()
         seconds = now - self._start
         said = telemetry.snapshot()
+        bill = self._bill()
+        usd, earlier = _sum(bill), _sum(self._earlier)
         with self._lock:
             whole = Tally()
             for tally in self._teachers.values():
                 whole.include(tally, now)
             everything = whole.figures(now, seconds)
             teachers = {name: tally.figures(now, seconds) for name, tally in self._teachers.items()}
-        bill = self._bill()
+            ahead = [each for tally in self._teachers.values() if (each := tally.ahead(now)) is not None]
+            in_all = projected(usd, ahead) if usd is not None and ahead else None
         for name, figures in teachers.items():
             figures["slots"] = _slots(name, said, figures["samples"])
             figures["cost"] = _cost(bill.get(name), self._earlier.get(name), figures)
         everything["slots"] = _all_slots([figures["slots"] for figures in teachers.values()])
-        usd, earlier = _sum(bill), _sum(self._earlier)
-        cost = _cost(usd, earlier, everything) | {"projected": self._project() if usd and self._project else None}
+        cap = self._meter.budget.usd if self._meter else None
+        cost = _cost(usd, earlier, everything) | {"projected": in_all, "budget": cap}
         return {
             "stage": self.stage,
             "seconds": round(seconds, 1),
@@ -120,6 +116,11 @@ class Watch:
     ) -> None:
         if self._shown is not None:
             self._shown.close()
+
+    def _of(self, teacher: str) -> Tally:
+        if teacher not in self._teachers:
+            self._teachers[teacher] = Tally(self._meter.prices.get(teacher) if self._meter else None)
+        return self._teachers[teacher]
 
     def _bill(self) -> dict[str, float]:
         """Dollars by teacher, of all launches; without those that have no price."""
