@@ -3,6 +3,7 @@
 Exit status: 0 done, 1 failed, 2 the user's mistake, 3 stopped by the budget, 130 interrupted.
 """
 
+import errno
 import json
 import os
 import signal
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # typer carries a click of its own, which has no public name; this is its ClickException, in every release of typer.
 COMMAND_LINE_ERROR: Any = typer.BadParameter.__mro__[2]
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 app = typer.Typer(
     add_completion=False,
@@ -177,6 +180,13 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         exit_status = 0
+    except OSError as error:
+        from tracegen.progress import complain
+
+        if debug or error.errno not in FULL:
+            raise
+        exit_status = 1
+        complain(f"tracegen: {error.strerror}; what is finished is kept. Make room and start the same command again.")
     except COMMAND_LINE_ERROR as error:
         error.show()
         exit_status = 2
