@@ -83,7 +83,8 @@ def pilot(run: Run, samples: int) -> Forecast:
     unsolved: dict[str, set[str]] = {}
     left: dict[str, float] = {}
     for asker in _in_turn(list(run.teachers.values())):
-        each = min(2 if adapts(asker, schedule) else 1, asker.most)
+        steered = adapts(asker, schedule) or any(other.after == asker.name for other in run.teachers.values())
+        each = min(2 if steered else 1, asker.most)
         own = [name for name in run.problems if asker.asks(name)]
         chosen = _chosen(own, unsolved.get(asker.after, set()), samples // (each * len(run.teachers)), run, asker.name)
         problems = {name: run.problems[name] for name in chosen}
@@ -157,16 +158,19 @@ class _Plan(NamedTuple):
 
 def _plan(asker: Asker, schedule: Schedule, rates: Mapping[str, tuple[int, int]], problems: float) -> _Plan:
     answers = sum(count for _, count in rates.values())
-    if not adapts(asker, schedule) or not answers:
-        return _Plan(exactly(problems * (asker.most if adapts(asker, schedule) else asker.sampling.n)), None, 1.0, {})
+    adaptive = adapts(asker, schedule)
+    if not answers:
+        return _Plan(exactly(problems * asker.most), None, 1.0, {})
     spread = spread_of(list(rates.values()))
     rate = mean([right / count for right, count in rates.values() if count], answers / len(rates))
-    stop_after = schedule.stop_after or 1
+    stop_after, cap = (schedule.stop_after or 1, asker.most) if adaptive else (1, asker.sampling.n)
 
     def drawn(alpha: float, beta_: float) -> Draws:
-        return draws(alpha, beta_, stop_after=stop_after, cap=asker.most)
+        return draws(alpha, beta_, stop_after=stop_after, cap=cap)
 
     value, low, high = (drawn(*beta(at, spread)) for at in rate)
+    if not adaptive:
+        return _Plan(exactly(problems * asker.sampling.n), None, value.unsolved, {})
     alpha, beta_ = beta(rate.value, spread)
     each = {name: drawn(alpha + right, beta_ + count - right).samples for name, (right, count) in rates.items()}
     typical = sum(each.values()) / len(each)
