@@ -39,6 +39,7 @@ class Ask:
         shelf: Literal["verifier", "source"] = "verifier",
     ) -> None:
         self.name = f"{shelf}:{who}"
+        self._alone = shelf == "source"
         self.prices = asked.prices
         engine = chosen(asked.engine)
         check_engine(f"{shelf} {who!r}", engine, asked.options, asked.sampling)
@@ -122,13 +123,28 @@ class Ask:
             except Empty:
                 yield None
                 continue
-            if self.meter and (cap := self.meter.reached()):
+            try:
+                while not self._ended and not self._fits(request):
+                    yield None
+            except BudgetReached as reached:
                 with self._lock:
                     refused = self._answers.pop(request.key)
-                refused.set_exception(BudgetReached(f"stopped by the budget: {cap}; raise it to go on."))
+                refused.set_exception(reached)
                 continue
+            if self._ended:
+                return
             self._in_flight += 1
             yield request
+
+    def _fits(self, request: Request) -> bool:
+        """Whether the budget lets this request through now; BudgetReached where it never will."""
+        if self.meter is None:
+            return True
+        # A verifier may be what the teachers wait for, so it cannot wait for what they have in flight.
+        fits = self.meter.allows(request) if self._alone else not self.meter.reached()
+        if not fits:
+            self.meter.check()
+        return fits
 
     def _paid(self, rows: Iterator[Row]) -> Iterator[Row]:
         for row in rows:
@@ -147,4 +163,4 @@ class Ask:
 
 
 def _completion(row: Row) -> Completion:
-    return Completion(**{name: row[name] for name in Completion.__slots__})
+    return Completion(**{name: row[name] for name in Completion.__slots__ if name in row})
