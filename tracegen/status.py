@@ -151,8 +151,9 @@ def headline(found: Mapping[str, Any]) -> str:
         return f"{run}: running ({stage}), {who}, last heard {ago}{silent}."
     if found["state"] == "killed":
         return f"{run}: {who} is gone without a word, last heard {ago}; it was killed, or the machine went down."
-    why = f": {launch['error']}" if launch["error"] else ""
-    return f"{run}: {found['state']} {ago} with exit status {launch['exit_status']}{why}"
+    if found["state"] == "done":
+        return f"{run}: done {ago}."
+    return f"{run}: {found['state']} {ago} with exit status {launch['exit_status']}: {launch['error']}"
 
 
 def _disk(found: Mapping[str, Any]) -> list[RenderableType]:

@@ -49,4 +49,4 @@ def test_the_metrics_are_those_that_there_are():
 
 def test_a_tally_describes_its_errors():
     assert "at most 20 kinds" in PAGE
-    assert set(Tally().figures(0.0, 1.0)) - WORDS == set()
+    assert set(Tally().figures(0.0, 1.0, 1.0)) - WORDS == set()

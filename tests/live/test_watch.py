@@ -104,8 +104,18 @@ def test_a_projection_is_as_wide_as_the_answers_differ():
 
 
 def test_a_plan_that_may_end_early_has_a_bound_only():
-    cost = told.watch(at_most=True).figures()["cost"]
+    watch = told.watch(at_most=True)
+    cost = watch.figures()["cost"]
     assert cost["projected"] == {"low": cost["usd"], "value": None, "high": pytest.approx(cost["usd"] + 32 * EACH)}
+    watch.solved(18)
+    cost = watch.figures()["cost"]
+    assert cost["projected"]["high"] == pytest.approx(cost["usd"] + 5 * EACH), (
+        "2 of 20 problems are open, 45 samples planned"
+    )
+    watch.solved(20)
+    figures = watch.figures()
+    assert figures["cost"]["projected"]["high"] == figures["cost"]["usd"]
+    assert figures["teachers"]["smol"]["seconds_left"] == 0
 
 
 def test_nothing_is_projected_from_too_few_answers():

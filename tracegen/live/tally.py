@@ -7,6 +7,7 @@ nothing else (docs/watching.md says what each means). What is not known yet is N
 import re
 from collections import Counter
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from tracegen.estimate import Usage
@@ -66,12 +67,24 @@ class Tally:
         done = self.there + self.answered - self.continued
         return min(done, self.planned) if self.planned else done
 
-    def ahead(self, now: float) -> Ahead | None:
+    def left(self, unsolved: float) -> int:
+        """Samples still to come; at most those of the problems that are unsolved, where verdicts steer."""
+        left = self.planned - self.done
+        return min(left, ceil(self.planned * unsolved)) if self.at_most else left
+
+    def ahead(self, now: float, unsolved: float) -> Ahead | None:
         """What is still to come of a teacher whose price is known."""
         if self.usage is None:
             return None
-        left = max(0, self.planned - self.done)
-        return Ahead(self.usage, left, self.at_most, time_left(self.planned, self.done, self.answers_lately.rate(now)))
+        left = self.left(unsolved)
+        return Ahead(self.usage, left, self.at_most, self.time_left(left, now))
+
+    def time_left(self, left: int, now: float) -> float | None:
+        """Seconds until so many more are answered, at the pace of the last minute; None where that cannot be said."""
+        pace = self.answers_lately.rate(now)
+        if not self.planned or (left and not pace):
+            return None
+        return round(left / pace, 1) if left else 0.0
 
     def include(self, other: "Tally", now: float) -> None:
         """Add what another teacher has."""
@@ -81,8 +94,8 @@ class Tally:
         for name in LATELY:
             getattr(self, name).include(getattr(other, name), now)
 
-    def figures(self, now: float, seconds: float) -> Figures:
-        """`seconds`: how long this stage has run."""
+    def figures(self, now: float, seconds: float, unsolved: float) -> Figures:
+        """`seconds`: how long this stage has run; `unsolved`: the share of problems that may get more samples."""
         judged = self.verdicts["right"] + self.verdicts["wrong"]
         return {
             **({"engine": self.engine} if self.engine else {}),
@@ -109,7 +122,7 @@ class Tally:
             "right": share(self.verdicts["right"], judged),
             "verified_per_minute": round(60 * self.right_lately.rate(now), 1) if judged else None,
             "errors": dict(self.errors.most_common()),
-            "seconds_left": time_left(self.planned, self.done, self.answers_lately.rate(now)),
+            "seconds_left": self.time_left(self.left(unsolved), now),
         }
 
 
@@ -119,13 +132,6 @@ LATELY = tuple(name for name, value in vars(Tally()).items() if isinstance(value
 
 def share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
-
-
-def time_left(planned: int, done: int, pace: float) -> float | None:
-    """Seconds until all planned samples are answered, so many coming a second; None where that cannot be said."""
-    if not planned or (not pace and done < planned):
-        return None
-    return round((planned - done) / pace, 1) if done < planned else 0.0
 
 
 def error_kind(sentence: str) -> str:

@@ -79,13 +79,16 @@ class Watch:
         said = telemetry.snapshot()
         bill = self._bill()
         usd, earlier = _sum(bill), _sum(self._earlier)
+        total, solved, given_up = self._problems, self._solved, self._given_up
+        open_ = max(0, total - solved - given_up)
+        unsolved = open_ / total if total else 1.0
         with self._lock:
             whole = Tally()
             for tally in self._teachers.values():
                 whole.include(tally, now)
-            everything = whole.figures(now, seconds)
-            teachers = {name: tally.figures(now, seconds) for name, tally in self._teachers.items()}
-            ahead = [each for tally in self._teachers.values() if (each := tally.ahead(now)) is not None]
+            everything = whole.figures(now, seconds, unsolved)
+            teachers = {name: tally.figures(now, seconds, unsolved) for name, tally in self._teachers.items()}
+            ahead = [each for tally in self._teachers.values() if (each := tally.ahead(now, unsolved)) is not None]
             in_all = projected(usd, ahead) if usd is not None and ahead else None
         for name, figures in teachers.items():
             figures["slots"] = _slots(name, said, figures["samples"])
@@ -96,12 +99,7 @@ class Watch:
         return {
             "stage": self.stage,
             "seconds": round(seconds, 1),
-            "problems": {
-                "total": self._problems,
-                "solved": self._solved,
-                "given_up": self._given_up,
-                "open": max(0, self._problems - self._solved - self._given_up),
-            },
+            "problems": {"total": total, "solved": solved, "given_up": given_up, "open": open_},
             **everything,
             "cost": cost,
             "teachers": teachers,
