@@ -12,6 +12,7 @@ from tracegen.cli_target import RunDir, Target, load_recipe
 from tracegen.records import TracegenError, UsageError
 
 if TYPE_CHECKING:
+    from tracegen.adopt import Adopted
     from tracegen.ledger.check import Check
 
 ledger = typer.Typer(
@@ -139,11 +140,17 @@ def import_(
             folder, read(files), format=from_, asker=asker, problems=run.problems, match=match, same_model=same_model
         )
     if as_json:
-        row = asdict(found) | {"problems": len(found.problems), "kept_in": found.kept_in and str(found.kept_in)}
-        print(json.dumps(row))
-        return
+        told = {"problems": len(found.problems), "aside": dict(found.aside)}
+        print(json.dumps(asdict(found) | told | {"kept_in": found.kept_in and str(found.kept_in)}))
+    else:
+        _tell(found, len(run.problems))
+    if not found.taken and not found.known and found.aside:
+        raise TracegenError("none of the answers could be taken in.")
+
+
+def _tell(found: "Adopted", problems: int) -> None:
     print(
-        f"{found.taken:,} answers taken in, for {len(found.problems):,} of {len(run.problems):,} problems: "
+        f"{found.taken:,} answers taken in, for {len(found.problems):,} of {problems:,} problems: "
         f"{found.finished:,} finished, {found.taken - found.finished:,} cut off, {found.thinking:,} with thinking."
     )
     if found.beyond:
@@ -152,8 +159,6 @@ def import_(
         print(f"{found.known:,} were taken in before.")
     for why, count in found.aside.most_common():
         print(f"{count:,} kept in {found.kept_in}: {why}.")
-    if not found.taken and not found.known and found.aside:
-        raise TracegenError("none of the answers could be taken in.")
 
 
 def _as_dict(found: "Check") -> dict[str, Any]:
