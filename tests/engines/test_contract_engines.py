@@ -1,4 +1,4 @@
-"""What every engine promises, asked of all of them: replay, openai, hf, vllm, vllm_server."""
+"""What every engine promises, asked of all of them: replay, openai, batch_api, hf, vllm, vllm_server."""
 
 import json
 import multiprocessing
@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
+from fake_batches import FakeBatches
 from fake_server import FakeServer
 
 from tracegen import registry
@@ -69,6 +70,14 @@ def openai_case() -> Iterator[Case]:
         )
 
 
+def batch_api_case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    # Batches that were begun are left where they are, so nothing is left behind here.
+    with FakeBatches(looks=1) as server:
+        options = {"batch_size": 4, "batches_in_flight": 2, "gather_seconds": 0.05, "poll_seconds": 0.02}
+        bound = engine("batch_api", "fake", base_url=server.base_url, **options)
+        yield Case(partial(bound, folder=tmp_path_factory.mktemp("batches")), ahead=8)
+
+
 def vllm_server_case(model: str) -> Iterator[Case]:
     options = {"max_num_seqs": 8, "concurrency": 4, "env": {"VLLM_CPU_KVCACHE_SPACE": "1"}}
     options["engine_kwargs"] = {"kv_cache_memory_bytes": 1 << 28}
@@ -95,6 +104,7 @@ def _engine_core_lives() -> bool:
 CASES = [
     "replay",
     pytest.param("openai", marks=needs_openai),
+    pytest.param("batch_api", marks=needs_openai),
     pytest.param("hf", marks=needs_hf),
     pytest.param("vllm", marks=needs_vllm),
     pytest.param("vllm_server", marks=[*needs_vllm, needs_openai]),
@@ -106,6 +116,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     makers: dict[str, Callable[[], Iterator[Case]]] = {
         "replay": partial(replay_case, tmp_path_factory),
         "openai": openai_case,
+        "batch_api": partial(batch_api_case, tmp_path_factory),
         "hf": lambda: hf_case(request.getfixturevalue("tiny_model")),
         "vllm": lambda: vllm_case(request.getfixturevalue("tiny_model")),
         "vllm_server": lambda: vllm_server_case(request.getfixturevalue("tiny_model")),
