@@ -65,6 +65,7 @@ class Run:
         return Judge(
             self.recipe.verifiers,
             workers=self.recipe.judging.workers or os.cpu_count() or 2,
+            on=self.recipe.judging.on,
             named=sorted(filter(None, named)),
             asked=self.folder / "asked",
             seed=self.recipe.seed,

@@ -25,6 +25,7 @@ from tracegen.registry import bind
 from tracegen.rundir import fingerprint
 from tracegen.verifiers import _worker
 from tracegen.workers import Heard, Workers
+from tracegen.workers_on_ray import RayWorkers
 
 __all__ = ["Judge", "decide", "gold_trace", "in_order"]
 
@@ -54,7 +55,7 @@ class Judge:
     `verifiers`: names and options as in a recipe. `timeout`: seconds for one verdict. `named`: verifiers that problems
     name themselves, to be checked and warmed like the others. `memory`: GiB of private data that a worker may hold.
     `asked`: the folder that keeps what models that verifiers ask have answered; `seed` is for their sampling.
-    UsageError for an unknown verifier or option.
+    `on`: `local`, or `ray`: as many workers on each node of a cluster. UsageError for an unknown verifier or option.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Judge:
         verifiers: Mapping[str, panel.Given],
         *,
         workers: int = 2,
+        on: str = "local",
         timeout: float = 10.0,
         named: Iterable[str | None] = (),
         memory: float | None = 4.0,
@@ -80,7 +82,8 @@ class Judge:
         asking = {name: seat.asked for name, seat in self._seats.items() if seat.asked is not None}
         self._asks = {name: Ask(name, model, folder=asked, seed=seed) for name, model in asking.items()}
         options = {name: seat.options for name, seat in self._seats.items()}
-        self._workers = Workers(workers, options, [name for name in options if name not in asking], memory)
+        pool = RayWorkers if on == "ray" else Workers
+        self._workers = pool(workers, options, [name for name in options if name not in asking], memory)
         self._threads = ThreadPoolExecutor(WAITING, "waiting-for-answers")
         self._timeout = timeout
         self._lock = threading.Lock()
