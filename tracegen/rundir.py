@@ -1,6 +1,6 @@
 """A run directory: who owns it, which recipe made it, which of its stages are up to date.
 
-    runs/<name>/  recipe.yaml (recipe.2.yaml ...)  environment.json  problems.jsonl  traces/  verdicts/  asked/
+    runs/<name>/  recipe.yaml (recipe.2.yaml ...)  environment.json  problems.jsonl  source/  traces/  verdicts/  asked/
                   dropped/  corpus/  student/  eval/  scores.jsonl  report.html
 
 Nothing in it is edited in place. A derived stage keeps a `stage.json` with the hash of its inputs: equal, the stage is
