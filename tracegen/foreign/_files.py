@@ -1,13 +1,13 @@
 """Rows of JSON lines, Parquet and Arrow files, and of all such files in a folder."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tracegen.records import UsageError
 
-KINDS = (".jsonl", ".json", ".parquet", ".arrow")
+KINDS = ("*.jsonl", "*.parquet", "*.arrow")
 
 
 class Found(NamedTuple):
@@ -18,14 +18,13 @@ class Found(NamedTuple):
     row: dict[str, Any] | None
 
 
-def rows(paths: Iterable[Path]) -> Iterator[Found]:
-    """The rows of all files, in order; of a folder, those of every file in it that has a known kind."""
+def rows(paths: Iterable[Path], inside: Sequence[str] = KINDS) -> Iterator[Found]:
+    """The rows of all files, in order; of a folder, those of every file in it whose name is one of `inside`."""
     for path in paths:
         if path.is_dir():
-            inside = sorted(found for found in path.rglob("*") if found.suffix in KINDS)
-            if not inside:
-                raise UsageError(f"{path} holds no file that ends in {', '.join(KINDS)}.")
-            yield from rows(inside)
+            if not (found := sorted({file for kind in inside for file in path.rglob(kind)})):
+                raise UsageError(f"{path} holds no file named {' or '.join(inside)}.")
+            yield from rows(found)
         elif not path.is_file():
             raise UsageError(f"there is no file {path}.")
         else:

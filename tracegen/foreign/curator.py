@@ -12,7 +12,7 @@ from tracegen.foreign import Answer, _chat, _files
 
 def curator(paths: Sequence[Path]) -> Iterator[Answer]:
     """The answers in files or in a working directory of Curator's."""
-    for file, number, row in _files.rows(paths):
+    for file, number, row in _files.rows(paths, inside=["responses_*.jsonl"]):
         if row is None or not isinstance(request := row.get("generic_request"), dict):
             yield Answer(file, number, error="the line is no response of Curator's")
             continue
