@@ -50,6 +50,7 @@ def test_a_sealed_ledger_answers_as_the_live_one_did(tmp_path):
         {"key": found["key"], "prefix_tokens": found.get("prefix_tokens", 0), "nothing": None} for found in rows
     ]
     assert [found["key"] for found in best(tmp_path, keys={"cut", "down"})] == ["cut", "down"]
+    assert list(best(tmp_path, keys=())) == []
     with Ledger(tmp_path) as ledger:
         found = ledger.found
         assert (found.rows, found.finished, found.truncated, found.forced, found.failed) == (5, 2, 1, 1, 1)

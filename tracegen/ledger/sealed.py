@@ -84,12 +84,10 @@ def rows(path: Path, columns: Sequence[str] | None = None, chosen: Sequence[int]
     """The rows of a sealed segment, whole or only some fields of them; `chosen` holds a 1 for each that is wanted."""
     first = 0
     for batch in batches(path, None if columns is None else [*columns, "rest"]):
-        some = batch
-        if chosen is not None:
-            wanted = [at for at, yes in enumerate(chosen[first : first + len(batch)]) if yes]
-            some = batch.take(wanted) if len(wanted) < len(batch) else batch
+        wanted = None if chosen is None else [at for at, yes in enumerate(chosen[first : first + len(batch)]) if yes]
         first += len(batch)
-        yield from _restored(some)
+        if wanted != []:
+            yield from _restored(batch if wanted is None or len(wanted) == len(batch) else batch.take(wanted))
 
 
 def readable_rows(path: Path) -> Iterator[Row]:
