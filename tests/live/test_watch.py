@@ -72,6 +72,16 @@ EACH = (10 * 100 + 50 * 1000) / 1e6
 """Dollars of an answer of smol."""
 
 
+def test_what_an_engine_says_of_all_its_servers_stands_beside_what_each_says():
+    watch = told.watch()
+    telemetry.gauge("smol", replicas=2, in_flight=99)
+    telemetry.gauge("smol@http://one", kv_cache=0.25)
+    telemetry.gauge("smol@http://two", kv_cache=0.75)
+    telemetry.count("smol@http://two", "restarts")
+    slots = watch.figures()["teachers"]["smol"]["slots"]
+    assert (slots["replicas"], slots["in_flight"], slots["kv_cache"], slots["restarts"]) == (2, 3, 0.75, 1)
+
+
 def test_cost_is_of_all_launches_and_per_verified_trace_of_this_one():
     cost = told.watch(budget=5.0).figures()["cost"]
     launch = 6 * EACH + 2 * 10 * 100 / 1e6

@@ -141,16 +141,19 @@ def _cost(usd: float | None, earlier: float | None, figures: Figures) -> Figures
 
 
 def _slots(teacher: str, said: Mapping[str, Mapping[str, float]], samples: Mapping[str, int]) -> Figures:
-    """What the teacher's engine says of itself; where it has several servers, they say it together."""
+    """What the teacher's engine says of itself; what its servers say each for themselves is put together."""
+    own = said.get(teacher, {})
     servers = [values for who, values in said.items() if who.startswith(f"{teacher}@")]
-    values = servers or [said.get(teacher, {})]
-    found: Figures = {name: sum(int(v.get(name, 0)) for v in values) for name in ADDED if _any(values, name)}
-    # What adds up may be said of a server and of the whole.
-    found |= {name: int(sum(v.get(name, 0) for v in (*servers, said.get(teacher, {})))) for name in COUNTED}
-    if _any(values, "kv_cache"):
-        found["kv_cache"] = max(v["kv_cache"] for v in values if "kv_cache" in v)
     # An engine that says nothing has in flight what it has drawn and not given back.
-    return {"in_flight": max(0, samples["asked"] - samples["answered"]), "slots": None} | found
+    found: Figures = {"in_flight": max(0, samples["asked"] - samples["answered"]), "slots": None}
+    for name in (*ADDED, "kv_cache"):
+        each = [values[name] for values in servers if name in values]
+        if not each and name in own:
+            each = [own[name]]
+        if each:
+            found[name] = max(each) if name == "kv_cache" else int(sum(each))
+    # What adds up may be said of a server or of the whole, but not of both.
+    return found | {name: int(sum(values.get(name, 0) for values in (own, *servers))) for name in COUNTED}
 
 
 def _all_slots(slots: list[Figures]) -> Figures:
