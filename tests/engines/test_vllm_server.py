@@ -88,12 +88,15 @@ def until(holds: Callable[[], bool], seconds: float = 15) -> bool:
     return held
 
 
-def test_replicas_share_the_work() -> None:
+def test_replicas_share_the_work_and_each_says_what_it_does() -> None:
+    telemetry.forget()
     found = answers(requests(60), replicas=2, concurrency=4)
     assert {completion.error for completion in found.values()} == {None}
     shares = Counter(completion.text for completion in found.values())
     assert len(shares) == 2
     assert min(shares.values()) >= 10
+    said = telemetry.snapshot()
+    assert [values["slots"] for who, values in said.items() if who.startswith("t@http://127.0.0.1:")] == [4, 4]
 
 
 def test_a_server_that_is_killed_comes_back_and_nothing_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,8 +146,8 @@ def test_a_replica_that_cannot_start_leaves_its_work_to_the_others(
 
 def test_what_the_server_says_last_is_in_the_error_and_all_of_it_in_the_log(tmp_path: Path) -> None:
     with pytest.raises(TracegenError, match="did not start: error: unrecognized arguments: --broken"):
-        answers(requests(1), engine_kwargs={"broken": True}, log=str(tmp_path / "logs"))
-    assert "unrecognized arguments" in (tmp_path / "logs" / "vllm-1.log").read_text()
+        answers(requests(1), engine_kwargs={"broken": True}, folder=tmp_path)
+    assert "unrecognized arguments" in (tmp_path / "vllm-1.log").read_text()
 
 
 def test_a_server_that_is_never_healthy_is_given_up_in_time() -> None:

@@ -38,7 +38,14 @@ class Pool:
     """The servers, the line of requests, and the tries under way."""
 
     def __init__(
-        self, servers: Sequence[Server], http: Http, deliver: Deliver, *, max_retries: int, patience: float
+        self,
+        servers: Sequence[Server],
+        http: Http,
+        deliver: Deliver,
+        *,
+        max_retries: int,
+        patience: float,
+        apart: bool = False,
     ) -> None:
         self.servers, self.http, self.deliver = list(servers), http, deliver
         self.max_retries, self.patience = max_retries, patience
@@ -52,6 +59,7 @@ class Pool:
         self._watchers: list[asyncio.Task[None]] = []
         self._answers = self._refused_for_good = 0
         self._who = ""
+        self._apart = apart or len(self.servers) > 1
 
     def appetite(self) -> int:
         """How many requests may be in line or in flight: what the servers take, and a little so that none waits."""
@@ -264,4 +272,4 @@ class Pool:
                 telemetry.gauge(self._named(server), in_flight=flow.in_flight, slots=flow.slots, **values)
 
     def _named(self, server: Server) -> str:
-        return self._who if len(self.servers) == 1 else f"{self._who}@{server.base_url}"
+        return f"{self._who}@{server.base_url}" if self._apart else self._who

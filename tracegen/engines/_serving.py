@@ -28,7 +28,7 @@ from tracegen.engines._share import Closed
 from tracegen.progress import LINE_EVERY, say
 from tracegen.records import TracegenError
 
-__all__ = ["Serving", "arguments"]
+__all__ = ["Serving", "arguments", "free_port"]
 
 _GUARD = '("$@" </dev/null; echo "the server ended with status $?"; kill -9 0) & read -r _; kill -9 0'
 """The shell reads from a pipe whose other end is held by this process only; when that is gone, it is closed."""
@@ -48,7 +48,7 @@ class Serving:
         name: str,
         command: list[str],
         *,
-        port: int | None,
+        port: int,
         env: Mapping[str, str],
         log: Path,
         timeout: float,
@@ -56,7 +56,7 @@ class Serving:
     ) -> None:
         self.name, self._command, self._env, self._timeout, self._closing = name, command, env, timeout, closing
         self._log = log
-        self._port = port or _free_port()
+        self._port = port
         self._silent = False
         self._ended = threading.Event()
 
@@ -183,7 +183,7 @@ def arguments(model: str, options: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

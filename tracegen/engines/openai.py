@@ -77,7 +77,9 @@ def openai(
             servers = [
                 Server(url, settings, http, flow, _quirks.of(url, model)) for url, flow in zip(urls, flows, strict=True)
             ]
-            return Pool(servers, http, deliver, max_retries=max_retries, patience=patience)
+            # Of a list, each says for itself what it does: several engines may ask one server each.
+            apart = not isinstance(base_url, str)
+            return Pool(servers, http, deliver, max_retries=max_retries, patience=patience, apart=apart)
 
         other = stack.enter_context(aside(pool))
         yield from _answers(Stream(drawn[1]), other)

@@ -22,7 +22,7 @@ from typing import Any
 from tracegen import telemetry
 from tracegen.engines._draw import Checked, draw
 from tracegen.engines._revive import Answers, Died, revived
-from tracegen.engines._serving import Serving, arguments
+from tracegen.engines._serving import Serving, arguments, free_port
 from tracegen.engines._share import Closed, shared
 from tracegen.engines.auto import vllm_extra
 from tracegen.records import Completion, MissingExtra, Request, TracegenError, UsageError
@@ -49,7 +49,7 @@ def vllm_server(
     env: Mapping[str, str] | None = None,
     start_timeout: float = 1800.0,
     concurrency: int | None = None,
-    log: str | None = None,
+    folder: Path | None = None,
 ) -> Iterator[tuple[Request, Completion]]:
     """vLLM servers started and watched here, one or several replicas; one that dies is started again.
 
@@ -57,8 +57,8 @@ def vllm_server(
     own choice by default), and `concurrency` are with it (a quarter more by default). `engine_kwargs` holds any other
     argument of the server, with underscores (`reasoning_parser: deepseek_r1`, `tensor_parallel_size: 2`).
     `port` is the first replica's, the others follow; by default free ones are taken. `env` is added to the servers'
-    environment. A server may take `start_timeout` seconds until it is healthy. `log` is a folder that keeps what the
-    servers print, a file for each.
+    environment. A server may take `start_timeout` seconds until it is healthy. What it prints is kept in the run's
+    `traces/`, in a log for each replica.
     TracegenError if no replica can be started, or each dies again and again.
     """
     options = dict(engine_kwargs or {})
@@ -70,10 +70,7 @@ def vllm_server(
     ended = threading.Event()
     count = _Count(drawn[0].teacher)
     with ExitStack() as stack:
-        folder = Path(
-            log or stack.enter_context(tempfile.TemporaryDirectory(prefix="vllm-", ignore_cleanup_errors=True))
-        )
-        folder.mkdir(parents=True, exist_ok=True)
+        logs = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vllm-")))
         engines = {}
         for number, devices in enumerate(_slices(replicas, options)):
             name = "the vLLM server" if replicas == 1 else f"vLLM server {number + 1} of {replicas}"
@@ -81,9 +78,9 @@ def vllm_server(
                 Serving,
                 name,
                 arguments(model, _defaults() | options),
-                port=port and port + number,
+                port=port + number if port else free_port(),
                 env=_environment(devices) | dict(env or {}),
-                log=folder / f"vllm-{number + 1}.log",
+                log=logs / f"vllm-{number + 1}.log",
                 timeout=start_timeout,
                 closing=ended,
             )
@@ -134,7 +131,7 @@ class _Replica:
             asked = openai(
                 Checked(drawn[1], partial(self._look, serving)),
                 model=self._model,
-                base_url=f"{serving.url}/v1",
+                base_url=[f"{serving.url}/v1"],
                 concurrency=self._seats,
                 max_concurrency=self._seats,
                 timeout=_DAY,
