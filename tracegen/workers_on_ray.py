@@ -112,13 +112,14 @@ class RayWorkers:
     def _start(self) -> "Pool":
         import ray
 
+        from tracegen.cluster.feed import Feeder
         from tracegen.cluster.pool import Pool
         from tracegen.cluster.stream import Stream
 
         nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
         launch = partial(Stream, stage=partial(_stage, self._bench), seats=SEATS, start_timeout=START_TIMEOUT)
         what = "judging actor"
-        return Pool(launch, who="verifiers", what=what, count=nodes, seats=SEATS, stall_timeout=STALL_TIMEOUT)
+        return Pool(launch, Feeder(), who="verifiers", what=what, count=nodes, seats=SEATS, stall_timeout=STALL_TIMEOUT)
 
     def _batch(self) -> list[tuple[bytes, Future[Heard]]]:
         with self._lock:

@@ -3,25 +3,31 @@
 Ray Data knows its inputs before it starts; a run that decides what to ask next while it goes on does not. So the one
 read task of each pipeline asks the `Feed` again and again, and yields every row as a block of its own: a row waits for
 no other row, and its answer leaves as soon as it is there.
-The feed keeps to the driver's node, so that only the loss of that node loses it.
+Feed and sources keep to the driver's node, so that only the loss of that node loses them.
 """
 
 import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+from tracegen.records import TracegenError
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
     from ray.data import Dataset
 
-__all__ = ["Feed", "pulled", "start_feed"]
+__all__ = ["Feed", "Feeder", "Row", "pulled"]
 
 Row = dict[str, Any]
+Taken = tuple[list[tuple[str, int]], set[str]]
 KEEPALIVE = 10.0
 """Seconds after which a pipeline that waits for rows is told that there are none yet."""
+PATIENCE = 60.0
+"""Seconds that the cluster may take to take rows over."""
 AT_ONCE = 16
 """Rows that a pipeline takes at a time, so that several that wait share what there is."""
 
@@ -34,6 +40,7 @@ class Feed:
         self._unanswered: Counter[str] = Counter()
         self._taken: list[tuple[str, int]] = []
         self._ended: set[str] = set()
+        self._ready: set[str] = set()
         self._news = asyncio.Condition()
 
     async def take(self, stream: str, seats: int) -> list[Row] | None:
@@ -42,6 +49,7 @@ class Feed:
         def something() -> bool:
             return stream in self._ended or bool(self._rows and self._unanswered[stream] < seats)
 
+        self._ready.add(stream)
         async with self._news:
             try:
                 await asyncio.wait_for(self._news.wait_for(something), KEEPALIVE)
@@ -56,12 +64,11 @@ class Feed:
             self._taken += [(stream, number) for number, _ in taken]
             return [row for _, row in taken]
 
-    async def exchange(
-        self, rows: list[tuple[int, Row]], answered: dict[str, int], ended: Iterable[str], ready: Iterable[str] = ()
-    ) -> list[tuple[str, int]]:
+    async def exchange(self, rows: list[tuple[int, Row]], answered: dict[str, int], ended: Iterable[str]) -> Taken:
         """Further rows by number, how many each pipeline has answered, and pipelines that get no more.
 
-        Returns which pipeline has taken which row since the last call; of one that has ended, that is final.
+        Returns which pipeline has taken which row since the last call (of one that has ended, that is final), and the
+        pipelines that have asked for rows at all: their replicas are ready.
         """
         async with self._news:
             self._rows.extend(rows)
@@ -69,15 +76,35 @@ class Feed:
             self._ended.update(ended)
             self._news.notify_all()
             taken, self._taken = self._taken, []
-            return taken
+            return taken, self._ready - self._ended
 
 
-def start_feed() -> "ActorHandle":
-    """The feed, on this node."""
-    import ray
+class Feeder:
+    """The driver's end of a feed, which keeps to the driver's node."""
 
-    remote: Any = ray.remote(Feed)
-    return remote.options(num_cpus=0, max_concurrency=1000, **_here()).remote()
+    def __init__(self) -> None:
+        import ray
+
+        remote: Any = ray.remote(Feed)
+        self.actor = remote.options(num_cpus=0, max_concurrency=1000, **_here()).remote()
+
+    def exchange(self, rows: list[tuple[int, Row]], answered: dict[str, int], ended: tuple[str, ...] = ()) -> Taken:
+        """As the feed's; TracegenError where the cluster does not answer."""
+        import ray
+        from ray.exceptions import GetTimeoutError, RayError
+
+        try:
+            taken: Taken = ray.get(self.actor.exchange.remote(rows, answered, ended), timeout=PATIENCE)
+        except (RayError, GetTimeoutError) as error:
+            said = f"the Ray cluster no longer answers ({type(error).__name__}); see `ray status`."
+            raise TracegenError(said) from None
+        return taken
+
+    def close(self) -> None:
+        import ray
+
+        with suppress(ray.exceptions.RayError):
+            ray.kill(self.actor)
 
 
 def pulled(feed: "ActorHandle", stream: str, seats: int) -> "Dataset":

@@ -18,10 +18,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from tracegen import telemetry
-from tracegen.cluster.feed import Row, start_feed
+from tracegen.cluster.feed import Feeder, Row
 from tracegen.cluster.session import cluster_resources
 from tracegen.cluster.stream import Arrival, Stream
 from tracegen.progress import say
@@ -33,9 +32,6 @@ LIVES = 8
 """Replicas that may follow each other in one place without an answer: as many as finding one row among 128 may take."""
 WATCH = 5.0
 """Seconds between two looks at who is still there."""
-PATIENCE = 60.0
-"""Seconds that the cluster may take for an answer of its own."""
-
 _CAUSE = re.compile(r"\b\w+(?:Error|Exception): .+")
 _DEATH = re.compile(r"dead because ([^.]+)")
 
@@ -46,8 +42,10 @@ Launch = Callable[..., Stream]
 class Pool:
     """`count` replicas, each with `seats` rows at a time; `launch` starts one. `what` names one in messages."""
 
-    def __init__(self, launch: Launch, *, who: str, what: str, count: int, seats: int, stall_timeout: float) -> None:
-        self._launch, self._who, self._what = launch, who, what
+    def __init__(
+        self, launch: Launch, feeder: Feeder, *, who: str, what: str, count: int, seats: int, stall_timeout: float
+    ) -> None:
+        self._launch, self._feeder, self._who, self._what = launch, feeder, who, what
         self._seats, self._stall_timeout = seats, stall_timeout
         self._open: dict[int, Row] = {}
         self._held: dict[int, str] = {}
@@ -60,7 +58,6 @@ class Pool:
         self._watched = time.monotonic()
         self._failures = [0] * count
         self._ever_ready = False
-        self._feed = start_feed()
         self._streams: list[Stream | None] = [self._start() for _ in range(count)]
 
     @property
@@ -91,38 +88,32 @@ class Pool:
 
     def close(self) -> None:
         """End everything; what is not answered is lost."""
-        import ray
-
+        ended = tuple(stream.name for stream in self._streams if stream)
+        with suppress(TracegenError):
+            self._feeder.exchange([], {}, ended)
         for stream in filter(None, self._streams):
             stream.end()
-        with suppress(ray.exceptions.RayError):
-            ray.get(self._feed.exchange.remote([], {}, [s.name for s in self._streams if s]), timeout=WATCH)
-            ray.kill(self._feed)
+        self._feeder.close()
 
     def _start(self) -> Stream:
-        return self._launch(self._feed, arrivals=self._arrivals)
+        return self._launch(self._feeder.actor, arrivals=self._arrivals)
 
     def _exchange(self, ended: tuple[str, ...] = ()) -> None:
         """Hand out what waits, and learn who took what."""
-        import ray
-
         if not self._on_trial and self._suspects:
             self._on_trial = {self._suspects.popleft() for _ in range(min(self._group, len(self._suspects)))}
             self._waiting.extendleft(self._on_trial)
         rows = [(number, self._open[number]) for number in self._waiting if number in self._open]
-        call: Any = self._feed.exchange.remote(rows, dict(self._answered), ended)
+        taken, ready = self._feeder.exchange(rows, dict(self._answered), ended)
         self._waiting.clear()
         self._answered.clear()
-        try:
-            taken = ray.get(call, timeout=PATIENCE)
-        except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError) as error:
-            raise TracegenError(f"the Ray cluster no longer answers: {_cause(error)}") from None
-        for name, number in taken:
-            if number in self._open:
-                self._held[number] = name
+        busy = set(self._held.values()) if taken else set()
+        self._held.update((number, name) for name, number in taken if number in self._open)
         for stream in filter(None, self._streams):
-            if not stream.ready and any(name == stream.name for name, _ in taken):
+            if stream.name in ready and not stream.ready:
                 stream.ready = self._ever_ready = True
+            # A replica that held nothing was not silent.
+            if stream.name not in busy and any(name == stream.name for name, _ in taken):
                 stream.last = time.monotonic()
 
     def _back(self, stream: Stream, rows: list[Row]) -> list[tuple[int, Row | str]]:
@@ -204,8 +195,10 @@ class Pool:
 
 
 def _of_node(error: BaseException) -> bool:
-    """Whether the replica died because its node did: no row is to blame."""
-    return "node" in str(error) and "died" in str(error) and "creation task" not in str(error)
+    """Whether the replica was lost because its node was: no row is to blame."""
+    from ray.exceptions import ActorUnavailableError, NodeDiedError
+
+    return isinstance(error, (ActorUnavailableError, NodeDiedError)) or "its node has died" in str(error)
 
 
 def _cause(error: BaseException) -> str:

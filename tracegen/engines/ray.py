@@ -59,6 +59,7 @@ def ray(
     _check(replicas, max_num_seqs, address)
     if (drawn := draw(requests)) is None:
         return
+    from tracegen.cluster.feed import Feeder
     from tracegen.cluster.pool import Pool
     from tracegen.cluster.stream import Stream as Pipeline
     from tracegen.engines._core import prepare
@@ -87,7 +88,9 @@ def ray(
     )
     what = f"replica of {model}"
     with connected(address):
-        pool = Pool(launch, who=first.teacher, what=what, count=replicas, seats=seats, stall_timeout=stall_timeout)
+        pool = Pool(
+            launch, Feeder(), who=first.teacher, what=what, count=replicas, seats=seats, stall_timeout=stall_timeout
+        )
         with closing(pool):
             yield from _answers(Stream(stream), writer, pool)
 
@@ -190,7 +193,7 @@ def _stage(
         batch_size=1,
         max_concurrent_batches=seats,
         max_tasks_in_flight_per_actor=seats,
-        max_pending_requests=-1 if seats < 1 else seats,
+        max_pending_requests=seats,
         should_continue_on_error=True,
         log_engine_metrics=False,
         runtime_env=dict(environment),
