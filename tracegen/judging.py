@@ -32,7 +32,7 @@ class Judging:
 
     def take(self, trace: Trace) -> None:
         """A trace, to be judged if it is not, and unless its problem waits for the vote."""
-        if trace.problem_id in self.problems and trace.problem_id not in self._voting:
+        if trace.problem_id in self.problems and trace.problem_id not in self.voting:
             self._submit(trace, ())
 
     def take_all(self, traces: Iterable[Trace]) -> None:
@@ -63,7 +63,7 @@ class Judging:
             raise self.stopped
 
     @cached_property
-    def _voting(self) -> frozenset[str]:
+    def voting(self) -> frozenset[str]:
         return voting(self.problems, self.judge)
 
     def _submit(self, trace: Trace, siblings: Sequence[Trace]) -> None:

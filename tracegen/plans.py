@@ -3,22 +3,26 @@
 Shape: one number per planned sample, in the order of askers, problems and samples; no prompt is kept.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tracegen.generate import Asker, parse
-from tracegen.ledger import Ledger, best
+from tracegen.ledger import Ledger, best, read
 from tracegen.records import Problem, Trace
+from tracegen.verdicts import Verdicts
 
 __all__ = ["Plans"]
+
+_CHANGING = ("key", "prefix_tokens", "forced")
+"""What tells that the text of a key may be another than the one that was judged."""
 
 
 class Plans:
     """Every sample that these askers may ask for."""
 
     def __init__(self, problems: Mapping[str, Problem], askers: Sequence[Asker]) -> None:
-        self.askers = list(askers)
+        self.askers, self._problems = list(askers), problems
         self._ids = list(problems)
         self._places: dict[int, int] = {}
         self._shared: dict[int, list[int]] = {}
@@ -41,12 +45,31 @@ class Plans:
             for place in (first, *self._shared.get(number, ())):
                 yield self._named(place)
 
-    def traces(self, ledger: Path) -> Iterator[Trace]:
-        """The traces that answer the plans, under the names that the plans give them (a key knows no names)."""
-        for row in best(ledger):
+    def traces(self, ledger: Path, keys: Container[str] | None = None) -> Iterator[Trace]:
+        """The traces that answer the plans, under the names that the plans give them (a key knows no names).
+
+        Of `keys`, or all.
+        """
+        for row in best(ledger, keys):
             if row["error"] is None:
                 for asker, problem_id, sample in self.of(row["key"]):
                     yield replace(parse(row), problem_id=problem_id, teacher=asker.name, sample=sample)
+
+    def unjudged(self, ledger: Ledger, verdicts: Verdicts) -> Iterator[Trace]:
+        """The traces that may lack a verdict: texts are read of those only."""
+        changed = {
+            row["key"]
+            for row in read(ledger.folder, columns=_CHANGING)
+            if row.get("prefix_tokens") or row.get("forced")
+        }
+        for asker in self.askers:
+            for problem in self._problems.values():
+                if asker.asks(problem.id):
+                    known, key_of = verdicts.known(problem), asker.keys(problem)
+                    wanted.update(
+                        key for key in map(key_of, range(asker.most)) if ledger.has(key, 0) and not known(key)
+                    )
+        return self.traces(ledger.folder, wanted)
 
     def missing(self, ledger: Ledger) -> Iterator[str]:
         """The problems of the samples that still have to be asked or gone on with."""

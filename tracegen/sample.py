@@ -57,13 +57,13 @@ def sample(
         plans = Plans(problems, askers)
         if steered:
             # Verdicts steer, so those that an earlier launch did not come to are due now.
-            judging.take_all(plans.traces(ledger.folder))
+            judging.take_all(plans.unjudged(ledger, verdicts))
         for _, group in groupby(_in_order(askers), key=lambda asker: asker.engine_key):
             if ask:
                 _ask(list(group), plans, problems, ledger, judging, meter, schedule, watch)
         # One answer serves every problem that asks the same, in another benchmark for instance.
-        judging.take_all(plans.traces(ledger.folder))
-        if groups := together(plans.traces(ledger.folder), voting(problems, judge)):
+        judging.take_all(plans.unjudged(ledger, verdicts))
+        if groups := together(plans.traces(ledger.folder), judging.voting):
             judging.vote(plans.traces(ledger.folder), groups)
 
 
@@ -150,7 +150,7 @@ def _ask(
     watch: Watch,
 ) -> None:
     """One engine serves the whole group: it is loaded only if there is something to ask."""
-    drawing = Drawing(group, problems, ledger, schedule=schedule, voting=voting(problems, judging.judge), watch=watch)
+    drawing = Drawing(group, problems, ledger, schedule=schedule, voting=judging.voting, watch=watch)
     if any(adapts(asker, schedule) for asker in group):
         for trace, verdict in _recalled(ledger, problems, plans, judging):
             drawing.judged(trace, verdict)

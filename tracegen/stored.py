@@ -11,7 +11,6 @@ import tempfile
 import weakref
 from array import array
 from collections.abc import Iterator, Mapping, ValuesView
-from dataclasses import asdict
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -33,6 +32,7 @@ class Stored(Mapping[str, Problem]):
         self._numbers: dict[str, int] = {}
         self._ends = array("Q", [0])
         self._hash = sha256()
+        self._unwritten = False
         self._recent = lru_cache(RECENT)(self._read)
 
     def add(self, problem: Problem) -> None:
@@ -41,6 +41,7 @@ class Stored(Mapping[str, Problem]):
             raise KeyError(problem.id)
         line = _line(problem)
         self._file.write(line)
+        self._unwritten = True
         self._hash.update(line)
         self._numbers[problem.id] = len(self._numbers)
         self._ends.append(self._ends[-1] + len(line))
@@ -75,7 +76,9 @@ class Stored(Mapping[str, Problem]):
         return _Values(self)
 
     def _read(self, number: int) -> Problem:
-        self._file.flush()
+        if self._unwritten:
+            self._file.flush()
+            self._unwritten = False
         start, end = self._ends[number], self._ends[number + 1]
         return Problem(**json.loads(os.pread(self._file.fileno(), end - start, start)))
 
@@ -90,7 +93,8 @@ class _Values(ValuesView[Problem]):
 
 
 def _line(problem: Problem) -> bytes:
+    row = {name: getattr(problem, name) for name in Problem.__slots__}
     try:
-        return json.dumps(asdict(problem), ensure_ascii=False).encode() + b"\n"
+        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
     except UnicodeEncodeError:  # half of a surrogate pair
-        return json.dumps(asdict(problem)).encode() + b"\n"
+        return json.dumps(row).encode() + b"\n"

@@ -9,9 +9,11 @@ panel heard is history, and counts again when that panel comes back. Of several 
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from tracegen.ledger import repair
 from tracegen.panel import decide
@@ -24,18 +26,30 @@ NOT_FINAL = frozenset({"unanswered", "infrastructure"})
 """Reasons of errors that say nothing of the trace: the next launch hears it again."""
 
 
+Key = tuple[str, str, str]
+"""A trace's key, and the hashes of the gold and of the panel."""
+
+
 @dataclass(slots=True)
 class Hearing:
     """All verdicts of one hearing, and the hash of what was judged."""
 
     judged: str
-    verdicts: list[Verdict] = field(default_factory=list)
-    decided: bool = False
-    whole: bool = False
+    verdicts: list[Verdict]
+
+
+class Place(NamedTuple):
+    """Where a hearing stands in the log, and what tells whether it is wanted."""
+
+    start: int
+    end: int
+    judged: str
+    final: bool
+    """Some verdict decides, and none is one that the next launch would make again."""
 
 
 class Verdicts:
-    """Reads what is judged already and appends what is judged next.
+    """Reads what is judged already and appends what is judged next; holds places, not verdicts.
 
     `panels`: the hashes of the present panels by the verifier that a problem names, as `Judge.panels` gives them.
     """
@@ -49,19 +63,28 @@ class Verdicts:
         path = folder / FILE
         path.touch()
         repair(path)
-        self._hearings = hearings(path)
-        self._log = path.open("a", encoding="utf-8")
+        self._places = {
+            key: Place(start, end, heard.judged, _final(heard.verdicts)) for key, heard, start, end in _whole(path)
+        }
+        self._log = path.open("a+b", buffering=0)
+        self._end = path.stat().st_size
 
     def of(self, trace: Trace, problem: Problem, siblings: Sequence[Trace] = ()) -> list[Verdict]:
         """All verdicts of the present panel on a trace as it is, under its problem's present gold; empty without."""
-        hearing = self._hearings.get((trace.key, gold_hash(problem), self._panel(problem)))
-        current = hearing is not None and hearing.judged in ("", _judged_hash(trace, siblings))
-        return hearing.verdicts if hearing and current else []
+        if (place := self._place(trace, problem, siblings)) is None:
+            return []
+        lines = os.pread(self._log.fileno(), place.end - place.start, place.start).splitlines()
+        return [_verdict(json.loads(line)) for line in lines]
 
     def due(self, trace: Trace, problem: Problem, siblings: Sequence[Trace] = ()) -> bool:
         """Whether a trace is to be judged: it never was, or an error kept its verifiers from it."""
-        verdicts = self.of(trace, problem, siblings)
-        return decide(verdicts) is None or any(verdict.reason in NOT_FINAL for verdict in verdicts)
+        place = self._place(trace, problem, siblings)
+        return place is None or not place.final
+
+    def known(self, problem: Problem) -> Callable[[str], bool]:
+        """Whether a key has a final hearing under this problem's gold and panel, whatever its text was then."""
+        gold, panel = gold_hash(problem), self._panel(problem)
+        return lambda key: (place := self._places.get((key, gold, panel))) is not None and place.final
 
     def add(self, trace: Trace, problem: Problem, verdicts: Sequence[Verdict], siblings: Sequence[Trace] = ()) -> None:
         """Write down a whole hearing."""
@@ -69,15 +92,23 @@ class Verdicts:
         hearing = {"gold": gold, "panel": panel, "judged": judged, "of": len(verdicts)}
         deciding = decide(verdicts)
         rows = [
-            asdict(verdict) | hearing | {"heard": heard, "decides": verdict is deciding}
+            {name: getattr(verdict, name) for name in Verdict.__slots__}
+            | hearing
+            | {"heard": heard, "decides": verdict is deciding}
             for heard, verdict in enumerate(verdicts, 1)
         ]
-        self._log.write("".join(json.dumps(row) + "\n" for row in rows))
-        self._log.flush()
-        self._hearings[trace.key, gold, panel] = Hearing(judged, list(verdicts))
+        lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        self._log.write(lines)
+        self._places[trace.key, gold, panel] = Place(self._end, self._end + len(lines), judged, _final(verdicts))
+        self._end += len(lines)
 
     def close(self) -> None:
         self._log.close()
+
+    def _place(self, trace: Trace, problem: Problem, siblings: Sequence[Trace]) -> Place | None:
+        place = self._places.get((trace.key, gold_hash(problem), self._panel(problem)))
+        current = place is not None and place.judged in ("", _judged_hash(trace, siblings))
+        return place if current else None
 
     def _panel(self, problem: Problem) -> str:
         return self._panels[problem.verifier or ""]
@@ -100,30 +131,42 @@ def present(folder: Path, problems: Mapping[str, Problem]) -> Callable[[str, str
     return of
 
 
-def hearings(path: Path) -> dict[tuple[str, str, str], Hearing]:
-    """The last hearing of every trace (by key) under every gold and by every panel (by hash).
+def hearings(path: Path) -> dict[Key, Hearing]:
+    """The last hearing of every trace (by key) under every gold and by every panel (by hash)."""
+    return {key: hearing for key, hearing, _, _ in _whole(path)} if path.is_file() else {}
+
+
+def _whole(path: Path) -> Iterator[tuple[Key, Hearing, int, int]]:
+    """Every hearing, with its first byte in the log and the one behind its last.
 
     What a crash tore apart is passed over: the last line, and a hearing that lacks some of its verdicts.
     """
-    found: dict[tuple[str, str, str], Hearing] = {}
-    if not path.is_file():
-        return found
-    with path.open(encoding="utf-8") as lines:
+    hearing, of, decided = Hearing("", []), None, False
+    start = end = 0
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 break
             try:
                 row = json.loads(line)
             except ValueError:
                 raise UsageError(f"{path}, line {number} is damaged: not JSON.") from None
             key = row["key"], row["gold"], row.get("panel", "")
-            if row.get("heard") == 1 or key not in found:
-                found[key] = Hearing(row.get("judged", ""))
-            hearing = found[key]
-            hearing.verdicts.append(Verdict(**{name: row[name] for name in row if name in FIELDS}))
-            hearing.decided |= row.get("decides", True)
-            hearing.whole = hearing.decided and len(hearing.verdicts) == row.get("of", len(hearing.verdicts))
-    return {key: hearing for key, hearing in found.items() if hearing.whole}
+            if row.get("heard", 1) == 1 or key != of:
+                hearing, of, decided, start = Hearing(row.get("judged", ""), []), key, False, end
+            end += len(line)
+            hearing.verdicts.append(_verdict(row))
+            decided |= row.get("decides", True)
+            if decided and len(hearing.verdicts) == row.get("of", len(hearing.verdicts)):
+                yield key, hearing, start, end
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    return Verdict(**{name: row[name] for name in row if name in FIELDS})
+
+
+def _final(verdicts: Sequence[Verdict]) -> bool:
+    return decide(verdicts) is not None and not any(verdict.reason in NOT_FINAL for verdict in verdicts)
 
 
 def gold_hash(problem: Problem) -> str:
