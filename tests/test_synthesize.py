@@ -429,6 +429,41 @@ def test_a_run_that_is_killed_goes_on_and_asks_nothing_twice(make: Any, tmp_path
         assert len(server.requests()) == asked
 
 
+def test_interrupted_once_it_waits_for_what_is_paid_for_and_twice_it_ends(make: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "tracegen.cli", "generate", str(tmp_path / "made.yaml"), "--run-dir", str(run)]
+
+    def interrupted(server: FakeServer, twice: bool) -> tuple[int, str, int]:
+        seen = len(server.requests())
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        while len(server.requests()) < seen + 4:
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.5)  # all that is going to be in flight is
+        process.send_signal(signal.SIGINT)
+        if twice:
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=40)
+        return process.returncode, said, len(server.requests()) - seen
+
+    teacher = Teacher(latency=4.0)
+    with FakeServer(teacher) as server:
+        make(server, how={"numbers": 1}, limit=4)
+        status, said, asked = interrupted(server, twice=False)
+        assert status == 130
+        assert "in flight are waited for" in said
+        assert f"tracegen run {run}" in said
+        stored = len(list(read(run / "asked" / "source")))
+        assert stored == asked
+        teacher.latency = 60.0
+        status, _, _ = interrupted(server, twice=True)
+        assert status == 130
+        assert len(list(read(run / "asked" / "source"))) == stored
+        teacher.latency = 0.0
+        assert tracegen(tmp_path, "generate").returncode == 0
+
+
 def test_check_asks_nobody(make: Any, tmp_path: Path) -> None:
     with FakeServer(Teacher()) as server:
         make(server)

@@ -57,6 +57,8 @@ class Ask:
         self._lock = threading.Lock()
         self._ended: TracegenError | None = None
         """Why no more questions are taken."""
+        self._abandoned = False
+        """What is in flight is not waited for."""
         self.meter: Meter | None = None
 
     @property
@@ -75,10 +77,19 @@ class Ask:
         return ask
 
     def close(self) -> None:
-        """Takes no more questions, waits for the answers in flight (they are paid for), and ends the engine."""
+        """Takes no more questions, waits for the answers in flight (they are paid for), and ends the engine.
+
+        An interrupt ends the waiting: what is in flight is lost then.
+        """
         self._ended = self._ended or TracegenError("the judge was closed before its model had answered.")
-        self._thread.shutdown()
-        self._give_up(None)
+        try:
+            self._thread.shutdown()
+        except KeyboardInterrupt:
+            self._abandoned = True
+            self._thread.shutdown()
+            raise
+        finally:
+            self._give_up(None)
 
     def _put(self, problem_id: str, messages: tuple[Message, ...], sample: int) -> Future[Completion]:
         asker = self._asker
@@ -117,7 +128,12 @@ class Ask:
                 self._answers[row["key"]].set_result(_completion(row))
 
     def _questions(self) -> Iterator[Request | None]:
-        while not self._ended:
+        while not self._ended or self._in_flight:
+            if self._abandoned:
+                raise TracegenError(f"{self.name} was given up before it had answered.")
+            if self._ended:
+                yield None
+                continue
             try:
                 request = self._waiting.get(timeout=0 if self._in_flight else NOTHING_YET)
             except Empty:

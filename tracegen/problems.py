@@ -111,7 +111,12 @@ def _make(recipe: Recipe, source: Source, asked: Asked, folder: Path, asking: bo
     rundir.keep_recipe(folder, recipe.to_yaml())
     ask.meter = _meter(recipe, folder)
     with rundir.rebuilt(stage, inputs) as new, closing(ask):
-        kept, reasons = _fill(new, recipe, source, ask, resolve(asked.model, asked.revision).name, asked.revision)
+        try:
+            kept, reasons = _fill(new, recipe, source, ask, resolve(asked.model, asked.revision).name, asked.revision)
+        except KeyboardInterrupt:
+            say("Stopping: the answers in flight are waited for, because they are paid for. Once more ends at once.")
+            say(f"To go on: tracegen run {folder}")
+            raise
     if kept != source.options.get("limit") and reasons[UNANSWERED]:
         rundir.mark(stage, inputs | {UNANSWERED: reasons[UNANSWERED]})
         say(f"problems: {reasons[UNANSWERED]} attempts had no answer; the same command asks them again.")
