@@ -40,7 +40,7 @@ def _say(body: dict[str, Any], length: Callable[[bytes], int], pass_rate: float 
         number = int(asked[1]) + int(asked[2])
     pieces = f"{THINK}{_thought(digest[3], length(digest))}{CLOSE}The answer is \\boxed{{{number}}}.".split(" ")
     prefix = body.get("prefix", "")
-    done = len(prefix.split(" ")) if prefix.strip(" ") not in ("", THINK) else 0
+    done = len(prefix.rstrip(" ").split(" ")) if prefix.strip(" ") not in ("", THINK) else 0
     whole = " ".join(pieces)
     if prefix and not whole.startswith(prefix):  # the thinking was closed by force
         pieces, whole, done = whole.partition(CLOSE)[2].split(" "), prefix + whole.partition(CLOSE)[2], 0

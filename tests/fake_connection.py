@@ -72,9 +72,9 @@ class Exchange(asyncio.Protocol):
             return self._send(200, "")
         if server.vllm and path == "/metrics":
             return self._send(200, server.metrics())
-        if server.vllm and path == "/tokenize":
+        if server.tokenizes and path == "/tokenize":
             return self._send(200, self._tokenize(json.loads(body)))
-        if server.vllm and path == "/detokenize":
+        if server.tokenizes and path == "/detokenize":
             return self._send(200, {"prompt": server.vocabulary.decode(json.loads(body)["tokens"])})
         return self._send(404, {"error": {"message": f"no route {path}"}})
 

@@ -58,7 +58,7 @@ class FakeServer:
         self.models, self.models_status, self.api_key, self.port = list(models), models_status, api_key, port
         self.keep, self.faults, self.refuses = keep, faults, refuses
         self.reasoning, self.counts, self.thinks, self.vllm = reasoning, counts, thinks, vllm
-        self.seats, self.most = seats, most
+        self.seats, self.most, self.tokenizes = seats, most, vllm
         self.log: list[dict[str, Any]] = []
         self.waiting: deque[Exchange] = deque()
         self.vocabulary = Vocabulary()

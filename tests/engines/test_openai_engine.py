@@ -231,7 +231,7 @@ def test_a_server_that_vanishes_stops_the_run() -> None:
                 server.stop()
             yield request
 
-    with server, pytest.raises(TracegenError, match="nothing but failures.*no connection"):
+    with server, pytest.raises(TracegenError, match=r"nothing but failures.*no connection"):
         list(openai(stream(), model="fake", base_url=server.base_url, concurrency=1, patience=1))
 
 

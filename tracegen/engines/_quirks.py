@@ -25,6 +25,7 @@ _HARMLESS = {
     "stream_options": "its streams say nothing of tokens",
     "stream": "answers come in one piece",
 }
+_NEEDED = frozenset({"model", "messages", "prompt", "max_tokens"})
 _DEFAULTS: dict[str, Any] = {
     "temperature": 1,
     "top_p": 1,
@@ -66,8 +67,8 @@ class Quirks:
                 return self._changed("calls `max_tokens` `max_completion_tokens`, and gets that")
             if not _NOT_TAKEN.search(complaint):
                 return False
-            name = next((n for n in full if n not in self.left_out and _names(complaint, n)), None)
-            if name is None or name in ("model", "messages", "prompt", "max_tokens"):
+            name = next((n for n in full if n not in self.left_out | _NEEDED and _names(complaint, n)), None)
+            if name is None:
                 return False
             if name in _HARMLESS:
                 self.left_out |= {name}

@@ -1,0 +1,150 @@
+"""Answers that were cut off are gone on with where the server can, and asked anew where it cannot."""
+
+from typing import Any
+
+import pytest
+from asking import ask, requests
+from fake_answers import THINK
+from fake_server import FakeServer, Faults, answer
+
+from tracegen.format import ENOUGH, written
+from tracegen.records import Completion, Request
+
+pytest.importorskip("aiohttp")
+
+CUT = 6
+
+
+def cut_off(server: FakeServer, **options: Any) -> tuple[Completion, Request]:
+    """The first words of an answer, and the request that asks for the rest."""
+    first = ask(server, requests(1, max_tokens=CUT), **options)["k0"]
+    assert first.finish_reason == "length"
+    text = written(first.text, first.reasoning)
+    (rest,) = requests(1, max_tokens=100, prefix=text, prefix_tokens=first.completion_tokens or 0)
+    return first, rest
+
+
+def whole(seed: int = 0) -> dict[str, Any]:
+    return answer({"messages": [{"role": "user", "content": f"problem {seed}"}], "seed": seed})
+
+
+@pytest.mark.parametrize("thinks", [False, True])
+@pytest.mark.parametrize("where", ["inline", "reasoning"])
+def test_vllm_goes_on_by_token_ids_whatever_the_template_does_to_the_tag(thinks: bool, where: str) -> None:
+    with FakeServer(vllm=True, thinks=thinks, reasoning=where) as server:
+        first, rest = cut_off(server)
+        before = len(server.requests())
+        second = ask(server, [rest])["k0"]
+        (body,) = server.requests()[before:]
+    assert isinstance(body["prompt"], list)
+    assert body["max_tokens"] == 100 - CUT
+    assert second.reasoning is None
+    assert second.text.removeprefix(THINK) == whole()["text"].removeprefix(THINK)
+    assert second.prefix_tokens == first.completion_tokens == CUT
+    assert (first.completion_tokens or 0) + (second.completion_tokens or 0) == whole()["completion_tokens"]
+
+
+class WithoutIds(FakeServer):
+    """Goes on with the last message, but does not tokenize."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(vllm=True, **more)
+        self.tokenizes = False
+
+
+@pytest.mark.parametrize("where", ["inline", "reasoning"])
+def test_the_last_message_is_gone_on_with_where_a_probe_shows_that_it_is(where: str) -> None:
+    with WithoutIds(reasoning=where) as server:
+        _, rest = cut_off(server)
+        second = ask(server, [rest])["k0"]
+        body = server.requests()[-1]
+    assert body["continue_final_message"] is True
+    assert body["add_generation_prompt"] is False
+    assert body["messages"][-1]["role"] == "assistant"
+    assert second.text == whole()["text"]
+    assert second.prefix_tokens == CUT
+
+
+def test_a_server_that_ignores_the_field_is_found_out_and_asked_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeServer() as server:
+        _, rest = cut_off(server)
+        second = ask(server, [rest])["k0"]
+        body = server.requests()[-1]
+        ask(server, [rest])
+    assert body["messages"] == [{"role": "user", "content": "problem 0"}]
+    assert body["max_tokens"] == 100
+    assert second == Completion(**whole() | {"prompt_tokens": 2})
+    assert second.prefix_tokens == 0
+    assert capsys.readouterr().err.count("cannot go on with an answer that was cut off") == 1
+
+
+def test_closed_thinking_gets_its_answer_or_an_error() -> None:
+    (forced,) = requests(1, max_tokens=40, prefix=f"{THINK}so far{ENOUGH}", prefix_tokens=12, forced=20)
+    with FakeServer(vllm=True) as server:
+        completion = ask(server, [forced])["k0"]
+    assert completion.error is None
+    assert completion.text.startswith(forced.prefix + "The answer is")
+    assert completion.prefix_tokens == 12
+    with FakeServer() as server:
+        completion = ask(server, [forced])["k0"]
+    assert completion.error
+    assert "cannot go on with a text" in completion.error
+
+
+@pytest.mark.parametrize("thinks", [False, True])
+def test_the_completions_endpoint_renders_by_the_server(thinks: bool) -> None:
+    with FakeServer(vllm=True, thinks=thinks) as server:
+        completion = ask(server, requests(1), endpoint="completions")["k0"]
+        _, rest = cut_off(server, endpoint="completions")
+        second = ask(server, [rest], endpoint="completions")["k0"]
+    assert completion.text == second.text == whole()["text"]
+
+
+def test_the_completions_endpoint_renders_by_a_tokenizer(tiny_model: str) -> None:
+    with FakeServer(lambda body: {"text": body["prompt"]}) as server:
+        (request,) = requests(1, prefix="<think>\nso")
+        completion = ask(server, [request], endpoint="completions", tokenizer=tiny_model)["k0"]
+        (body,) = server.requests()
+    assert body["prompt"] == "<|im_start|>user\nproblem 0<|im_end|>\n<|im_start|>assistant\n<think>\nso"
+    assert completion.text == "<think>\nso" + body["prompt"]
+
+
+def test_the_completions_endpoint_needs_one_of_the_two() -> None:
+    from tracegen.records import TracegenError
+
+    with FakeServer() as server, pytest.raises(TracegenError, match="option tokenizer"):
+        ask(server, requests(1), endpoint="completions")
+
+
+@pytest.mark.parametrize("vllm", [True, False])
+@pytest.mark.parametrize("where", ["inline", "reasoning"])
+def test_a_stream_that_breaks_is_gone_on_with_or_asked_anew(vllm: bool, where: str) -> None:
+    broken = 0
+
+    def once(body: dict[str, Any]) -> dict[str, Any]:
+        nonlocal broken
+        if body.get("stream") and body["seed"] == 0 and not broken:
+            broken += 1
+            return answer(body) | {"cut_after": 5}
+        return answer(body)
+
+    with FakeServer(once, vllm=vllm, reasoning=where) as server:
+        completion = ask(server, requests(1, max_tokens=100), stream=True)["k0"]
+        last = server.requests()[-1]
+    from tracegen.format import split
+
+    assert broken == 1
+    parts = split(completion.text, reasoning=completion.reasoning, finish_reason=completion.finish_reason)
+    assert parts == split(whole()["text"])
+    assert ("prompt" in last) is vllm
+    paid = whole()["completion_tokens"]
+    assert completion.completion_tokens == (paid if vllm else paid + 5)
+    assert completion.prefix_tokens == 0
+
+
+def test_all_streams_may_break_now_and_then() -> None:
+    with FakeServer(vllm=True, faults=Faults(cuts=0.3, seed=3)) as server:
+        completions = ask(server, requests(40, max_tokens=100), stream=True, max_retries=20)
+    for number in range(40):
+        assert completions[f"k{number}"].text == whole(number)["text"]
+        assert completions[f"k{number}"].completion_tokens == whole(number)["completion_tokens"]

@@ -1,0 +1,128 @@
+"""Servers differ: what one does not take is found out, said once, and left out only where the samples stay the same."""
+
+import json
+from typing import Any
+
+import pytest
+from asking import ask, requests
+from fake_server import FakeServer, answer
+
+from tracegen.records import TracegenError
+
+pytest.importorskip("aiohttp")
+
+
+def test_a_refused_seed_is_left_out_and_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeServer(refuses={"seed"}) as server:
+        completions = ask(server, requests(20))
+        bodies = server.requests()
+        ask(server, requests(3))
+        again = server.requests()[len(bodies) :]
+    assert {completion.error for completion in completions.values()} == {None}
+    assert "seed" in bodies[0]
+    assert sum("seed" in body for body in bodies) == 1, "the first request goes ahead alone"
+    assert not any("seed" in body for body in again), "what is known stays known"
+    assert capsys.readouterr().err.count("does not take `seed`") == 1
+
+
+def test_max_completion_tokens(capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeServer(refuses={"max_tokens", "seed"}) as server:
+        completions = ask(server, requests(5, max_tokens=4))
+        last = server.requests()[-1]
+    assert {completion.finish_reason for completion in completions.values()} == {"length"}
+    assert last["max_completion_tokens"] == 4
+    assert "max_tokens" not in last
+    assert "max_completion_tokens" in capsys.readouterr().err
+
+
+def test_what_shapes_the_samples_is_not_left_out_behind_the_users_back() -> None:
+    with FakeServer(refuses={"temperature"}) as server:
+        with pytest.raises(TracegenError, match=r"does not take `temperature`.*drop: \[temperature\]"):
+            ask(server, requests(5, temperature=0.6))
+        completions = ask(server, requests(5, temperature=0.6), drop=["temperature"])
+        assert "temperature" not in server.requests()[-1]
+    assert {completion.error for completion in completions.values()} == {None}
+
+
+def test_a_default_may_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeServer(refuses={"temperature", "top_p"}) as server:
+        completions = ask(server, requests(2, temperature=1.0, top_p=1.0))
+    assert {completion.error for completion in completions.values()} == {None}
+    assert "1 is its default" in capsys.readouterr().err
+
+
+def test_a_complaint_about_a_value_is_the_requests_own_error() -> None:
+    def reply(body: dict[str, Any]) -> dict[str, Any]:
+        return {"status": 400, "message": "max_tokens is too large: 99999. This model supports at most 8192."}
+
+    with FakeServer(reply) as server:
+        error = ask(server, requests(1, max_tokens=99999))["k0"].error
+        assert len(server.requests()) == 1
+    assert error
+    assert error.startswith("400 max_tokens is too large")
+
+
+def test_a_server_that_refuses_every_request_stops_the_run() -> None:
+    with FakeServer(lambda body: {"status": 400, "message": "no"}) as server:
+        with pytest.raises(TracegenError, match="refuses every request: 400 no"):
+            ask(server, requests(5000), concurrency=8)
+        assert len(server.requests()) < 200
+
+
+@pytest.mark.parametrize("where", ["inline", "untagged", "reasoning", "reasoning_content"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_thinking_comes_back_from_wherever_the_server_puts_it(where: str, stream: bool) -> None:
+    from tracegen.format import split
+
+    with FakeServer(reasoning=where) as server:
+        completion = ask(server, requests(1), stream=stream)["k0"]
+        assert bool(server.requests()[0].get("stream")) is stream
+    body = {"messages": [{"role": "user", "content": "problem 0"}], "seed": 0}
+    whole = split(answer(body)["text"])
+    parts = split(completion.text, reasoning=completion.reasoning, finish_reason=completion.finish_reason)
+    assert parts == whole
+    assert completion.completion_tokens == answer(body)["completion_tokens"]
+    assert completion.prompt_tokens == 2
+
+
+def test_content_in_parts() -> None:
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "so"}]}, {"type": "text", "text": "four"}]
+    raw = json.dumps({"choices": [{"message": {"content": parts}, "finish_reason": "stop"}], "usage": {}})
+    with FakeServer(lambda body: {"raw": raw}) as server:
+        completion = ask(server, requests(1))["k0"]
+    assert (completion.text, completion.reasoning) == ("four", "so")
+
+
+@pytest.mark.parametrize(
+    ("reason", "tokens", "expected"),
+    [(None, 3, "stop"), (None, 8, "length"), ("", 3, "stop"), ("max_tokens", 8, "length")],
+)
+def test_a_missing_reason_is_told_from_the_count(reason: str | None, tokens: int, expected: str) -> None:
+    said = {"text": "four", "finish_reason": reason, "completion_tokens": tokens}
+    with FakeServer(lambda body: said) as server:
+        assert ask(server, requests(1, max_tokens=8))["k0"].finish_reason == expected
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_without_a_count_tokens_are_counted_here_and_that_is_said(
+    stream: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with FakeServer(lambda body: {"text": "x" * 400}, counts=False) as server:
+        completion = ask(server, requests(1), stream=stream)["k0"]
+    # A stream's pieces are its tokens, near enough; a text in one piece is estimated.
+    assert completion.completion_tokens == (1 if stream else 100)
+    assert completion.prompt_tokens == 3
+    assert stream or "does not count tokens" in capsys.readouterr().err
+
+
+def test_a_tokenizer_counts_exactly(tiny_model: str) -> None:
+    with FakeServer(lambda body: {"text": "x" * 40}, counts=False) as server:
+        completion = ask(server, requests(1), tokenizer=tiny_model)["k0"]
+    assert completion.completion_tokens == 40, "its tokens are bytes"
+
+
+def test_an_account_without_money_is_no_storm() -> None:
+    raw = json.dumps({"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}})
+    with FakeServer(lambda body: {"status": 429, "raw": raw}) as server:
+        with pytest.raises(TracegenError, match="is empty"):
+            ask(server, requests(3))
