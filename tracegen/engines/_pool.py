@@ -66,6 +66,11 @@ class Pool:
         slots = sum(server.flow.slots for server in self.servers if not server.flow.recovering)
         return max(1, slots + slots // 8)
 
+    @property
+    def delivered(self) -> int:
+        """Requests whose end was handed over."""
+        return self.ended - len(self._resting)
+
     async def open(self) -> None:
         """Connect, and look at every server; TracegenError if none will do."""
         await self.http.open()

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from importlib.util import find_spec
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from tracegen.engines._draw import IDLE, Stream, draw
@@ -24,6 +25,12 @@ __all__ = ["openai"]
 
 MORE = 4
 """Without `max_concurrency`, so many times `concurrency` are tried where the server makes more of them."""
+
+AT_ONCE = 8
+"""Requests that are asked in one go, beside one for each answer that has just come."""
+UNSAFE = 8
+"""Nothing more is asked while more answers than this wait to be handed over: they are paid for and not on disk yet. So
+where the consumer is the slowest of all, requests wait before they are sent, and not their answers."""
 
 
 def openai(
@@ -91,20 +98,24 @@ def _answers(stream: Stream, other: "Aside") -> Iterator[tuple[Request, Completi
 
     def room() -> bool:
         appetite = pool.appetite()
-        return not pool.fatal and drawn - pool.ended < appetite and drawn - handed_over < 2 * appetite
+        if pool.fatal or pool.delivered - handed_over > UNSAFE:
+            return False
+        return drawn - pool.ended < appetite and drawn - handed_over < 2 * appetite
 
+    quota = AT_ONCE
     while True:
-        batch = []
-        for request in stream.while_room(room):
-            drawn += 1
-            batch.append(request)
-        if batch:
-            other.put(batch)
         if not waiting:
+            batch = []
+            for request in islice(stream.while_room(room), quota):
+                drawn += 1
+                batch.append(request)
+            if batch:
+                other.put(batch)
             if drawn == handed_over and (pool.fatal or not stream.more):
                 break
             # A try that ends in a wait makes room without a word, so look again from time to time.
-            waiting.extend(other.ended(IDLE if stream.idle else 10 * IDLE))
+            waiting.extend(other.ended(IDLE if stream.idle or room() else 10 * IDLE))
+            quota = len(waiting) + AT_ONCE
         if waiting:
             handed_over += 1
             request, completion = waiting.popleft()
