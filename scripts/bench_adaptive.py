@@ -175,7 +175,7 @@ def main() -> None:
     rate = sum(sum(one.right) for one in problems) / sum(len(one.right) for one in problems)
     orders = [shuffled(problems, seed) for seed in range(given.replays)]
     print(
-        f"{len(problems)} problems, {hard} of them hard, {most} samples each, {rate:.1%} right; {len(orders)} replays"
+        f"{len(problems)} problems, {hard} of them hard, {most} samples each, {rate:.0%} right; {len(orders)} replays"
     )
     plain = [fixed(order, FIXED, given.stop_after) for order in orders]
     print("\n| policy | solved, against fixed | hard ones solved | tokens, against fixed | prompts included |")

@@ -113,6 +113,8 @@ class Server:
 
 
 def _prompt(body: Mapping[str, Any]) -> str:
+    if "prompt" in body:  # rendered, to go on with an answer that was cut off
+        return str(body["prompt"])
     return next(m["content"] for m in reversed(body["messages"]) if m["role"] == "user")
 
 

@@ -18,13 +18,13 @@ GRACE = 1.0
 @pytest.fixture
 def run(tmp_path):
     with Server(tmp_path / "server.jsonl", ["--latency", str(LATENCY), "--jitter", "0.2"]) as server:
-        yield Run(tmp_path, server, problems=20, samples=4, concurrency=8)
+        yield Run(tmp_path, server, problems=10, samples=4, concurrency=8)
 
 
 def launched(run, seed):
     """A run with some answers, at a random moment."""
     moments = random.Random(seed)
-    process = run.launch(answers=moments.randrange(1, 25))
+    process = run.launch(answers=moments.randrange(1, 16))
     time.sleep(moments.uniform(0, LATENCY))
     return process
 
