@@ -297,7 +297,7 @@ def test_a_teacher_that_gives_nothing_usable_is_given_up(make: Any, tmp_path: Pa
     with FakeServer(Teacher(draft=lambda *_: "No.")) as server:
         with pytest.raises(TracegenError, match=r"none of \d+ attempts gave a problem \(malformed \d+\)"):
             problems_of(make(server, how={"numbers": 50}, give_up_after=20), tmp_path / "run")
-        assert 20 <= len(server.requests()) <= 20 + 64 + 1
+        assert 20 <= len(server.requests()) <= 20 + 128 + 1
 
 
 def test_what_failed_is_asked_again_and_nothing_else(make: Any, tmp_path: Path) -> None:

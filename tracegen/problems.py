@@ -133,8 +133,8 @@ def _fill(
     kept = 0
     with (
         Judge(verifiers, workers=recipe.judging.workers or os.cpu_count() or 2, named=named) as judge,
-        (new / "problems.jsonl").open("w", encoding="utf-8", errors="surrogatepass") as problems,
-        (new / "dropped_problems.jsonl").open("w", encoding="utf-8", errors="surrogatepass") as dropped,
+        (new / "problems.jsonl").open("w", encoding="utf-8") as problems,
+        (new / "dropped_problems.jsonl").open("w", encoding="utf-8") as dropped,
     ):
 
         def hear(problem: Problem, traces: Sequence[Trace]) -> list[Verdict]:

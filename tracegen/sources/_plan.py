@@ -38,7 +38,7 @@ class Attempt:
 
 def plan(material: Mapping[str, Sequence[Problem]], how: Mapping[str, int] | None, seed: int) -> list[Attempt]:
     """Every attempt in its order; UsageError for a method without a prompt or without material."""
-    if how is None:
+    if not how:
         from_seeds = FROM_SEEDS if "seeds" in material else ()
         how = dict.fromkeys([*from_seeds, *(method for method, kind in KINDS.items() if kind in material)], 1)
     written = {method: prompts.load(method if method.endswith(".yaml") else f"synthesize_{method}") for method in how}

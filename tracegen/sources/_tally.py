@@ -7,7 +7,7 @@ from math import ceil
 from tracegen.progress import say
 from tracegen.records import TracegenError
 
-ABREAST = 64
+ABREAST = 128
 """Drafts under way, and beside them problems that are being solved, each with all its solutions."""
 
 

@@ -9,7 +9,8 @@ arXiv:2304.12244) and Persona Hub (Ge et al. 2024, arXiv:2406.20094). The house 
 on disk and never asked again), `hear` (verifiers), `drop` (keeps what is refused, with the reason) and `benchmarks`.
 The same options and seed give the same problems with the same ids in the same order, whatever finishes first: many
 drafts and solutions are under way (`_tally`), and looked at in the order of the plan (`_plan`).
-Limits: problems with a final answer that the math verifier can read; a vote is as right as the model.
+Limits: problems with a final answer that the math verifier can read; a vote is as right as the model. Material, and the
+words of every statement, are held in memory.
 """
 
 import re
