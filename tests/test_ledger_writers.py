@@ -1,5 +1,6 @@
 """Several processes write one ledger at once: no segment is shared, nothing is cut off that somebody writes."""
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -79,6 +80,20 @@ def test_a_segment_that_is_being_written_is_not_compacted(tmp_path):
         with pytest.raises(UsageError, match=r"0001-w1\.jsonl is being written by another process"):
             list(compact(tmp_path))
     assert list(compact(tmp_path)) == [(1, 1)]
+
+
+def test_a_child_that_inherited_a_segment_does_not_keep_it(tmp_path):
+    with Ledger(tmp_path) as ledger:
+        list(ledger.commit([row("a")]))
+        hold, release = os.pipe()
+        if not (child := os.fork()):
+            os.close(release)
+            os.read(hold, 1)
+            os._exit(0)
+    assert list(compact(tmp_path)) == [(1, 1)]
+    os.close(release)
+    os.waitpid(child, 0)
+    os.close(hold)
 
 
 def test_a_writers_name_goes_into_a_files_name(tmp_path):

@@ -52,8 +52,18 @@ def create(folder: Path, writer: str) -> BinaryIO:
         except FileExistsError:  # another process with the same writer's name was faster
             continue
         _lock(file)
-        sync_folder(folder)
+        try:
+            sync_folder(folder)
+        except OSError:
+            give_up(file)
+            raise
         return file
+
+
+def give_up(file: BinaryIO) -> None:
+    """Close a live segment. A worker process may have inherited it open, and must not hold the lock any longer."""
+    fcntl.flock(file, fcntl.LOCK_UN)
+    file.close()
 
 
 def rows(path: Path) -> Iterator[tuple[int, Row]]:

@@ -13,7 +13,7 @@ from tracegen.ledger import sealed, sizes
 from tracegen.ledger.index import Found, Index
 from tracegen.ledger.pen import Pen
 from tracegen.ledger.ranks import Row
-from tracegen.ledger.segments import create, cut_torn_line, leftovers, remove, rows, segments, unwritten
+from tracegen.ledger.segments import create, cut_torn_line, give_up, leftovers, remove, rows, segments, unwritten
 from tracegen.records import UsageError
 
 SEGMENT_BYTES = 64 << 20
@@ -86,7 +86,7 @@ class Ledger:
     def close(self) -> None:
         """Give up the live segment; what is being sealed is sealed first."""
         if self._segment is not None:
-            self._segment.close()
+            give_up(self._segment)
             self._segment = None
         if self._sealing is not None:
             self._sealing.shutdown()
@@ -136,13 +136,13 @@ class Ledger:
             # Whole lines stay, durable or not: they are paid for. A full disk lets a file shrink.
             with suppress(OSError):
                 cut_torn_line(segment)
-            segment.close()
+            give_up(segment)
             self._segment = None
             raise
 
     def _begin_segment(self) -> None:
         if self._segment is not None:
-            self._segment.close()
+            give_up(self._segment)
             self._seal(Path(self._segment.name))
         self._segment = create(self.folder, self.writer)
         self._rows = self._size = 0
