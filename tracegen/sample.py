@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from pathlib import Path
 
 from tracegen.cost import Meter
@@ -30,6 +30,8 @@ from tracegen.verdicts import NOT_FINAL, Verdicts
 from tracegen.verify import Judge
 
 FIXED = Schedule()
+DURABLE_AT_ONCE = 4
+"""Rows that go to the judge between two answers, where more are durable already."""
 
 
 def sample(
@@ -176,8 +178,8 @@ def _ask(
     asked = 0
     with gently(lambda: asked > 1) as stop, ledger.writing() as pen:
 
-        def pump() -> None:
-            for row in pen.durable():
+        def pump(most: int | None = None) -> None:
+            for row in islice(pen.durable(), most):
                 durable(row)
             judging.collect()
 
@@ -197,7 +199,8 @@ def _ask(
                 meter.add(row)
             # All askers of a group share the engine and its model; a row names the model as its own asker does.
             pen.put(row | {"model": by_name[row["teacher"]].model.name})
-            pump()
+            # Not all that an fsync has covered at once: the next answers wait to be written meanwhile.
+            pump(DURABLE_AT_ONCE)
         pen.flush()
         pump()
     judging.finish()
