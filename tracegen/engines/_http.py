@@ -9,6 +9,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -25,7 +26,7 @@ from tracegen import __version__
 __all__ = ["Failure", "Http", "Partial", "is_local", "retry_after"]
 
 Kind = Literal["refused", "away", "broken", "final"]
-_LOOPBACK = ("localhost", "127.", "::1")
+_LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -87,24 +88,24 @@ class Http:
     async def get(self, url: str, timeout: float = 30.0) -> tuple[int, bytes]:
         with _explained(timeout):
             limit = aiohttp.ClientTimeout(total=timeout)
-            async with self._session.get(url, proxy=self._proxy(url), timeout=limit) as response:
+            async with self._session.get(url, proxy=self.proxy(url), timeout=limit) as response:
                 return response.status, await response.read()
 
     async def post(self, url: str, payload: bytes) -> tuple[int, Mapping[str, str], bytes]:
         with _explained(self.timeout):
-            async with self._session.post(url, data=payload, proxy=self._proxy(url)) as response:
+            async with self._session.post(url, data=payload, proxy=self.proxy(url)) as response:
                 return response.status, response.headers, await response.read()
 
     @asynccontextmanager
     async def stream(self, url: str, payload: bytes) -> AsyncIterator[Any]:
         """The response, whose content is read in lines by the caller."""
         with _explained(self.timeout):
-            async with self._session.post(url, data=payload, proxy=self._proxy(url)) as response:
+            async with self._session.post(url, data=payload, proxy=self.proxy(url)) as response:
                 yield response
 
-    def _proxy(self, url: str) -> str | None:
+    def proxy(self, url: str) -> str | None:
         """The environment's proxy for this server, looked up once; none stands between us and this machine."""
-        origin = url.partition("://")[2].partition("/")[0]
+        origin = "/".join(url.split("/", 3)[:3])
         if origin not in self._proxies:
             host = urlsplit(url).hostname or ""
             found = getproxies().get(urlsplit(url).scheme) or getproxies().get("all")
@@ -134,7 +135,7 @@ class _explained:
 
 def is_local(url: str) -> bool:
     """Whether the server is on this machine."""
-    return (urlsplit(url).hostname or "").startswith(_LOOPBACK)
+    return _LOOPBACK.fullmatch(urlsplit(url).hostname or "") is not None
 
 
 def message(payload: bytes) -> str:
