@@ -57,7 +57,7 @@ class Plans:
 
     def unjudged(self, ledger: Ledger, verdicts: Verdicts) -> Iterator[Trace]:
         """The traces that may lack a verdict: texts are read of those only."""
-        changed = {
+        wanted = {
             row["key"]
             for row in read(ledger.folder, columns=_CHANGING)
             if row.get("prefix_tokens") or row.get("forced")
