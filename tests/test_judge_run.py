@@ -116,15 +116,19 @@ def test_a_budget_counts_the_judge_and_stops_with_its_own_status(tmp_path: Path,
     model = {"engine": "openai", "model": "fake", "options": {"base_url": server.base_url, "concurrency": 1}}
     prices = {"prices": {"input": 1000.0, "output": 1000.0}}
     write_recipe(tmp_path, server, {"math": {}, "judge": {"only": "unverifiable", **model, **prices}}, "Proof. Clear.")
-    stopped = tracegen(tmp_path, "generate", "budget.usd=3")
+    blind = tracegen(tmp_path, "generate", "budget.usd=3")
+    assert blind.returncode == 2
+    assert "teachers.t.prices=" in blind.stderr  # of the teacher nobody knows the price: the cap could not hold
+    free = "teachers.t.prices={input: 0}"
+    stopped = tracegen(tmp_path, "generate", "budget.usd=3", free)
     assert stopped.returncode == 3, stopped.stderr
     assert "budget.usd is 3" in stopped.stderr
     spent = rubrics(server).total()
     assert 0 < spent < 2 * PROBLEMS * SAMPLES
-    again = tracegen(tmp_path, "generate", "budget.usd=3")
+    again = tracegen(tmp_path, "generate", "budget.usd=3", free)
     assert again.returncode == 3
     assert rubrics(server).total() == spent
-    assert tracegen(tmp_path, "generate", "budget.usd=300").returncode == 0
+    assert tracegen(tmp_path, "generate", "budget.usd=300", free).returncode == 0
 
 
 def test_a_vote_from_the_command_line(tmp_path: Path, server: FakeServer) -> None:

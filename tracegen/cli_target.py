@@ -1,5 +1,6 @@
 """What commands are given: a recipe or a run directory, and overrides; and the run that they stand for."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,11 +45,12 @@ def opened(target: str, overrides: list[str] | None, run_dir: Path | None) -> "I
     recipe, folder = load_recipe(target, overrides)
     folder = run_dir or folder
     with rundir.owned(folder), watched(folder):
-        run = prepare(recipe, folder)
+        verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "run")
+        run = prepare(recipe, folder, again=f"tracegen {verb} {folder}")
         try:
             yield run
         except KeyboardInterrupt:
-            complain(f"Stopped; what was finished is kept. To go on: tracegen run {folder}")
+            complain(f"Stopped; what was finished is kept. To go on: {run.again}")
             raise
         finally:
             run.close()

@@ -56,6 +56,8 @@ class Run:
     folder: Path
     recipe: Recipe
     problems: Stored
+    again: str = "tracegen run RUN"
+    """The command that goes on with this run."""
     unchecked: dict[str, str] = field(default_factory=dict)
     """Benchmarks of the recipe that could not be loaded, and why: neither asked nor decontaminated against."""
 
@@ -112,7 +114,7 @@ class Run:
         known = {name: price.prices for name, teacher in self.recipe.teachers.items() if (price := prices.of(teacher))}
         as_roles = {f"teacher:{name}": price for name, price in known.items()}
         beside = self.judge.prices | problems_prices(self.recipe)
-        meter = Meter(self.recipe.budget, known | as_roles | beside, again=f"tracegen run {self.folder}")
+        meter = Meter(self.recipe.budget, known | as_roles | beside, again=self.again)
         for ledger in ("asked/source", "traces", "eval/traces"):
             meter.add_earlier(read(self.folder / ledger, columns=COLUMNS))
         # Verifiers ask beside the teachers, so their time is no time of its own.
@@ -157,7 +159,7 @@ class Run:
         return Asker(name, model, chosen(engine), options, prompt, reasoning, sampling, self.recipe.seed)
 
 
-def prepare(recipe: Recipe, folder: Path) -> Run:
+def prepare(recipe: Recipe, folder: Path, *, again: str = "tracegen run RUN") -> Run:
     """Check all that can be checked without a model, write down what this launch is, and read the problems."""
     check_filters(recipe.filters)
     for name, teacher in recipe.teachers.items():
@@ -172,7 +174,7 @@ def prepare(recipe: Recipe, folder: Path) -> Run:
         check_trainer(recipe.student.trainer)
     panel.seats(recipe.verifiers)
     problems = read_problems(recipe, folder)
-    run = Run(folder, recipe, problems)
+    run = Run(folder, recipe, problems, again)
     _ = run.prompt, run.judge
     held_out.check_conventions(run.benchmarks, run.judge)
     for name, why in run.unchecked.items():
