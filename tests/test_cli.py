@@ -242,6 +242,6 @@ def test_an_interrupt_stops_cleanly_and_says_how_to_go_on(recipe, tmp_path, numb
         process.send_signal(number)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert f"To go on: tracegen run {tmp_path / 'run'}" in err
+    assert f"To go on: tracegen generate {tmp_path / 'run'}" in err
     assert "Traceback" not in err
     assert 0 < len(list(read(tmp_path / "run" / "traces"))) < 200
