@@ -50,6 +50,12 @@ def test_trainer_options_are_names_and_values_that_trl_takes(path: Path) -> None
     assert student is None or settings.check(student.trainer).keys() == student.trainer.keys()
 
 
+def test_judging_may_say_on_without_quotes() -> None:
+    assert recipe.load(SOURCE_TREE / "recipes" / "ray_slurm.yaml").judging.on == "ray"
+    found = recipe.load(SOURCE_TREE / "recipes" / "ray_slurm.yaml", ["judging.on=local"])
+    assert (found.judging.on, found.judging.workers) == ("local", 16)
+
+
 def test_an_override_reaches_the_recipe() -> None:
     found = recipe.load(
         SOURCE_TREE / "recipes" / "gsm8k.yaml", ["teachers.qwen.model=/models/mine", "problems.limit=7"]

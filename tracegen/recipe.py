@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tracegen.checked import checked
 from tracegen.records import Outcome, UsageError
@@ -213,7 +213,12 @@ class Judging(Strict):
 
     on: Literal["local", "ray"] = "local"
     workers: int | None = Field(None, ge=1)
-    """Processes; None: one per core."""
+    """Processes, on ray on each node; None: one per core."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yaml_takes_on_for_true(cls, value: Any) -> Any:
+        return {"on" if name is True else name: value[name] for name in value} if isinstance(value, dict) else value
 
 
 class Budget(Strict):
