@@ -98,6 +98,14 @@ def test_the_same_file_twice_adds_nothing_and_equal_answers_stay_apart(call, rec
     assert len(list(read(tmp_path / "runs" / "t" / "traces"))) == 2
 
 
+def test_what_was_paid_for_elsewhere_is_no_charge_on_the_budget(call, recipe, tmp_path):
+    file = lines(tmp_path / "old.jsonl", [plain(0, usage={"prompt_tokens": 10**6, "completion_tokens": 10**6})])
+    assert take(call, file)[1]["taken"] == 1
+    status, _, err = call("generate", "t.yaml", "budget.tokens=10000")
+    assert status == 0, err
+    assert len(recipe.requests()) == 7
+
+
 def test_what_fits_no_problem_is_kept_aside_with_its_reason(call, recipe, tmp_path):
     rows = [plain(0), plain(0, model="another"), plain(1) | {"messages": []}, plain(1) | {"text": ""}]
     rows.append(plain(1) | {"messages": [{"role": "user", "content": "Who are you?"}]})

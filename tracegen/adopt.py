@@ -18,12 +18,11 @@ from typing import IO
 
 from tracegen.foreign import Answer
 from tracegen.generate import Asker
-from tracegen.ledger import Ledger, Row, read
+from tracegen.ledger import IMPORTED, Ledger, Row, read
 from tracegen.records import Message, Problem, UsageError
 
 MATCHES = ("messages", "user", "statement")
 """What must be equal: all messages, the user's last turn, or (inside that turn) the problem's statement."""
-ENGINE = "imported"
 
 
 @dataclass
@@ -179,7 +178,7 @@ def _row(answer: Answer, asker: Asker, prompt: Iterable[Message]) -> Row:
         "teacher": asker.name,
         "model": answer.model or asker.model.name,
         "revision": None,
-        "engine": ENGINE,
+        "engine": IMPORTED,
         "prompt": [dict(message) for message in prompt],
         "max_tokens": max_tokens,
         "sampling": sampling,

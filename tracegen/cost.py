@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tracegen.bill import COLUMNS, Bill, PerVerified, Row, Spent, dollars, per_verified
+from tracegen.ledger import IMPORTED
 from tracegen.recipe import Budget, Prices
 from tracegen.records import BudgetReached, Request
 
@@ -84,10 +85,11 @@ class Meter:
                 asked.answered(row, time.monotonic() - sent.time if sent else 0.0)
 
     def add_earlier(self, rows: Iterable[Row]) -> None:
-        """Rows of earlier launches."""
+        """Rows of earlier launches; what another program has paid for is not this run's to pay."""
         before = self._bill.seconds
         for row in rows:
-            self.add(row)
+            if row.get("engine") != IMPORTED:
+                self.add(row)
         self._earlier += self._bill.seconds - before
 
     def allows(self, request: Request) -> bool:

@@ -25,9 +25,21 @@ to anyone.
 
 from tracegen.ledger.index import Found
 from tracegen.ledger.keys import sample_key, sample_keys
-from tracegen.ledger.ranks import Row, finished
+from tracegen.ledger.ranks import IMPORTED, Row, finished
 from tracegen.ledger.reading import best, read
 from tracegen.ledger.segments import repair, segments
 from tracegen.ledger.store import Ledger
 
-__all__ = ["Found", "Ledger", "Row", "best", "finished", "read", "repair", "sample_key", "sample_keys", "segments"]
+__all__ = [
+    "IMPORTED",
+    "Found",
+    "Ledger",
+    "Row",
+    "best",
+    "finished",
+    "read",
+    "repair",
+    "sample_key",
+    "sample_keys",
+    "segments",
+]

@@ -7,6 +7,8 @@ from enum import IntEnum
 from typing import Any
 
 Row = dict[str, Any]
+IMPORTED = "imported"
+"""The `engine` of a row that another program has paid for."""
 MEND = "`tracegen ledger verify RUN --repair` puts the damage aside, and the next launch asks again for what is lost."
 
 
