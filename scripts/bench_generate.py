@@ -1,6 +1,6 @@
 """Output tokens per second of generating and verifying, against a bare `vllm.LLM.generate`: same prompts and sampling.
 
-    python scripts/bench_generate.py --model FOLDER
+    python scripts/bench_generate.py --model FOLDER --count 256 --samples 4
 
 Each side has a process of its own and is loaded and warmed up before anything is timed; then the two take turns. Ours
 is the house's own sampling path: requests, the ledger with its fsync, parsing, verdicts. Prints a line a round, the
@@ -46,7 +46,8 @@ class Round:
         return {problem.id: replace(problem, statement=f"({self.number}) {problem.statement}") for problem in found}
 
     def asker(self, kind: type[Asker] = Asker, **more: Any) -> Any:
-        sampling = Sampling(temperature=self.arguments.temperature, max_tokens=self.arguments.max_tokens)
+        given = self.arguments
+        sampling = Sampling(n=given.samples, temperature=given.temperature, max_tokens=given.max_tokens)
         model = models.resolve(self.arguments.model)
         prompt = prompts.load(self.arguments.prompt)
         return kind("bench", model, "vllm", {}, prompt, "prompted", sampling, self.number, **more)
@@ -80,9 +81,10 @@ def bare(arguments: argparse.Namespace) -> Iterator[Callable[[Round], int]]:
 class Loaded(Asker):
     """An asker whose engine stays loaded between rounds."""
 
-    engine_loop: "Loop"
+    engine_loop: "Loop | None" = None
 
-    def engine_function(self) -> Callable[..., Iterator[tuple[Request, Completion]]]:
+    def engine_function(self, folder: Path | None = None) -> Callable[..., Iterator[tuple[Request, Completion]]]:
+        assert self.engine_loop is not None
         return self.engine_loop
 
 
@@ -149,6 +151,7 @@ def main() -> None:
     parser.add_argument("--problems", default="data/quickstart.jsonl")
     parser.add_argument("--prompt", default="math_fewshot")
     parser.add_argument("--count", type=int, default=256)
+    parser.add_argument("--samples", type=int, default=4, help="of each problem")
     parser.add_argument("--max-tokens", type=int, default=64)
     parser.add_argument("--max-num-seqs", type=int, default=64)
     parser.add_argument("--temperature", type=float, default=0.8)

@@ -4,6 +4,7 @@ Most of it needs no model: a script takes the place of vLLM's server. The contra
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,8 +31,10 @@ SCRIPT = Path(__file__).parent / "scripted_vllm.py"
 
 
 @pytest.fixture(autouse=True)
-def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The script in the place of the real server, with the same arguments."""
+def scripted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script in the place of the real server, with the same arguments; but for the tests marked `vllm`."""
+    if request.node.get_closest_marker("vllm"):
+        return
 
     def arguments(model: str, options: Mapping[str, Any]) -> list[str]:
         return [sys.executable, str(SCRIPT), *_serving.arguments(model, options)[3:]]
@@ -42,7 +45,14 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def requests(count: int, words: Mapping[int, str] | None = None) -> list[Request]:
     return [
-        Request(f"k{n}", f"p{n}", "t", 0, ({"role": "user", "content": (words or {}).get(n, f"say {n}")},), {"seed": n})
+        Request(
+            f"k{n}",
+            f"p{n}",
+            "t",
+            0,
+            ({"role": "user", "content": (words or {}).get(n, f"say {n}")},),
+            {"seed": n, "max_tokens": 30},
+        )
         for n in range(count)
     ]
 
@@ -181,6 +191,22 @@ def test_closing_while_answers_are_awaited_takes_no_time_and_leaves_no_process()
     assert time.monotonic() - start < 5
     assert until(lambda: not members("scripted_vllm.py"))
     assert not any(session(group) for group in groups)
+
+
+@pytest.mark.vllm
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_the_real_server_comes_back_when_its_engine_is_killed(tiny_model: str, tmp_path: Path) -> None:
+    log, small = tmp_path / "vllm-1.log", {"kv_cache_memory_bytes": 1 << 28}
+    found: dict[str, Completion] = {}
+    served = vllm_server(requests(40), model=tiny_model, concurrency=4, engine_kwargs=small, folder=tmp_path)
+    for request, completion in served:
+        found[request.key] = completion
+        if len(found) == 8:
+            os.kill(int(re.findall(r"EngineCore pid=(\d+)", log.read_text())[-1]), signal.SIGKILL)
+    assert sorted(found) == sorted(f"k{number}" for number in range(40))
+    assert {completion.error for completion in found.values()} == {None}
+    assert log.read_text().count("the server ended with status") == 1
 
 
 PROGRAM = """

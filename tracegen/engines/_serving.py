@@ -131,6 +131,8 @@ class Serving:
                 said = now
                 say(f"{self.name} is starting ({now - start:.0f} s): {self._said()}")
         say(f"{self.name} is ready after {time.monotonic() - start:.0f} s.")
+        # What it complained of so far has not kept it from starting.
+        self._began = self._log.stat().st_size
 
     def _watch(self) -> None:
         """A server that hangs would keep its requests for ever; killed, it fails them all. So it does when we close."""

@@ -7,6 +7,7 @@ Limits: one model on one machine; text only. On the CPU: eager mode, no chunked 
 changed through `engine_kwargs` or vLLM's own VLLM_CPU_KVCACHE_SPACE).
 """
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -73,6 +74,8 @@ def _answers(llm: "LLM", stream: Stream, log: IO[bytes] | None) -> Answers:
     from tracegen.engines._core import cause
 
     engine, prompts = llm.llm_engine, Prompts(llm)
+    # What was complained of so far has not kept the model from loading.
+    loaded = os.fstat(log.fileno()).st_size if log else 0
     seats = engine.vllm_config.scheduler_config.max_num_seqs
     seats += -(-seats // 4)
     in_flight: dict[str, tuple[Request, str]] = {}
@@ -86,7 +89,7 @@ def _answers(llm: "LLM", stream: Stream, log: IO[bytes] | None) -> Answers:
                 in_flight[str(number)] = request, begun
                 number += 1
             except EngineDeadError as error:
-                raise Died(f"vLLM died: {cause(log, error)}") from error
+                raise Died(f"vLLM died: {cause(log, error, since=loaded)}") from error
             except Exception as error:  # noqa: BLE001
                 yield request, Completion(error=" ".join(str(error).split())[:300])
         if in_flight:
@@ -95,7 +98,7 @@ def _answers(llm: "LLM", stream: Stream, log: IO[bytes] | None) -> Answers:
             except Exception as error:
                 # Processes of its own wrote their last words; in this one the exception says it all.
                 apart = isinstance(error, EngineDeadError)
-                raise Died(f"vLLM died: {cause(log if apart else None, error)}") from error
+                raise Died(f"vLLM died: {cause(log if apart else None, error, since=loaded)}") from error
             for output in outputs:
                 if output.finished:
                     request, begun = in_flight.pop(output.request_id)
