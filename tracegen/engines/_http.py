@@ -25,6 +25,8 @@ from tracegen import __version__
 
 __all__ = ["Failure", "Http", "Partial", "is_local", "retry_after"]
 
+CONNECT = 30.0
+"""Seconds for a connection: a machine that is gone says nothing, and its requests are for another one."""
 Kind = Literal["refused", "away", "broken", "final"]
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -74,7 +76,7 @@ class Http:
             headers["Authorization"] = f"Bearer {self.key}"
         self._session = aiohttp.ClientSession(
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=self.timeout),
+            timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT),
             # How much is in flight is decided elsewhere.
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -125,7 +127,7 @@ class _explained:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if kind is None:
             return
-        if issubclass(kind, aiohttp.ClientConnectorError):
+        if issubclass(kind, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
             raise Failure("away", f"no connection ({error})") from None
         if issubclass(kind, asyncio.TimeoutError):
             raise Failure("broken", f"no answer within {self.timeout:g} s") from None

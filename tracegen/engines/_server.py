@@ -82,8 +82,11 @@ class Server:
         """TracegenError for a server that is down, refuses the key, or lists its models without ours."""
         try:
             status, payload = await self.http.get(f"{self.base_url}/models")
-        except Failure:
-            raise TracegenError(f"no server answers at {self.base_url}; start it, or correct base_url.") from None
+        except Failure as failure:
+            why = self.settings.hide(failure.sentence)
+            raise TracegenError(
+                f"no server answers at {self.base_url}; start it, or correct base_url ({why})."
+            ) from None
         if status in (401, 403):
             raise self._key_refused(status)
         try:
