@@ -136,6 +136,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_an_engine_that_is_killed_from_outside_is_built_again_and_its_seeds_hold(
     tiny_model: str, tmp_path: Path
 ) -> None:
