@@ -11,7 +11,7 @@ import pytest
 from fake_batches import FakeBatches
 
 from tracegen import registry
-from tracegen.engines import _batches, _orders
+from tracegen.engines import _batches, _journal, _orders, _running
 from tracegen.records import Completion, Request, TracegenError, UsageError
 
 pytest.importorskip("aiohttp")
@@ -20,7 +20,7 @@ pytest.importorskip("aiohttp")
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits are short here."""
-    monkeypatch.setattr(_orders, "_FIRST_LOOK", 0.01)
+    monkeypatch.setattr(_running, "_FIRST_LOOK", 0.01)
     monkeypatch.setattr(_batches.random, "uniform", lambda low, high: 0.02)
 
 
@@ -216,6 +216,29 @@ def test_a_kill_around_the_order_pays_for_nothing_twice(
         )
     answers = ask(server, requests(6), tmp_path, batch_size=3)
     assert len(answers) == 6
+    assert set(server.asked.values()) == {1}
+
+
+def test_the_journal_forgets_what_is_long_handed_on_and_keeps_what_nobody_asked_for(
+    server: FakeBatches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_journal, "SETTLED", 0.0)
+    leave_running(server, requests(12), tmp_path, batch_size=4)
+    seen: list[str] = []
+
+    def stream() -> Iterator[Request | None]:
+        yield from requests(8)
+        yield requests(9)[8]
+        while len(seen) < 9:
+            yield None
+        yield requests(13)[12]
+
+    for request, _ in engine(server, tmp_path, batch_size=4)(stream()):
+        seen.append(request.key)
+    held = [json.loads(path.read_text())["keys"] for path in (tmp_path / "batches").iterdir()]
+    assert ["k8", "k9", "k10", "k11"] in [list(keys) for keys in held], "three of its answers were never asked for"
+    assert not any("k0" in keys or "k7" in keys for keys in held)
+    assert len(ask(server, requests(12)[8:], tmp_path)) == 4
     assert set(server.asked.values()) == {1}
 
 

@@ -2,13 +2,15 @@
 
 One JSON file per batch in `<folder>/batches/`, replaced as a whole: before the upload (what it is to hold), after it
 (the file's id) and after the order (the batch's id). A crash in between leaves a tag by which the server is asked
-whether the batch was made. Without a folder the journal lives as long as the process.
+whether the batch was made. A file goes when all answers were handed on and had SETTLED seconds to become durable, so
+that the journal stays small. Without a folder it lives as long as the process.
 """
 
 import json
 import os
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +19,8 @@ from tracegen.records import Request, TracegenError, UsageError
 
 __all__ = ["Batch", "Journal", "Shape", "shape"]
 
+SETTLED = 60.0
+"""Seconds; a ledger commits within some milliseconds, or stops the run."""
 Shape = tuple[int, int, int]
 """What a sample's key leaves out: max_tokens, the tokens of the text it goes on from, those meant for the answer."""
 
@@ -45,6 +49,7 @@ class Journal:
     def __init__(self, folder: Path | None, base_url: str) -> None:
         self.folder = folder and folder / "batches"
         self._holding: dict[str, Batch] = {}
+        self._settled: deque[tuple[float, Batch]] = deque()
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
             for batch in sorted(map(_read, self.folder.glob("*.json")), key=lambda batch: batch.made):
@@ -69,6 +74,15 @@ class Journal:
                 "start the same command again."
             ) from error
 
+    def settle(self, batch: Batch) -> None:
+        """All of its answers were handed on."""
+        self._settled.append((time.monotonic(), batch))
+
+    def sweep(self) -> None:
+        """Drop the batches whose answers are durable by now; called by whoever still hands on answers."""
+        while self._settled and time.monotonic() - self._settled[0][0] > SETTLED:
+            self.drop(self._settled.popleft()[1])
+
     def forget(self, keys: Iterable[str], batch: Batch) -> None:
         """These samples are not to be had from this batch."""
         for key in keys:
@@ -76,7 +90,7 @@ class Journal:
                 del self._holding[key]
 
     def drop(self, batch: Batch) -> None:
-        """The batch was never made."""
+        """Nothing is to be had from this batch (any more)."""
         self.forget(list(batch.keys), batch)
         if self.folder is not None:
             (self.folder / f"{batch.tag}.json").unlink(missing_ok=True)

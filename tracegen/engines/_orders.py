@@ -6,14 +6,14 @@ A request is `pending` until it is in a batch, then `waiting`; an answer that no
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from tracegen import telemetry
 from tracegen.engines._batches import Batches, Gone
 from tracegen.engines._draw import IDLE
-from tracegen.engines._journal import Batch, Journal, Shape, shape
+from tracegen.engines._journal import Batch, Journal, shape
 from tracegen.engines._lines import Body, may_serve, read, scratch
+from tracegen.engines._running import ENDED, Running
 from tracegen.progress import say
 from tracegen.records import Completion, Request, TracegenError
 
@@ -21,22 +21,8 @@ __all__ = ["Orders"]
 
 MOST_BYTES = 190_000_000
 """Of one file; OpenAI takes 200 MB."""
-SAY_EVERY = 20.0
-_FIRST_LOOK = 2.0
-_ENDED = ("completed", "failed", "expired", "cancelled")
 _TOO_MUCH = ("token_limit_exceeded", "request_limit_exceeded", "rate_limit_exceeded")
 """Codes of a batch that was not begun because too much is queued already."""
-
-
-@dataclass
-class _Running:
-    """A batch that is looked at from time to time."""
-
-    batch: Batch
-    due: float = 0.0
-    wait: float = _FIRST_LOOK
-    done: int = -1
-    said: float = field(default_factory=time.monotonic)
 
 
 class Orders:
@@ -58,8 +44,10 @@ class Orders:
         self._waiting: dict[str, Request] = {}
         self._given: dict[str, Request] = {}
         """Requests that are asked otherwise than they were given, as they were given."""
-        self._found: dict[str, tuple[Shape, dict[str, Any]]] = {}
-        self._running: dict[str, _Running] = {}
+        self._found: dict[str, tuple[Batch, dict[str, Any]]] = {}
+        self._unasked: Counter[str] = Counter()
+        """Answers in `found` by the tag of their batch."""
+        self._running: dict[str, Running] = {}
         self._sent: set[str] = set()
         """Tags of this launch's batches."""
         self._teachers: set[str] = set()
@@ -90,19 +78,23 @@ class Orders:
         if request.forced and not asked.prefix:
             return Completion(error="its thinking cannot be closed by force: the server goes on with no answer")
         if asked.key in self._found:
-            answered = read(asked, *self._found.pop(asked.key))
+            batch, answer = self._found.pop(asked.key)
+            self._unasked[batch.tag] -= 1
+            if not self._unasked[batch.tag]:
+                self._journal.settle(batch)
+            answered = read(asked, batch.keys[asked.key], answer)
             if answered is None:
                 self._pending.append(asked)
             else:
                 self._given.pop(asked.key, None)
             return answered
-        batch = self._journal.holding(asked.key)
-        if batch is None or not may_serve(batch.keys[asked.key], asked):
+        held = self._journal.holding(asked.key)
+        if held is None or not may_serve(held.keys[asked.key], asked):
             self._pending.append(asked)
             return None
         self._waiting[asked.key] = asked
-        if batch.tag not in self._running and self._attach(batch):
-            self._running[batch.tag] = _Running(batch)
+        if held.tag not in self._running and self._attach(held):
+            self._running[held.tag] = Running(held)
         return None
 
     def refused(self) -> Iterator[tuple[Request, Completion]]:
@@ -122,6 +114,7 @@ class Orders:
 
     def look(self) -> Iterator[tuple[Request, Completion]]:
         """The answers of batches that have ended, of those whose time to be looked at has come."""
+        self._journal.sweep()
         for running in list(self._running.values()):
             if time.monotonic() < running.due:
                 continue
@@ -131,8 +124,9 @@ class Orders:
             except Gone:
                 say(f"batch {batch_id} is unknown to the server by now; what it held is asked again.")
                 state = {"status": "expired"}
-            self._tell(running, state)
-            if state.get("status") in _ENDED:
+            if sentence := running.looked_at(state, self._longest):
+                say(sentence)
+            if state.get("status") in ENDED:
                 del self._running[running.batch.tag]
                 yield from self._collect(running.batch, state)
             self._gauge()
@@ -205,24 +199,10 @@ class Orders:
         batch.batch_id = str(self._server.create(batch.file_id, batch.tag)["id"])
         self._journal.write(batch)
         self._waiting |= taken
-        self._running[batch.tag] = _Running(batch)
+        self._running[batch.tag] = Running(batch)
         self._sent.add(batch.tag)
         say(f"batch {batch.batch_id}: {len(taken)} requests sent.")
         self._gauge()
-
-    def _tell(self, running: _Running, state: dict[str, Any]) -> None:
-        """Look again soon where something moved, later and later where nothing does."""
-        counts = state.get("request_counts") or {}
-        done, now = int(counts.get("completed") or 0) + int(counts.get("failed") or 0), time.monotonic()
-        running.wait = _FIRST_LOOK if done != running.done else 1.5 * running.wait
-        running.wait = min(running.wait, self._longest)
-        running.due = now + running.wait
-        ended = state.get("status") in _ENDED
-        if ended or (done > max(0, running.done) and now - running.said > SAY_EVERY):
-            running.said = now
-            total = counts.get("total") or len(running.batch.keys)
-            say(f"batch {running.batch.batch_id}: {done} of {total} done" + (f", {state['status']}" if ended else ""))
-        running.done = done
 
     def _collect(self, batch: Batch, state: dict[str, Any]) -> Iterator[tuple[Request, Completion]]:
         """Answers and refusals of a batch that has ended; what has neither goes into a new one."""
@@ -249,6 +229,8 @@ class Orders:
                         self._waiting.pop(key), Completion(error=f"{why}; given up after {self._tries[key]} batches")
                     )
         self._again(left)
+        if not batch.collected and not self._unasked[batch.tag]:
+            self._journal.settle(batch)
         batch.collected = True
         self._journal.write(batch, holding=False)
 
@@ -265,7 +247,8 @@ class Orders:
             # A batch that was handed on before is only read for those who ask: memory stays flat.
             if (request := self._waiting.get(key)) is None:
                 if not batch.collected:
-                    self._found[key] = batch.keys[key], answer
+                    self._found[key] = batch, answer
+                    self._unasked[batch.tag] += 1
             elif (found := read(request, batch.keys[key], answer)) is not None:
                 yield self._done(self._waiting.pop(key), found)
             return
