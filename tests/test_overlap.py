@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tracegen.overlap import Alike, Runs, masked, numbers, words
@@ -49,6 +49,7 @@ def test_alike_texts_are_found_in_any_order_of_their_words() -> None:
 TEXTS = st.lists(st.lists(st.sampled_from("abcdefghijkl"), max_size=12), max_size=12)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(texts=TEXTS, least=st.sampled_from([0.3, 0.5, 0.6, 0.75, 0.8, 1.0]), counted=st.booleans())
 def test_the_search_finds_what_comparing_all_finds(texts: list[list[str]], least: float, counted: bool) -> None:
     alike = Alike(least, Counter(word for text in texts for word in text) if counted else {})
