@@ -158,8 +158,8 @@ class _Writer:
         return Completion(
             text=begun + row["generated_text"],
             finish_reason="stop" if self._stopped(request.sampling, list(row["generated_tokens"])) else "length",
-            prompt_tokens=row["num_input_tokens"],
-            completion_tokens=row["num_generated_tokens"],
+            prompt_tokens=int(row["num_input_tokens"]),
+            completion_tokens=int(row["num_generated_tokens"]),
             prefix_tokens=request.prefix_tokens,
         )
 
