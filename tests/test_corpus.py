@@ -122,6 +122,7 @@ def test_rows_hold_the_student_prompt_the_whole_answer_and_where_it_comes_from(t
         "sample": 0,
         "key": "add-1-0",
         "tokens": 10,
+        "forced": False,
         "verdict": "right",
         "verifier": "math",
         "verifier_version": "1",

@@ -41,12 +41,14 @@ COLUMNS = {
     "sample": "index among the samples of this problem and teacher, from 0",
     "key": "hash of everything that determines the sample",
     "tokens": "completion tokens, reasoning included, by the teacher's tokenizer",
+    "forced": "whether the thinking was closed by force when its tokens were used up",
     "verdict": "`right`, `wrong`, `unverifiable` or `error`",
     "verifier": "the verifier that decided",
     "verifier_version": "its version",
     "verdict_answer": "the answer that it found in the response",
     "recipe_hash": "hash of the recipe",
 }
+FROM_TRACE = ("problem_id", "teacher", "sample", "key", "tokens", "forced")
 
 # The identifiers that the Hub's card validation accepts: https://huggingface.co/docs/hub/repositories-licenses
 HUB_LICENCES = """
@@ -128,7 +130,8 @@ def _table(
     import pyarrow
 
     message = pyarrow.struct([("role", pyarrow.string()), ("content", pyarrow.string())])
-    types = {"messages": pyarrow.list_(message), "sample": pyarrow.int32(), "tokens": pyarrow.int32()}
+    types = {"messages": pyarrow.list_(message), "forced": pyarrow.bool_()}
+    types |= dict.fromkeys(("sample", "tokens"), pyarrow.int32())
     rows: dict[str, list[Any]] = {column: [] for column in COLUMNS}
     for trace in traces:
         problem, teacher, verdict = problems[trace.problem_id], teachers[trace.teacher], trace.verdict
@@ -137,7 +140,7 @@ def _table(
             "messages": [{"role": m["role"], "content": _clean(m["content"])} for m in messages],
             **{column: getattr(problem, column) for column in ("source", "domain", "licence", "answer")},
             **{column: teacher.get(column) for column in ("model", "revision", "engine")},
-            **{column: getattr(trace, column) for column in ("problem_id", "teacher", "sample", "key", "tokens")},
+            **{column: getattr(trace, column) for column in FROM_TRACE},
             "sampling": json.dumps(teacher.get("sampling") or {}, sort_keys=True),
             "verdict": verdict and verdict.outcome,
             "verifier": verdict and verdict.verifier,
