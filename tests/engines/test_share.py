@@ -86,6 +86,17 @@ def test_the_last_ones_failure_is_raised() -> None:
     assert len(found) == len(set(found)) == 7
 
 
+def test_an_engine_that_still_loads_is_not_waited_for() -> None:
+    def loading(stream: Iterator[Request | None]) -> Answers:
+        assert closing.wait(20)
+        yield from Slow(2)(stream)
+
+    closing = threading.Event()
+    start = time.monotonic()
+    assert len(list(shared(requests(10), {"quick": Slow(2), "loading": loading}, closing))) == 10
+    assert time.monotonic() - start < 10
+
+
 def test_an_accident_in_an_engine_ends_it_all() -> None:
     def broken(stream: Iterator[Request | None]) -> Answers:
         next(stream)

@@ -4,7 +4,7 @@
 
 Requests are drawn in the consumer's thread, only for an engine that has room, and go to the one with the fewest.
 An engine that fails leaves its unfinished requests to the others; only the last one's failure is raised.
-Closing raises `Closed` out of every engine's stream, and waits for the threads; `closing` tells them beforehand.
+When all is answered, or nobody wants the rest, `closing` is set and every engine's stream raises `Closed`.
 """
 
 import threading
@@ -32,7 +32,7 @@ class Closed(Exception):
 
 @dataclass(eq=False)
 class _Worker:
-    """An engine in its thread, what it was given, and the way to give it more; None is the end of its stream.
+    """An engine in its thread, what it was given, and the way to give it more.
 
     It says to the consumer: an answer, None for "I have room", or at the end the future that holds how it ended.
     """
@@ -41,7 +41,7 @@ class _Worker:
     engine: Engine
     closing: threading.Event
     said: "SimpleQueue[tuple[_Worker, Any]]"
-    inbox: SimpleQueue[Request | None] = field(default_factory=SimpleQueue)
+    inbox: SimpleQueue[Request] = field(default_factory=SimpleQueue)
     unfinished: dict[int, Request] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -55,22 +55,17 @@ class _Worker:
         """Asks once for each request, and says "nothing yet" until it is there."""
         while True:
             self.said.put((self, None))
-            while (given := self._given()) is _NOTHING:
+            while (given := self._given()) is None:
                 yield None
-            if given is None:
-                return
             yield given
 
-    def _given(self) -> Any:
+    def _given(self) -> Request | None:
         if self.closing.is_set():
             raise Closed
         try:
             return self.inbox.get(timeout=IDLE)
         except Empty:
-            return _NOTHING
-
-
-_NOTHING = object()
+            return None
 
 
 def shared(requests: Iterable[Request | None], engines: Mapping[str, Engine], closing: threading.Event) -> Answers:
@@ -97,9 +92,8 @@ def shared(requests: Iterable[Request | None], engines: Mapping[str, Engine], cl
                 for request in stream.while_room(partial(bool, hungry)):
                     give(request)
                 if not (stream.more or again or any(worker.unfinished for worker in workers)):
-                    for worker in hungry:
-                        worker.inbox.put(None)
-                    hungry.clear()
+                    # An engine that is still loading is not waited for.
+                    return
                 try:
                     worker, what = said.get(timeout=IDLE if hungry and stream.more else None)
                 except Empty:

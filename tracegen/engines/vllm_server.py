@@ -114,13 +114,14 @@ class _Replica:
     def __call__(self, requests: Iterator[Request | None]) -> Answers:
         from tracegen.engines.openai import openai
 
-        if (drawn := draw(requests)) is None:
-            return
+        # The first time all replicas start at once, though a teacher's first answer may be waited for alone.
+        if self._lived:
+            if (drawn := draw(requests)) is None:
+                return
+            requests = drawn[1]
         with ExitStack() as stack:
             try:
                 serving = stack.enter_context(self._serving())
-            except UsageError:
-                raise
             except TracegenError as error:
                 if not self._lived:
                     raise
@@ -129,7 +130,7 @@ class _Replica:
             self._count.add(1)
             stack.callback(self._count.add, -1)
             asked = openai(
-                Checked(drawn[1], partial(self._look, serving)),
+                Checked(requests, partial(self._look, serving)),
                 model=self._model,
                 base_url=[f"{serving.url}/v1"],
                 concurrency=self._seats,
