@@ -22,6 +22,7 @@ from tracegen.ledger import read
 from tracegen.problems import read_problems, source_of
 from tracegen.recipe import Recipe
 from tracegen.records import BudgetReached, Problem, TracegenError, UsageError
+from tracegen.sources._material import gather
 
 THINGS = ("apples", "books", "chairs", "drums", "eggs", "flags", "goats", "hats")
 PLACES = ("in the harbour", "on the farm", "at the old school", "near the river", "behind the mill", "in the museum")
@@ -291,6 +292,22 @@ def test_topics_personas_documents_and_a_method_of_ones_own(make: Any, tmp_path:
     assert by_method["document"].extra["document"].startswith("tides.md#")
     assert (by_method["document"].source, by_method["document"].licence) == ("synthesized from document", "cc-by-4.0")
     assert (by_method["mine"].source, by_method["persona"].domain) == ("synthesized from ours", "various")
+
+
+def test_documents_are_read_in_passages_that_end_where_a_paragraph_does(tmp_path: Path) -> None:
+    def passages(*lengths: int) -> list[int]:
+        text = "\n\n".join(" ".join(f"word{n}" for n in range(length)) for length in lengths)
+        (tmp_path / "text.md").write_text(text)
+        found = gather(None, None, None, str(tmp_path / "text.md"), None)["documents"]
+        assert " ".join(piece.statement for piece in found).split() == text.split()
+        return [len(piece.statement.split()) for piece in found]
+
+    assert passages(100, 100, 100, 100, 50) == [400, 50]
+    assert passages(300, 300, 20) == [300, 320]
+    assert passages(390, 30) == [420]
+    assert passages(10, 395) == [405]
+    assert passages(1000) == [400, 400, 200]
+    assert passages(5) == [5]
 
 
 def test_a_teacher_that_gives_nothing_usable_is_given_up(make: Any, tmp_path: Path) -> None:

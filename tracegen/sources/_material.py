@@ -113,7 +113,7 @@ def _passages(path: Path) -> Iterator[Problem]:
 def _paragraphs(text: str) -> list[str]:
     passages: list[list[str]] = []
     length = PASSAGE
-    for paragraph in filter(None, (part.strip() for part in text.split("\n\n"))):
+    for paragraph in _pieces(text):
         size = len(paragraph.split())
         if length + size > PASSAGE and (not passages or length >= SHORTEST):
             passages.append([])
@@ -121,8 +121,18 @@ def _paragraphs(text: str) -> list[str]:
         passages[-1].append(paragraph)
         length += size
     if len(passages) > 1 and length < SHORTEST:
-        passages[-2] += passages.pop()
+        rest = passages.pop()
+        passages[-1] += rest
     return ["\n\n".join(passage) for passage in passages]
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The paragraphs; one that is longer than a passage, such as a book without blank lines, is cut between words."""
+    for paragraph in filter(None, (part.strip() for part in text.split("\n\n"))):
+        if len(found := paragraph.split()) <= PASSAGE:
+            yield paragraph
+        else:
+            yield from (" ".join(found[start : start + PASSAGE]) for start in range(0, len(found), PASSAGE))
 
 
 def _read(path: Path, what: str) -> str:
