@@ -115,9 +115,7 @@ def test_four_samples_of_one_deadly_problem_are_all_set_aside() -> None:
 
 def test_an_engine_that_finishes_nothing_is_given_up_in_one_sentence() -> None:
     engine = Scripted(16, lambda step, key: True)
-    with pytest.raises(
-        TracegenError, match="out of memory; given up after 9 deaths in a row, with no request"
-    ):
+    with pytest.raises(TracegenError, match="out of memory; given up after 9 deaths in a row, with no request"):
         answers(engine, requests(50))
     assert engine.lives == DEATHS + 1
 
