@@ -1,5 +1,6 @@
 """One owner for a run directory, while it lives and no longer."""
 
+import signal
 import subprocess
 import time
 
@@ -15,7 +16,9 @@ def run(tmp_path):
 
 def test_a_second_process_is_refused_and_told_who_owns_the_run(run):
     process = run.launch(answers=5)
+    process.send_signal(signal.SIGSTOP)  # it may not come to its end before the second one has begun
     second = subprocess.run(run.command(), capture_output=True, text=True, timeout=60, check=False)
+    process.send_signal(signal.SIGCONT)
     assert second.returncode == 2
     assert f"{run.folder / 'run'} is in use by process {process.pid} on " in second.stderr
     assert process.wait(120) == 0, run.said()

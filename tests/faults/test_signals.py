@@ -18,7 +18,7 @@ GRACE = 1.0
 @pytest.fixture
 def run(tmp_path):
     with Server(tmp_path / "server.jsonl", ["--latency", str(LATENCY), "--jitter", "0.2"]) as server:
-        yield Run(tmp_path, server, problems=10, samples=4, concurrency=8)
+        yield Run(tmp_path, server, problems=16, samples=4, concurrency=8)
 
 
 def launched(run, seed):
