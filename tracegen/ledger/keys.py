@@ -11,7 +11,7 @@ from typing import Any
 
 NOT_SHAPING = frozenset({"n", "max_tokens", "seed"})
 """Of the sampling parameters, those that do not shape the text (the run's seed is in the key by itself)."""
-_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 def sample_key(
