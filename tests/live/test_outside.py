@@ -171,6 +171,7 @@ def test_metrics_are_scraped_over_http(tmp_path, capsys):
     options.metrics = "0"
     with watched(tmp_path), told.watch() as watch:
         url = capsys.readouterr().err.split()[-1]
+        assert status(tmp_path)["metrics"] == url
         kind, page = get(url)
         high = watch.figures()["cost"]["projected"]["high"]
         with pytest.raises(urllib.error.HTTPError, match="404"):

@@ -53,7 +53,8 @@ def watched(run: Path) -> Iterator[None]:
             _listen(stack, _log(options.json_log, stack))
         _listen(stack, lambda event, fields: _remember(record, event, fields))
         if options.metrics:
-            say(f"metrics: {serve(options.metrics, lambda: exposition(record.document()), stack)}")
+            record.metrics = serve(options.metrics, lambda: exposition(record.document()), stack)
+            say(f"metrics: {record.metrics}")
         for seconds, call in ((STATUS_EVERY, lambda: _write(run, record)), (LOG_EVERY, lambda: _progress(record))):
             stack.callback(Every(seconds, call, "watched").stop)
         tell("start", **record.document(), version=__version__)

@@ -1,7 +1,7 @@
 """What a run says of itself to whoever looks from outside: the document in `status.json`, in the log, in the metrics.
 
     {"run", "command", "pid", "host", "started", "written",
-     "state": running | done | stopped | failed, "exit_status", "error",
+     "state": running | done | stopped | failed, "exit_status", "error", "metrics",
      "stage": what goes on now or None, "stages": the last figures of each stage of this launch}
 
 Times are seconds since 1970. docs/watching.md describes the fields.
@@ -32,6 +32,8 @@ class Record:
             "host": socket.gethostname(),
             "started": round(time.time(), 3),
         }
+        self.metrics: str | None = None
+        """Where they are served."""
         self._stages: dict[str, Any] = {}
         self._end: dict[str, Any] = {"state": "running", "exit_status": None, "error": None}
         self._lock = threading.Lock()
@@ -48,8 +50,9 @@ class Record:
             for activity in present:
                 self._stages[activity.stage] = dict(activity.figures())
             stage = present[0].stage if present else None
-            return {**self._fixed, "written": round(time.time(), 3), **self._end, "stage": stage} | {
-                "stages": dict(self._stages)
+            return {**self._fixed, "written": round(time.time(), 3), **self._end, "metrics": self.metrics} | {
+                "stage": stage,
+                "stages": dict(self._stages),
             }
 
     def keep(self, stage: str, figures: dict[str, Any]) -> None:
