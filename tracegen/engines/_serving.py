@@ -36,8 +36,8 @@ _BEAT = 5.0
 """Seconds between two looks at /health."""
 _SILENCE = 120.0
 """Seconds without an answer from /health after which a server that still runs is taken for dead and killed."""
-_LAST_WORDS = 5.0
-"""Seconds that a server may take from failing its requests to being seen as dead."""
+_LAST_WORDS = 30.0
+"""Seconds that a server may take from failing its requests to being seen as dead, or alive."""
 
 
 class Serving:
