@@ -38,6 +38,9 @@ fi
 : >"$log"
 echo "installing into .venv (several minutes the first time; log: $log)"
 
+# 240 MB, for engine ray, `judging: {on: ray}` and their tests; not every platform has a wheel.
+pip install -e ".[ray]" || echo "without Ray: pip could not install it, so engine ray is left out (see $log)"
+
 if nvidia-smi -L >/dev/null 2>&1; then
     pip install -e ".[vllm,$shared]" || {
         tail -n 20 "$log" >&2
