@@ -1,4 +1,4 @@
-"""What every engine promises, asked of all of them: replay, openai, batch_api, hf, vllm, vllm_server."""
+"""What every engine promises, asked of all of them: replay, openai, batch_api, hf, vllm, vllm_server, ray."""
 
 import json
 import multiprocessing
@@ -22,6 +22,7 @@ Engine = Callable[[Iterable[Request | None]], Iterator[tuple[Request, Completion
 
 needs_vllm = [pytest.mark.vllm, pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed")]
 needs_hf = pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
 needs_openai = pytest.mark.skipif(find_spec("aiohttp") is None, reason="aiohttp is not installed")
 
 
@@ -101,6 +102,17 @@ def _engine_core_lives() -> bool:
     return any(process.name.startswith("EngineCore") for process in multiprocessing.active_children())
 
 
+def ray_case(model: str) -> Iterator[Case]:
+    options = {"max_num_seqs": 4, "engine_kwargs": {"kv_cache_memory_bytes": 1 << 28}, "address": "local"}
+    yield Case(engine("ray", model, **options), ahead=4 + 1, left_behind=_a_cluster_lives, goes_on=True)
+
+
+def _a_cluster_lives() -> bool:
+    import ray
+
+    return ray.is_initialized()
+
+
 CASES = [
     "replay",
     pytest.param("openai", marks=needs_openai),
@@ -108,6 +120,7 @@ CASES = [
     pytest.param("hf", marks=needs_hf),
     pytest.param("vllm", marks=needs_vllm),
     pytest.param("vllm_server", marks=[*needs_vllm, needs_openai]),
+    pytest.param("ray", marks=[*needs_vllm, needs_ray, pytest.mark.soak]),
 ]
 
 
@@ -120,6 +133,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         "hf": lambda: hf_case(request.getfixturevalue("tiny_model")),
         "vllm": lambda: vllm_case(request.getfixturevalue("tiny_model")),
         "vllm_server": lambda: vllm_server_case(request.getfixturevalue("tiny_model")),
+        "ray": lambda: ray_case(request.getfixturevalue("tiny_model")),
     }
     yield from makers[request.param]()
 
