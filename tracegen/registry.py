@@ -11,8 +11,8 @@ import importlib.util
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
-from functools import partial
-from importlib.metadata import entry_points
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -50,7 +50,13 @@ def names(shelf: Shelf) -> list[str]:
     """The names that a recipe may use on this shelf, without importing what they name."""
     package = importlib.import_module(PACKAGES[shelf])
     own = [module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")]
-    return sorted({*own, *(point.name for point in entry_points(group=f"tracegen.{shelf}s"))})
+    return sorted({*own, *_points(shelf)})
+
+
+@cache
+def _points(shelf: Shelf) -> dict[str, EntryPoint]:
+    """What installed packages offer; looked up once, for it reads the metadata of every one of them."""
+    return {point.name: point for point in entry_points(group=f"tracegen.{shelf}s")}
 
 
 def load(shelf: Shelf, name: str) -> Callable[..., Any]:
@@ -58,7 +64,7 @@ def load(shelf: Shelf, name: str) -> Callable[..., Any]:
     if ".py:" in name:
         return _load_from_file(shelf, *name.rsplit(":", 1))
     if name.isidentifier() and name in names(shelf):
-        for point in entry_points(group=f"tracegen.{shelf}s", name=name):
+        if point := _points(shelf).get(name):
             return point.load()  # type: ignore[no-any-return]
         return getattr(importlib.import_module(f"{PACKAGES[shelf]}.{name}"), name)  # type: ignore[no-any-return]
     raise UsageError(
