@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from tracegen import telemetry
 from tracegen.engines._http import Failure, Http
@@ -114,8 +115,8 @@ class Pool:
         self.ended -= len(self._resting)
         self._line.clear()
         self._resting.clear()
-        if now:
-            for task in self._tasks:
+        for task in self._tasks if now else ():
+            if task is not asyncio.current_task():
                 task.cancel()
 
     def _end(self, job: Job, completion: Completion | None) -> None:
@@ -127,9 +128,10 @@ class Pool:
             job = self._line.popleft()
             self._who = job.request.teacher
             server.scouting_since = server.scouting_since or asyncio.get_running_loop().time()
-            task = asyncio.create_task(self._try(server, job, server.flow.send()))
+            number = server.flow.send()
+            task = asyncio.create_task(self._try(server, job, number))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(partial(self._left, server, job, number))
         if self._line and self._alarm is None:
             waits = [wait for server in self.servers if (wait := server.flow.wake()) is not None]
             # Where a flow is shared, another engine's answer may make room without a word.
@@ -165,11 +167,6 @@ class Pool:
             flow.gone(number)
             self.stop(error)
             self._end(job, None)
-        except asyncio.CancelledError:
-            flow.gone(number)
-            if self.fatal:
-                self._end(job, None)
-            raise
         except Exception as error:  # noqa: BLE001
             flow.gone(number)
             sentence = server.settings.hide(f"{type(error).__name__}: {error}")
@@ -181,6 +178,14 @@ class Pool:
             self._end(job, completion)
         if not self.fatal:
             self._pump()
+
+    def _left(self, server: Server, job: Job, number: int, task: "asyncio.Task[None]") -> None:
+        """A try is over; one that was cancelled may not even have begun."""
+        self._tasks.discard(task)
+        if task.cancelled():
+            server.flow.gone(number)
+            if self.fatal:
+                self._end(job, None)
 
     def _failed(self, server: Server, job: Job, number: int, failure: Failure) -> None:
         flow, sentence = server.flow, server.settings.hide(failure.sentence)
