@@ -2,7 +2,8 @@
 
 The owner of a run writes `status.json` every two seconds and holds a lock as long as it lives; where it was killed, the
 lock is free and the file still says that it runs. A run at rest is counted: its ledger, its verdicts, its stages.
-Limits: an owner on another machine, whose lock may not be seen from here, counts as alive while it is heard.
+Limits: counting reads every answer, which takes its time where there are many. An owner on another machine, whose lock
+may not be seen from here, counts as alive while it is heard.
 """
 
 import json
