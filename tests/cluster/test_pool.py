@@ -120,6 +120,7 @@ class Cluster:
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "KEEPALIVE", 0.001)
     monkeypatch.setattr(pool, "WATCH", 0.0)
+    monkeypatch.setattr(pool, "ASK", 0.0)
     monkeypatch.setattr(pool, "cluster_resources", lambda: "1 nodes with 0 GPU, 2 CPU")
     telemetry.forget()
 

@@ -30,6 +30,8 @@ __all__ = ["Pool"]
 
 LIVES = 8
 """Replicas that may follow each other in one place without an answer: as many as finding one row among 128 may take."""
+ASK = 0.2
+"""Seconds between two looks at who took what, where there is nothing to hand out."""
 WATCH = 5.0
 """Seconds between two looks at who is still there."""
 _CAUSE = re.compile(r"\b\w+(?:Error|Exception): .+")
@@ -55,7 +57,7 @@ class Pool:
         self._group = 0
         self._answered: Counter[str] = Counter()
         self._arrivals: SimpleQueue[Arrival] = SimpleQueue()
-        self._watched = time.monotonic()
+        self._asked = self._watched = time.monotonic()
         self._failures = [0] * count
         self._ever_ready = False
         self._streams: list[Stream | None] = [self._start() for _ in range(count)]
@@ -72,7 +74,8 @@ class Pool:
 
     def take(self, seconds: float) -> list[tuple[int, Row | str]]:
         """What came back by now; waits at most `seconds` for something to come back."""
-        self._exchange()
+        if self._waiting or self._answered or self._suspects or time.monotonic() - self._asked > ASK:
+            self._exchange()
         found: list[tuple[int, Row | str]] = []
         timeout = seconds
         with suppress(Empty):
@@ -100,6 +103,7 @@ class Pool:
 
     def _exchange(self, ended: tuple[str, ...] = ()) -> None:
         """Hand out what waits, and learn who took what."""
+        self._asked = time.monotonic()
         if not self._on_trial and self._suspects:
             self._on_trial = {self._suspects.popleft() for _ in range(min(self._group, len(self._suspects)))}
             self._waiting.extendleft(self._on_trial)

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -91,6 +92,10 @@ def hush() -> None:
 
     To be called again after an import from Ray, which brings loggers of its own and resets the level of their parents.
     """
+    from ray.util.annotations import RayDeprecationWarning
+
+    # What replaces them is not in all versions that are allowed.
+    warnings.filterwarnings("ignore", category=RayDeprecationWarning)
     level = logging.INFO if _talkative() else logging.CRITICAL
     known = [name for name in logging.root.manager.loggerDict if name.startswith("ray.")]
     for name in {"ray", *known, *RESET}:

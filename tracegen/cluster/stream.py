@@ -6,11 +6,11 @@ Here a replica has no second life (`max_restarts` 0): its loss ends its own pipe
 holds the pipelines (`pool`) knows exactly which rows to give to another one.
 """
 
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from math import ceil
 from queue import SimpleQueue
@@ -68,9 +68,7 @@ class Stream:
         self._column, self._bundles, self._strategy = column, bundles, strategy
         self._group: Any = None
         self._ended = threading.Event()
-        runner = ThreadPoolExecutor(1, self.name)
-        runner.submit(self._run).add_done_callback(self._over)
-        runner.shutdown(wait=False)
+        threading.Thread(target=self._until_over, name=self.name, daemon=True).start()
 
     def alive(self) -> bool:
         """Whether the cluster still has the replica; ask only once it is `ready`."""
@@ -93,6 +91,15 @@ class Stream:
             # Ray Data leaves placement groups behind until the program ends, and their GPUs would stay taken.
             with suppress(ValueError, ray.exceptions.RayError):
                 remove_placement_group(self._group)
+
+    def _until_over(self) -> None:
+        """Whatever ends the pipeline, whoever waits for it learns of it."""
+        with suppress(Exception):
+            try:
+                self._run()
+            finally:
+                error = sys.exc_info()[1] or RuntimeError("the pipeline ended by itself")
+                self._arrivals.put(Arrival(self, [], error))
 
     def _run(self) -> None:
         import ray
@@ -136,6 +143,3 @@ class Stream:
         self._group = placement_group(self._bundles, strategy=self._strategy)
         strategy = PlacementGroupSchedulingStrategy(self._group, placement_group_capture_child_tasks=True)
         return {"name": self.name, "scheduling_strategy": strategy}
-
-    def _over(self, done: "Future[None]") -> None:
-        self._arrivals.put(Arrival(self, [], done.exception() or RuntimeError("the pipeline ended by itself")))
