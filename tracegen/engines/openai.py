@@ -27,7 +27,7 @@ MORE = 4
 """Without `max_concurrency`, so many times `concurrency` are tried where the server makes more of them."""
 
 AT_ONCE = 8
-"""Requests that are asked in one go, beside one for each answer that has just come."""
+"""Requests that are asked in one go while no answer comes; then one more than have just come, which makes no waves."""
 UNSAFE = 8
 """Nothing more is asked while more answers than this wait to be handed over: they are paid for and not on disk yet. So
 where the consumer is the slowest of all, requests wait before they are sent, and not their answers."""
@@ -115,7 +115,7 @@ def _answers(stream: Stream, other: "Aside") -> Iterator[tuple[Request, Completi
                 break
             # A try that ends in a wait makes room without a word, so look again from time to time.
             waiting.extend(other.ended(IDLE if stream.idle or room() else 10 * IDLE))
-            quota = len(waiting) + AT_ONCE
+            quota = len(waiting) + 1 if waiting else AT_ONCE
         if waiting:
             handed_over += 1
             request, completion = waiting.popleft()
