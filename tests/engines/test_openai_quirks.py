@@ -126,3 +126,36 @@ def test_an_account_without_money_is_no_storm() -> None:
     with FakeServer(lambda body: {"status": 429, "raw": raw}) as server:
         with pytest.raises(TracegenError, match="is empty"):
             ask(server, requests(3))
+
+
+@pytest.mark.parametrize("refused", ["stream", "stream_options"])
+def test_a_server_without_streams_or_their_options(refused: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeServer(refuses={refused}) as server:
+        completions = ask(server, requests(3), stream=True)
+        last = server.requests()[-1]
+    assert {completion.error for completion in completions.values()} == {None}
+    assert all(completion.completion_tokens for completion in completions.values())
+    assert last.get("stream") == (True if refused == "stream_options" else None)
+    assert "stream_options" not in last
+    assert f"does not take `{refused}`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stream", "url", "max_tokens", "expected"),
+    [
+        ("auto", "https://api.example.org/v1", 16384, True),
+        ("auto", "https://api.example.org/v1", 512, False),
+        ("auto", "http://localhost:8000/v1", 16384, False),
+        (True, "http://localhost:8000/v1", 16, True),
+        (False, "https://api.example.org/v1", 16384, False),
+    ],
+)
+def test_long_answers_from_elsewhere_are_streamed(stream: Any, url: str, max_tokens: int, expected: bool) -> None:
+    from tracegen.engines import _quirks
+    from tracegen.engines._flow import Flow
+    from tracegen.engines._http import Http
+    from tracegen.engines._server import Server, Settings
+
+    settings = Settings("m", "chat", stream, None, frozenset(), None, None, {})
+    server = Server(url, settings, Http(None, 1.0), Flow(1, 1), _quirks.of(url, "m"))
+    assert server.streams(max_tokens) is expected

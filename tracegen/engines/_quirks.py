@@ -71,7 +71,7 @@ class Quirks:
             if name is None:
                 return False
             if name in _HARMLESS:
-                self.left_out |= {name}
+                self.left_out |= {name, "stream_options"} if name == "stream" else {name}
                 return self._changed(f"does not take `{name}`, which is left out: {_HARMLESS[name]}")
             if name in _DEFAULTS and full[name] == _DEFAULTS[name]:
                 self.left_out |= {name}

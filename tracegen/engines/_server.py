@@ -168,14 +168,15 @@ class Server:
         else:
             body["messages"] = list(request.messages)
         body |= {name: value for name, value in sampling.items() if name not in settings.drop}
-        if self._streams(sampling.get("max_tokens")):
+        if self.streams(sampling.get("max_tokens")):
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         extra = settings.extra_body
         if address == "completions":
             extra = {name: value for name, value in extra.items() if name != "chat_template_kwargs"}
         return body | dict(extra), address, held
 
-    def _streams(self, max_tokens: int | None) -> bool:
+    def streams(self, max_tokens: int | None) -> bool:
+        """Whether an answer of so many tokens is streamed."""
         if self.settings.stream == "auto":
             return not is_local(self.base_url) and (max_tokens or _LONG) >= _LONG
         return self.settings.stream
