@@ -36,6 +36,8 @@ def test_every_problem_ends_solved_or_at_its_cap(flight, floor):
     for which in range(50):
         assert drawn[which] <= 12
         assert adaptive.solved(which) or drawn[which] == 12
+    assert adaptive.solved_problems + adaptive.given_up == 50
+    assert adaptive.given_up >= 10
 
 
 def test_a_solved_problem_is_drawn_no_more_and_an_easy_one_waits_for_its_verdicts():

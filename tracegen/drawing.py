@@ -114,7 +114,7 @@ class Drawing:
                 adaptive.heard(number, right, flew=request is not None)
             elif right:
                 adaptive.helped(number)
-            self._watch.solved(adaptive.solved_problems)
+            self._watch.solved(adaptive.solved_problems, given_up=adaptive.given_up)
 
     def _most(self, asker: Asker) -> int:
         """The samples that this asker may have in the end, those that are there already included."""

@@ -45,7 +45,8 @@ class Adaptive:
         self._turns: deque[int] = deque()
         self._turns_due = 0.0
         self._rights = self._judged = self._aloft = 0
-        self.solved_problems = 0
+        self.solved_problems = self.given_up = 0
+        """Problems with their right samples, and those that have had all of theirs without."""
 
     @property
     def waiting(self) -> bool:
@@ -86,6 +87,7 @@ class Adaptive:
         self.solved_problems += right and self._lacking(which) == 0
         self._judged += 1
         self._rights += right
+        self.given_up += self.tried[which] == self.cap and self._lacking(which) > 0
         self._rank(which)
 
     def lost(self, which: int) -> None:
@@ -102,6 +104,7 @@ class Adaptive:
         """This problem has no more samples (which shows when it was `drawn`), or is not this teacher's."""
         self._barred[which] = 1
         self._stamp[which] += 1
+        self.given_up += drawn
         self.flying[which] -= drawn
         self._aloft -= drawn
 
