@@ -52,6 +52,9 @@ PYTHON = {TEXT: (str,), WHOLE: (), REAL: (float,), YES_NO: (bool,)}
 LARGEST = {WHOLE: (1 << 63) - 1, REAL: 1 << 53}
 """The whole numbers that a column holds exactly."""
 FEW_VALUES = ["problem_id", "teacher", "model", "revision", "prompt", "sampling", "finish_reason", "engine", "error"]
+LONG = {"text", "reasoning", "prompt"}
+FEW, MANY = 500, 1 << 16
+"""Rows that are read at a time, with long texts and without."""
 REPLACES = b"tracegen.replaces"
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -133,7 +136,7 @@ def batches(path: Path, columns: Sequence[str] | None) -> "Iterator[pa.RecordBat
         names = file.schema_arrow.names
         wanted = names if columns is None else [name for name in columns if name in names]
         try:
-            yield from file.iter_batches(columns=wanted)
+            yield from file.iter_batches(columns=wanted, batch_size=FEW if LONG & set(wanted) else MANY)
         except (pa.ArrowException, OSError) as error:
             raise damaged(path, error) from None
 
