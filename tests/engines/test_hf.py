@@ -1,9 +1,12 @@
+import shutil
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tracegen.engines.hf import hf
+from tracegen.engines.hf import _Writer, hf
 from tracegen.records import Completion, Request, TracegenError, UsageError
 
 pytest.importorskip("torch")
@@ -65,6 +68,39 @@ def test_a_prompt_that_fills_the_context_is_an_error_of_its_own(tiny_model: str)
 def test_without_max_tokens_the_context_is_the_limit(tiny_model: str) -> None:
     found = completions(tiny_model, [request(0, "y" * 480, max_tokens=None)])["k0"]
     assert (found.prompt_tokens or 0) + (found.completion_tokens or 0) <= 512
+
+
+def test_an_answer_goes_on_behind_the_tag_that_the_template_writes(tiny_model: str, tmp_path: Path) -> None:
+    thinking = tmp_path / "thinking"
+    shutil.copytree(tiny_model, thinking)
+    template = thinking / "chat_template.jinja"
+    template.write_text(template.read_text().replace("assistant\n", "assistant\n<think>\n"))
+    whole = completions(str(thinking), [request(0, temperature=0.0, max_tokens=12)])["k0"]
+    half = completions(str(thinking), [request(0, temperature=0.0, max_tokens=6)])["k0"]
+    cut = replace(request(0, temperature=0.0, max_tokens=12), prefix=half.text, prefix_tokens=6)
+    gone_on = completions(str(thinking), [cut])["k0"]
+    assert whole.text.startswith("<think>\n")
+    assert gone_on.text == whole.text
+    assert (gone_on.completion_tokens, gone_on.prefix_tokens) == (6, 6)
+
+
+def test_a_request_that_fails_its_batch_is_set_aside(tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, loads = _Writer.write, []
+
+    def failing(writer: _Writer, batch: list[Any]) -> list[Completion]:
+        if writer not in loads:
+            loads.append(writer)
+        if any(prompt.request.key == "k3" for prompt in batch):
+            raise RuntimeError("out of memory")
+        return write(writer, batch)
+
+    monkeypatch.setattr(_Writer, "write", failing)
+    found = completions(tiny_model, [request(number, temperature=0.0) for number in range(12)], batch_size=4)
+    assert len(found) == 12
+    assert [key for key, completion in found.items() if completion.error] == ["k3"]
+    assert "transformers failed: RuntimeError: out of memory" in (found["k3"].error or "")
+    # Two deaths among all, two of halves, one alone.
+    assert len(loads) <= 6
 
 
 @pytest.mark.parametrize(
