@@ -1,11 +1,10 @@
 """Engine `ray` on a real cluster of two nodes with the real vLLM: what it answers, and what a lost node costs."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -105,9 +104,12 @@ class TwoNodes:
         self.address: str = self._cluster.address
 
     def kill_one(self) -> None:
-        for processes in self._other.all_processes.values():
-            for process in processes:
-                os.kill(process.process.pid, signal.SIGKILL)
+        """A node with all that runs on it: of a real one, nothing is left either."""
+        psutil = pytest.importorskip("psutil")
+        own = [psutil.Process(each.process.pid) for group in self._other.all_processes.values() for each in group]
+        for process in own + [child for parent in own for child in parent.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def stop(self) -> None:
         self._cluster.shutdown()
@@ -136,7 +138,7 @@ def run(tmp_path: Path, model: str, address: str, count: int, start_timeout: flo
 def test_the_run_goes_on_when_a_node_is_killed_in_the_middle(
     name: str, nodes: TwoNodes, tiny_model: str, tmp_path: Path
 ) -> None:
-    process = run(tmp_path, tiny_model, nodes.address, 400)
+    process = run(tmp_path, tiny_model, nodes.address, 200)
     try:
         assert process.stdout is not None
         answers: list[list[str]] = []
@@ -145,7 +147,7 @@ def test_the_run_goes_on_when_a_node_is_killed_in_the_middle(
             if line.startswith("end"):
                 break
             answers.append(line.split(maxsplit=3))
-            if len(answers) == 100:
+            if len(answers) == 50:
                 nodes.kill_one()
                 killed = time.monotonic()
         print("after the kill:", round(time.monotonic() - killed, 1), "s")
@@ -153,7 +155,7 @@ def test_the_run_goes_on_when_a_node_is_killed_in_the_middle(
     finally:
         process.kill()
         process.wait()
-    assert sorted(answer[0] for answer in answers) == sorted(f"k{number}" for number in range(400)), said
+    assert sorted(answer[0] for answer in answers) == sorted(f"k{number}" for number in range(200)), said
     whole = [answer for answer in answers if answer[0] not in ("k0", "k1")]
     assert {tuple(answer[1:]) for answer in whole} == {("40", "length", "None\n")}
     (too_long,) = [answer for answer in answers if answer[0] == "k1"]
