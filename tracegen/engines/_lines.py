@@ -55,8 +55,7 @@ class Body:
     def line(self, request: Request) -> bytes:
         sampling = dict(request.sampling)
         sampling["max_tokens"] -= request.prefix_tokens
-        named = {self.names.get(name, name): value for name, value in sampling.items()}
-        named.pop(None, None)
+        named = {said: value for name, value in sampling.items() if (said := self.names.get(name, name)) is not None}
         messages = [dict(message) for message in request.messages]
         body: dict[str, Any] = {"model": self.model, "messages": messages, **named}
         if request.prefix:
