@@ -198,6 +198,15 @@ def test_verify_names_damage_and_what_mends_it(call, recipe, tmp_path):
     assert call("ledger", "verify", "runs/t")[0] == 0
 
 
+def test_of_much_damage_the_first_places_are_named_and_the_others_counted(call, recipe, tmp_path):
+    take(call, lines(tmp_path / "old.jsonl", [plain(0)]))
+    with (tmp_path / "runs/t/traces/0001.jsonl").open("a") as file:
+        file.write("garbage\n" * 25)
+    status, out, _ = call("ledger", "verify", "runs/t")
+    assert (status, out.count(" is not a row.")) == (1, 20)
+    assert "\n5 more places are damaged.\n" in out
+
+
 def test_a_row_of_another_plan_is_told(call, recipe, tmp_path):
     assert call("generate", "t.yaml")[0] == 0
     path = tmp_path / "runs/t/traces/0001.jsonl"

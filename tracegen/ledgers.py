@@ -63,7 +63,7 @@ def sentences(found: Check) -> Iterator[str]:
     held = f"{found.ranks.total():,} rows of {found.keys:,} samples in {found.segments:,} segments"
     yield f"{found.folder}: {held} ({kinds})." if kinds else f"{found.folder}: empty."
     yield from found.damaged[:SHOWN]
-    if more := len(found.damaged) - SHOWN > 0:
+    if (more := len(found.damaged) - SHOWN) > 0:
         yield f"{more:,} more places are damaged."
     for what, names in (
         ("has lost rows to the disk, or is gone", found.lost),
