@@ -77,7 +77,7 @@ def read(path: Path) -> list[Recorded]:
 
 
 def record(run: Path, path: Path) -> None:
-    """Distil a run directory whose answers are all judged (`tracegen verify RUN`)."""
+    """Distil a run directory whose answers are judged (`tracegen verify RUN`)."""
     from tracegen.cli import opened
     from tracegen.drawing import solves
     from tracegen.ledger import best
@@ -93,6 +93,10 @@ def record(run: Path, path: Path) -> None:
             if trace.verdict is not None:
                 row = trace.sample, trace.tokens, solves(trace, trace.verdict)
                 rows.setdefault(trace.problem_id, []).append(row)
+    whole = max(map(len, rows.values()), default=0)
+    partly = [problem for problem, found in rows.items() if len(found) < whole]
+    for problem in partly:
+        del rows[problem]
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without a time in the header the same run gives the same bytes.
     with path.open("wb") as file, gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
@@ -100,7 +104,8 @@ def record(run: Path, path: Path) -> None:
             _, tokens, right = zip(*sorted(found), strict=True)
             line = Recorded(problem, prompts[problem], tokens, [int(value) for value in right])
             packed.write(json.dumps(line.__dict__).encode() + b"\n")
-    print(f"{sum(map(len, rows.values()))} samples of {len(rows)} problems: {path}, {path.stat().st_size} bytes")
+    left_out = f"; {len(partly)} with fewer are left out" if partly else ""
+    print(f"{whole} samples of each of {len(rows)} problems{left_out}: {path}, {path.stat().st_size} bytes")
 
 
 def shuffled(problems: Sequence[Recorded], seed: int) -> list[Recorded]:

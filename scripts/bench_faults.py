@@ -1,6 +1,6 @@
 """A run against a server with every fault at once, beside the same run without: wall time, and whether all came whole.
 
-    python scripts/bench_faults.py [--prompts 6000] [--concurrency 64] [--latency 0.3] [--folder FOLDER]
+    python scripts/bench_faults.py [--prompts 5000] [--concurrency 64] [--latency 0.3] [--folder FOLDER]
 
 The faulty server answers 2 % with status 500, resets 1 % of the connections, breaks the JSON of 1 %, cuts 5 % short
 (`finish_reason: length`) and refuses everything with 429 in two storms of five seconds. An answer that was cut short is
@@ -34,9 +34,7 @@ def measure(folder: Path, flags: list[str], given: argparse.Namespace) -> tuple[
         seconds = time.monotonic() - start
         run.check(grace=0)
         kinds = Counter(exchange.kind for exchange in server.look())
-        print(
-            f"{folder.name:6} {seconds:6.1f} s for {len(run.acknowledged())} samples; the server's log: {shown(kinds)}"
-        )
+        print(f"{folder.name:6} {seconds:6.1f} s for {len(run.acknowledged())} samples; the server: {shown(kinds)}")
         return seconds, kinds
 
 
@@ -46,7 +44,7 @@ def shown(kinds: Counter[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--prompts", type=int, default=6000)
+    parser.add_argument("--prompts", type=int, default=5000)
     parser.add_argument("--samples", type=int, default=1)
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--latency", type=float, default=0.3)
