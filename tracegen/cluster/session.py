@@ -9,11 +9,13 @@ Limits: one cluster in a process; no Ray Client (`ray://`), because Ray Data's p
 import logging
 import os
 import signal
+import socket
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from tracegen.records import MissingExtra, TracegenError, UsageError
@@ -22,6 +24,9 @@ __all__ = ["check_address", "cluster_resources", "connected", "hush"]
 
 RESET = ("ray._private.worker", "ray.data._internal", "ray.data.context", "ray.data.dataset", "ray.data.exceptions")
 """Loggers below those that Ray resets with every data set."""
+
+ANSWER = 10.0
+"""Seconds that the head of a cluster may take to accept a connection."""
 
 _lock = threading.Lock()
 _users = 0
@@ -81,9 +86,10 @@ def _connect(address: str) -> None:
             _join(address, {"log_to_driver": _talkative(), "logging_level": logging.getLogger("ray").level})
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = os.environ.get("RAY_ADDRESS", "this machine") if address == "auto" else address
+        said = " ".join(str(error).split())[:200]
         raise TracegenError(
-            f"no Ray cluster could be joined at {where}: {' '.join(str(error).split())[:200]}; start one with "
-            "`ray start --head`, or look at `ray status`."
+            f"no Ray cluster could be joined at {where}: {said}; start one with `ray start --head`, or look at "
+            "`ray status`."
         ) from None
 
 
@@ -109,14 +115,35 @@ def _talkative() -> bool:
 def _join(address: str, quiet: dict[str, Any]) -> None:
     import ray
 
-    if address != "local":
-        try:
-            ray.init(address=address, **quiet)
-            return
-        except ConnectionError:
-            if address != "auto" or "RAY_ADDRESS" in os.environ:
-                raise
-    ray.init(address="local", include_dashboard=False, **quiet)
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or _started_here()
+        check_address(address)
+    if address == "local":
+        ray.init(address="local", include_dashboard=False, **quiet)
+        return
+    # Ray ends the whole program where nobody answers.
+    if not _answers(address):
+        raise ConnectionError(f"nobody answers at {address}")
+    ray.init(address=address, **quiet)
+
+
+def _started_here() -> str:
+    """The cluster that `ray start` noted down on this machine, if it still runs."""
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    try:
+        noted = (Path(folder) / "ray" / "ray_current_cluster").read_text().strip()
+    except OSError:
+        return "local"
+    return noted if ":" in noted and _answers(noted) else "local"
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=ANSWER):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
