@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tracegen.recipe import Schedule
 from tracegen.schedule import Adaptive
 
 OUTCOMES = Path(__file__).with_name("outcomes") / "quickstart.jsonl.gz"
@@ -63,7 +64,7 @@ class Setting:
 
     stop_after: int
     up_to: int
-    floor: float = 0.02
+    floor: float = Schedule().floor
     share: float | None = None
 
     def __str__(self) -> str:
