@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -124,6 +125,8 @@ def main() -> None:
     parser.add_argument("--more", type=int, default=8000, help="0: leave it out")
     parser.add_argument("--verifier", default="exact")
     given = parser.parse_args()
+    if find_spec("openai") is None:
+        sys.exit("the other side is the package openai, which is not installed; get it with: pip install openai")
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(ROOT / "tests/fake_server.py"), "--log", f"{folder}/server.jsonl"]
         command += ["--latency", "0.05", "--words", "200", "--reasoning", "reasoning"]

@@ -148,3 +148,12 @@ def test_all_streams_may_break_now_and_then() -> None:
     for number in range(40):
         assert completions[f"k{number}"].text == whole(number)["text"]
         assert completions[f"k{number}"].completion_tokens == whole(number)["completion_tokens"]
+
+
+def test_a_stream_that_outlasts_the_timeout_is_gone_on_with_piece_by_piece() -> None:
+    with FakeServer(lambda body: answer(body) | {"pace": 0.1}, vllm=True) as server:
+        completion = ask(server, requests(1, max_tokens=100), stream=True, timeout=0.7)["k0"]
+        tries = len(server.requests())
+    assert tries > 1
+    assert completion.text == whole()["text"]
+    assert completion.completion_tokens == whole()["completion_tokens"]
