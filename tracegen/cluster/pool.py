@@ -162,8 +162,8 @@ class Pool:
         self._failures[place] = 0 if stream.answered else self._failures[place] + (not (no_room and others))
         if no_room and not others:
             raise TracegenError(
-                f"no {self._what} could be started: the cluster has {cluster_resources()}, and no free place was found "
-                "in time; see `ray status`, the option resources, and start_timeout."
+                f"no {self._what} was ready in time: it waited for a place, or for its model. The cluster has "
+                f"{cluster_resources()}; see `ray status`, the option resources, and start_timeout."
             )
         if not self._ever_ready and not no_room and not _of_node(error):
             raise TracegenError(f"{self._what} could not be started: {_cause(error)}")
