@@ -13,7 +13,7 @@ from tracegen.recipe import Budget, Prices, Teacher
 from tracegen.records import BudgetReached, Request, UsageError
 
 
-def row(key="k", teacher="t", prompt=100, completion=1000, seconds=1.0, time=1000.0, error=None, **more):
+def row(key="k", teacher="t", prompt=100, completion=1000, seconds=1.0, started=1000.0, error=None, **more):
     return {
         "key": key,
         "teacher": teacher,
@@ -22,7 +22,7 @@ def row(key="k", teacher="t", prompt=100, completion=1000, seconds=1.0, time=100
         "prompt_tokens": None if error else prompt,
         "completion_tokens": None if error else completion,
         "seconds": seconds,
-        "time": time,
+        "started": started,
         "error": error,
     } | more
 
@@ -59,25 +59,27 @@ def test_failures_are_counted_and_rows_of_other_programs_need_no_times():
     spent = bill(row(error="the server was busy"), row(), t={"output": 1}).teachers["t"]
     assert (spent.requests, spent.failed, spent.tokens) == (2, 1, 1100)
     imported = row()
-    del imported["time"], imported["seconds"], imported["engine"]
+    del imported["started"], imported["seconds"], imported["engine"]
     assert bill(imported).teachers["t"].seconds == 0
 
 
-def test_time_is_that_of_launches_and_engines_side_by_side_count_once():
-    first = [row(seconds=s, time=1000 + s) for s in (1, 5, 3, 20)]
-    beside = [row(teacher="u", model="other", seconds=s, time=1010 + s) for s in (5, 15)]
-    later = [row(seconds=s, time=2000 + s) for s in (2, 4)]
-    found = bill(*first, *beside, *later)
-    assert found.seconds == pytest.approx(25 + 4)
+def test_time_is_that_of_the_engines_whatever_the_wall_clock_says():
+    first = [row(seconds=s, started=1000) for s in (1, 5, 3, 20)]
+    after = [row(teacher="u", model="other", seconds=s, started=1020) for s in (5, 15)]
+    later = [row(seconds=s, started=-9000) for s in (2, 4)]  # the clock was set back
+    found = bill(*first, *after, *later)
+    assert found.seconds == pytest.approx(20 + 15 + 4)
     assert (found.teachers["t"].seconds, found.teachers["u"].seconds) == (pytest.approx(24), pytest.approx(15))
-    shuffled = [*first, *beside, *later]
+    shuffled = [*first, *after, *later]
     random.Random(3).shuffle(shuffled)
-    assert bill(*shuffled).seconds == pytest.approx(29)
+    assert bill(*shuffled).seconds == pytest.approx(39)
+    old = [{name: value for name, value in one.items() if name != "started"} for one in (*first, *later)]
+    assert bill(*(one for one in old if one["seconds"] != 3)).seconds == pytest.approx(24)
 
 
 def test_machines_of_ones_own_are_paid_by_the_hour_and_teachers_share_an_engine():
     hour = {"gpu_hour": 2.5, "gpus": 8}
-    rows = [row(seconds=1800, time=1800), row(teacher="u", seconds=3600, time=3600)]
+    rows = [row(seconds=1800), row(teacher="u", seconds=3600)]
     found = bill(*rows, t=hour, u=hour).teachers
     assert found["t"].usd == pytest.approx(10)
     assert found["u"].usd == pytest.approx(10)
@@ -85,12 +87,12 @@ def test_machines_of_ones_own_are_paid_by_the_hour_and_teachers_share_an_engine(
 
 def test_the_meter_starts_where_earlier_launches_ended():
     meter = Meter(Budget(usd=1), {"t": Prices(output=100)})
-    meter.add_earlier([row(seconds=50, time=1050), row("k2", seconds=60, time=2060)])
+    meter.add_earlier([row(seconds=50, started=1000), row("k2", seconds=60, started=2000)])
     assert meter.tokens == 2200
     assert meter.usd == pytest.approx(0.2)
     assert 110 <= meter.seconds < 115
     # Verifiers ask beside the teachers: what they took is paid for, and no time of its own.
-    meter.add(row(teacher="verifier:judge", seconds=400, time=9000))
+    meter.add(row(teacher="verifier:judge", seconds=400))
     assert meter.seconds < 115
 
 
@@ -98,7 +100,7 @@ def test_the_cap_on_seconds_counts_earlier_launches_and_this_one(monkeypatch):
     now = 10.0
     monkeypatch.setattr(cost.time, "monotonic", lambda: now)
     meter = Meter(Budget(seconds=100), {}, again="tracegen run runs/r1")
-    meter.add_earlier([row(seconds=60, time=1060)])
+    meter.add_earlier([row(seconds=60)])
     now = 49.0
     assert meter.allows(request())
     assert meter.reached() is None

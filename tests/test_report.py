@@ -73,12 +73,12 @@ def run(tmp_path: Path) -> Path:
         problem = problems[i // 3]
         text = f"<think>\nWe add. {ATTACK}\n</think>\n\nThe answer is {problem.answer}."
         rows.append(COMMON | {"key": f"k{i}", "problem_id": problem.id, "sample": i % 3, "text": text})
-        rows[-1] |= {"completion_tokens": 10 * (i + 1), "seconds": i + 1.0, "time": 1000 + i + 1.0}
+        rows[-1] |= {"completion_tokens": 10 * (i + 1), "seconds": i + 1.0, "started": 1000.0}
         rows[-1]["prompt"] = [{"role": "user", "content": problem.statement}]
         verdict = Verdict(outcome, reason=f"because_{outcome}", key=f"k{i}", verifier="math")  # type: ignore[arg-type]
         history = Verdict("wrong", reason="earlier_gold", key=f"k{i}")
         verdicts += [asdict(history) | {"gold": "other"}, asdict(verdict) | {"gold": gold_hash(problem)}]
-    failed = {"key": "k9", "text": "", "error": "the server is gone", "completion_tokens": None, "time": 2001.0}
+    failed = {"key": "k9", "text": "", "error": "the server is gone", "completion_tokens": None, "started": 2000.0}
     rows.append(rows[0] | failed)
     write_lines(run / "traces" / "0001.jsonl", rows)
     write_lines(run / "verdicts" / "verdicts.jsonl", verdicts)

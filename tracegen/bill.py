@@ -7,7 +7,6 @@ Where no price is known nothing is guessed: the dollars are None.
 Limits: prompt tokens that a provider had cached count in full.
 """
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ COLUMNS = (
     "prompt_tokens",
     "completion_tokens",
     "seconds",
-    "time",
+    "started",
     "error",
 )
 """What is read of a ledger's row; no texts."""
@@ -71,13 +70,10 @@ class Bill:
     def __init__(self, prices: Mapping[str, Prices]) -> None:
         self.prices = prices
         self.teachers: dict[str, Spent] = {}
-        self._launches = _Stretches()
-        self._engines: dict[tuple[str, str], _Stretches] = defaultdict(_Stretches)
-
-    @property
-    def seconds(self) -> float:
-        """Time in which any engine ran, teachers that ran side by side counted once."""
-        return self._launches.covered
+        self.seconds = 0.0
+        """For which engines ran, one after the other."""
+        self._longest: dict[tuple[str, str, Any], float] = defaultdict(float)
+        self._before: dict[tuple[str, str], float] = defaultdict(float)
 
     def add(self, row: Row) -> None:
         name = row["teacher"]
@@ -88,41 +84,30 @@ class Bill:
         prompt, completion = row["prompt_tokens"] or 0, row["completion_tokens"] or 0
         spent.input += prompt
         spent.output += completion
-        # A row's `seconds` count from its engine's start: so long had the engine run at the row's time.
-        end = row.get("time") or 0.0
-        start = end - (row.get("seconds") or 0.0)
-        self._launches.add(start, end)
-        fresh = self._engines[row.get("model") or "", row.get("engine") or ""].add(start, end)
+        fresh = self._fresh_seconds(row)
+        self.seconds += fresh
         spent.seconds += fresh
         if price and spent.usd is not None:
             spent.usd += dollars(price, prompt, completion, row.get("engine")) + fresh * _second(price)
+
+    def _fresh_seconds(self, row: Row) -> float:
+        """What the row adds to its engine's time. Its `seconds` count from the engine's start, by a clock that never
+        jumps; `started` tells one start from another, and in rows without it, that `seconds` fall back.
+        """
+        seconds, engine = row.get("seconds") or 0.0, (row.get("model") or "", row.get("engine") or "")
+        if (start := row.get("started")) is None:
+            fresh = seconds - self._before[engine] if seconds >= self._before[engine] else seconds
+            self._before[engine] = seconds
+            return fresh
+        fresh = max(0.0, seconds - self._longest[*engine, start])
+        self._longest[*engine, start] += fresh
+        return fresh
 
 
 def dollars(price: Prices, prompt: float, completion: float, engine: str | None) -> float:
     """What so many tokens cost; a batch is cheaper."""
     whole = (prompt * price.input + completion * price.output) / 1e6
     return whole * (1 - price.batch_discount) if engine == "batch_api" else whole
-
-
-class _Stretches:
-    """A union of stretches of time."""
-
-    def __init__(self) -> None:
-        self.covered = 0.0
-        self._starts: list[float] = []
-        self._ends: list[float] = []
-
-    def add(self, start: float, end: float) -> float:
-        """The seconds that this stretch adds to what is covered."""
-        first, last = bisect_left(self._ends, start), bisect_right(self._starts, end)
-        inside = zip(self._starts[first:last], self._ends[first:last], strict=True)
-        known = sum(its_end - its_start for its_start, its_end in inside)
-        if first < last:
-            start, end = min(start, self._starts[first]), max(end, self._ends[last - 1])
-        self._starts[first:last], self._ends[first:last] = [start], [end]
-        fresh = (end - start) - known
-        self.covered += fresh
-        return fresh
 
 
 def _second(price: Prices) -> float:

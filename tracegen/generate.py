@@ -105,15 +105,13 @@ def plan(problems: Iterable[Problem], asker: Asker) -> Iterator[Request]:
 
 def answers(requests: Iterable[Request | None], asker: Asker, folder: Path | None = None) -> Iterator[Row]:
     """Ask the engine; one ledger row per request, as each finishes. An engine may keep its own notes in `folder`."""
-    start = time.monotonic()
-    last = start
+    start, started = time.monotonic(), round(time.time(), 3)
     for request, completion in asker.engine_function(folder)(requests):
-        last = time.monotonic()
-        yield record(request, completion, asker, seconds=last - start)
+        yield record(request, completion, asker, seconds=time.monotonic() - start, started=started)
 
 
-def record(request: Request, completion: Completion, asker: Asker, *, seconds: float) -> Row:
-    """The ledger row: what was asked and what came back. `seconds` counts from the engine's start."""
+def record(request: Request, completion: Completion, asker: Asker, *, seconds: float, started: float) -> Row:
+    """The ledger row: what was asked and what came back. `seconds` counts from the engine's start, at `started`."""
     sampling = dict(request.sampling)
     return {
         "key": request.key,
@@ -135,6 +133,7 @@ def record(request: Request, completion: Completion, asker: Asker, *, seconds: f
         "forced": bool(request.forced),
         "error": completion.error,
         "seconds": round(seconds, 3),
+        "started": started,
         "time": round(time.time(), 3),
     }
 

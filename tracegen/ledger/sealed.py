@@ -42,11 +42,12 @@ COLUMNS = {
     "forced": YES_NO,
     "error": TEXT,
     "seconds": REAL,
+    "started": REAL,
     "time": REAL,
     "engine": TEXT,
     "imported": TEXT,
 }
-OPTIONAL = {"prefix_tokens": 0, "forced": False, "engine": None, "imported": None}
+OPTIONAL = {"prefix_tokens": 0, "forced": False, "engine": None, "started": None, "imported": None}
 """Fields that a row may lack, and what that means: null in the column is a field that the row lacks."""
 PYTHON = {TEXT: (str,), WHOLE: (), REAL: (float,), YES_NO: (bool,)}
 LARGEST = {WHOLE: (1 << 63) - 1, REAL: 1 << 53}
