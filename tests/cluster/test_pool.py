@@ -166,11 +166,12 @@ def test_where_no_replica_ever_starts_the_cause_is_said_at_once() -> None:
         cluster.run(1)
 
 
-def test_without_a_free_place_on_the_cluster_the_wait_ends_with_a_sentence() -> None:
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_without_a_free_place_on_the_cluster_the_wait_ends_with_a_sentence(replicas: int) -> None:
     with pytest.raises(
-        TracegenError, match="no replica was ready in time: .* The cluster has 1 nodes with 0 GPU, 2 CPU"
+        TracegenError, match=r"no replica was ready in time: .* The cluster has 1 nodes with 0 GPU, 2 CPU"
     ):
-        Cluster(NO_PLACE, replicas=1).run(1)
+        Cluster(NO_PLACE, replicas=replicas).run(1)
 
 
 def test_replicas_that_wait_for_a_place_do_not_end_those_that_work() -> None:

@@ -59,6 +59,7 @@ class Pool:
         self._arrivals: SimpleQueue[Arrival] = SimpleQueue()
         self._asked = self._watched = time.monotonic()
         self._failures = [0] * count
+        self._starved: set[int] = set()
         self._ever_ready = False
         self._streams: list[Stream | None] = [self._start() for _ in range(count)]
 
@@ -116,6 +117,7 @@ class Pool:
         for stream in filter(None, self._streams):
             if stream.name in ready and not stream.ready:
                 stream.ready = self._ever_ready = True
+                self._starved.clear()
             # A replica that held nothing was not silent.
             if stream.name not in busy and any(name == stream.name for name, _ in taken):
                 stream.last = time.monotonic()
@@ -158,13 +160,11 @@ class Pool:
         for number in held:
             del self._held[number]
         no_room = isinstance(error, ray.exceptions.GetTimeoutError) and not stream.ready
-        others = any(other and (other.ready or no_room) for other in self._streams)
-        self._failures[place] = 0 if stream.answered else self._failures[place] + (not (no_room and others))
-        if no_room and not others:
-            raise TracegenError(
-                f"no {self._what} was ready in time: it waited for a place, or for its model. The cluster has "
-                f"{cluster_resources()}; see `ray status`, the option resources, and start_timeout."
-            )
+        if no_room:
+            self._starved.add(place)
+            self._refuse_to_starve()
+        else:
+            self._failures[place] = 0 if stream.answered else self._failures[place] + 1
         if not self._ever_ready and not no_room and not _of_node(error):
             raise TracegenError(f"{self._what} could not be started: {_cause(error)}")
         if self._failures[place] >= LIVES:
@@ -180,6 +180,15 @@ class Pool:
             self._waiting.extend(held)
             return []
         return self._suspect(held, error)
+
+    def _refuse_to_starve(self) -> None:
+        """TracegenError where no replica works, and each has waited in vain since one last did."""
+        waiting = {place for place, stream in enumerate(self._streams) if stream}
+        if not any(stream.ready for stream in self._streams if stream) and waiting <= self._starved:
+            raise TracegenError(
+                f"no {self._what} was ready in time: it waited for a place, or for its model. The cluster has "
+                f"{cluster_resources()}; see `ray status`, the option resources, and start_timeout."
+            )
 
     def _suspect(self, held: list[int], error: BaseException) -> list[tuple[int, Row | str]]:
         """Rows that were there when a replica died on a node that lives."""
