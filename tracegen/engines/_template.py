@@ -25,12 +25,14 @@ def count(tokenizer: str | None, text: str) -> int:
 
 
 def render(tokenizer: str, messages: Sequence[Mapping[str, str]], arguments: Mapping[str, Any]) -> str:
-    """The prompt as text, up to where the assistant begins, and without the token that servers put in front of it."""
+    """The prompt as text, up to where the assistant begins, and without the token that a server puts in front of it."""
     model = _template(tokenizer)
     text: str = model.apply_chat_template(
         [dict(message) for message in messages], tokenize=False, add_generation_prompt=True, **arguments
     )
-    return text.removeprefix(model.bos_token) if model.bos_token else text
+    # The tokenizer shows what a server does: it puts its first token in front of every text, or it never does.
+    added = bool(model.bos_token) and model("x")["input_ids"][:1] == [model.bos_token_id]
+    return text.removeprefix(model.bos_token) if added else text
 
 
 @cache
