@@ -17,6 +17,7 @@ from typing import Any, Literal
 from tracegen.cost import Meter
 from tracegen.generate import Asker, answers, check_engine, chosen
 from tracegen.ledger import Ledger, Row, best, sample_key
+from tracegen.ledger.pen import Pen
 from tracegen.models import resolve
 from tracegen.prompts import Prompt
 from tracegen.recipe import Asked
@@ -121,14 +122,23 @@ class Ask:
                     self._answers[row["key"]].set_result(_completion(row))
 
     def _run(self) -> None:
-        with Ledger(self._folder) as ledger:
-            # One row at a time: whoever waits for it must not wait for the next one as well.
-            for row in ledger.commit(self._paid(answers(self._questions(), self._asker)), wait=lambda: True):
-                self._in_flight -= 1
-                self._answers[row["key"]].set_result(_completion(row))
+        with Ledger(self._folder) as ledger, ledger.writing() as pen:
+            for row in self._paid(answers(self._questions(pen), self._asker)):
+                pen.put(row)
+                self._hand_over(pen)
+            pen.flush()
+            self._hand_over(pen)
 
-    def _questions(self) -> Iterator[Request | None]:
+    def _hand_over(self, pen: Pen) -> None:
+        """What is on disk goes to whoever waits for it."""
+        for row in pen.durable():
+            self._in_flight -= 1
+            self._answers[row["key"]].set_result(_completion(row))
+
+    def _questions(self, pen: Pen) -> Iterator[Request | None]:
         while not self._ended or self._in_flight:
+            # Whoever waits for an answer may have the next question, so it must not wait for the next answer.
+            self._hand_over(pen)
             if self._abandoned:
                 raise TracegenError(f"{self.name} was given up before it had answered.")
             if self._ended:
