@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Prompts", "sampling_params", "vllm"]
 
+_GONE = "its process ended without a word, as one that was killed does"
+
 
 def vllm(
     requests: Iterable[Request | None],
@@ -89,7 +91,7 @@ def _answers(llm: "LLM", stream: Stream, log: IO[bytes] | None) -> Answers:
                 in_flight[str(number)] = request, begun
                 number += 1
             except EngineDeadError as error:
-                raise Died(f"vLLM died: {cause(log, error, since=loaded)}") from error
+                raise Died(f"vLLM died: {cause(log, _GONE, since=loaded)}") from error
             except Exception as error:  # noqa: BLE001
                 yield request, Completion(error=" ".join(str(error).split())[:300])
         if in_flight:
@@ -98,7 +100,8 @@ def _answers(llm: "LLM", stream: Stream, log: IO[bytes] | None) -> Answers:
             except Exception as error:
                 # Processes of its own wrote their last words; in this one the exception says it all.
                 apart = isinstance(error, EngineDeadError)
-                raise Died(f"vLLM died: {cause(log if apart else None, error, since=loaded)}") from error
+                why = cause(log, _GONE, since=loaded) if apart else cause(None, error)
+                raise Died(f"vLLM died: {why}") from error
             for output in outputs:
                 if output.finished:
                     request, begun = in_flight.pop(output.request_id)
