@@ -191,6 +191,8 @@ def _ask(
         def counted() -> Iterator[Request | None]:
             nonlocal asked
             for request in drawing.stream(allowed, pump):
+                if request is not None and not asked:
+                    judging.judge.start()  # later, paid answers would wait for it
                 asked += request is not None
                 yield request
 

@@ -100,6 +100,10 @@ class Judge:
             wait(unfinished)
         self.close()
 
+    def start(self) -> None:
+        """Start the workers before the first `submit`, where nothing waits for whoever submits."""
+        self._workers.start()
+
     def close(self) -> None:
         """Ends the workers at once; what is not judged yet is cancelled. Answers that a model has begun are kept."""
         with self._lock:

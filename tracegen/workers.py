@@ -78,6 +78,12 @@ class Workers:
             self._schedule(task)
         return task.future
 
+    def start(self) -> None:
+        """Start the processes now, so that the first trace does not wait for them."""
+        with self._lock:
+            if self._pool is None and not self._closed:
+                self._start()
+
     def close(self) -> None:
         """Ends the workers at once; what is not done yet is cancelled."""
         with self._lock:

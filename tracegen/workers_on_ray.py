@@ -76,6 +76,9 @@ class RayWorkers:
                 self._thread.start()
         return future
 
+    def start(self) -> None:
+        """Nothing: they start in a thread of their own, and hold up nobody."""
+
     def close(self) -> None:
         """Ends the workers at once; what is not done yet is cancelled."""
         with self._lock:
