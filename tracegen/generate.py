@@ -83,7 +83,9 @@ class Asker:
     def identity(self) -> dict[str, Any]:
         """What stands in the key of its samples: the model and what shapes its chat template."""
         shaping = {
-            name: self.options[name] for name in ("extra_body", "chat_template_kwargs") if self.options.get(name)
+            name: self.options[name]
+            for name in ("extra_body", "chat_template_kwargs", "drop")
+            if self.options.get(name)
         }
         return self.model.identity | shaping
 
