@@ -3,7 +3,8 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +38,8 @@ class Ledger:
         self._segment: BinaryIO | None = None
         self._rows = self._size = 0
         """Of the live segment."""
+        self._changing = threading.Lock()
+        """Held while the live segment is replaced or synced."""
         self._sealing: ThreadPoolExecutor | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +84,7 @@ class Ledger:
 
     def writing(self) -> Pen:
         """`with ledger.writing() as pen`: the same for whoever puts rows in and takes them out by themselves."""
-        return Pen(self.folder, self._append)
+        return Pen(self.folder, self._write, self._sync)
 
     def close(self) -> None:
         """Give up the live segment; what is being sealed is sealed first."""
@@ -99,53 +102,50 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _append(self, rows: Sequence[Row]) -> list[Row]:
-        """Make rows durable, but for those that are stored already; returns the new ones."""
-        new: list[Row] = []
-        fresh: dict[str, Row] = {}
-        for row in rows:
-            if row["key"] in fresh:  # whether this one is wanted still is known once that one is stored
-                new += self._append_fresh(fresh)
-                fresh = {}
-            if not self._stored(row):
-                fresh[row["key"]] = row
-        return new + self._append_fresh(fresh)
-
-    def _append_fresh(self, rows: dict[str, Row]) -> list[Row]:
-        if not rows:
-            return []
+    def _write(self, row: Row) -> bool:
+        """Write a row behind the others, for `_sync` to make durable; False where it is stored already."""
+        if self._stored(row):
+            return False
         if self._segment is None or self._size >= SEGMENT_BYTES:
             self._begin_segment()
         assert self._segment is not None
-        lines = [_line(row) for row in rows.values()]
-        self._write_through(self._segment, b"".join(lines))
-        stem = Path(self._segment.name).with_suffix("")
-        for row, line in zip(rows.values(), lines, strict=True):
-            self._index.add(row, stem, self._rows, self._size)
-            self._rows += 1
-            self._size += len(line)
-        return list(rows.values())
+        line = _line(row)
+        self._write_through(self._segment, line)
+        self._index.add(row, Path(self._segment.name).with_suffix(""), self._rows, self._size)
+        self._rows += 1
+        self._size += len(line)
+        return True
 
-    def _write_through(self, segment: BinaryIO, lines: bytes) -> None:
+    def _sync(self) -> None:
+        """Make durable what was written; in another thread than `_write`."""
+        with self._changing:
+            if self._segment is not None:
+                os.fsync(self._segment.fileno())
+
+    def _write_through(self, segment: BinaryIO, line: bytes) -> None:
+        left = memoryview(line)
         try:
-            left = memoryview(lines)
             while left:
                 left = left[segment.write(left) :]
-            os.fsync(segment.fileno())
         except OSError:
             # Whole lines stay, durable or not: they are paid for. A full disk lets a file shrink.
-            with suppress(OSError):
+            with self._changing, suppress(OSError):
                 cut_torn_line(segment)
-            give_up(segment)
-            self._segment = None
+                os.fsync(segment.fileno())
+            with self._changing:
+                give_up(segment)
+                self._segment = None
             raise
 
     def _begin_segment(self) -> None:
-        if self._segment is not None:
-            give_up(self._segment)
-            self._seal(Path(self._segment.name))
-        self._segment = create(self.folder, self.writer)
-        self._rows = self._size = 0
+        with self._changing:
+            if self._segment is not None:
+                os.fsync(self._segment.fileno())
+                give_up(self._segment)
+                self._seal(Path(self._segment.name))
+                self._segment = None
+            self._segment = create(self.folder, self.writer)
+            self._rows = self._size = 0
 
     def _seal(self, path: Path) -> None:
         self._sealing = self._sealing or ThreadPoolExecutor(1, thread_name_prefix="sealing")
