@@ -48,5 +48,5 @@ def test_formats_are_those_that_are_written_and_read() -> None:
 
 def test_fields_are_the_columns() -> None:
     named = set(re.findall(r"`(\w+)`", section("What is in it").split("A row says")[1])) - {"rest"}
-    assert named == sealed.COLUMNS.keys() - {"seconds", "time", "imported"}
+    assert named == sealed.COLUMNS.keys() - {"seconds", "started", "time", "imported"}
     assert f"{SEGMENT_BYTES >> 20} MiB" in PAGE
