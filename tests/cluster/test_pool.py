@@ -40,6 +40,9 @@ class Replica:
     def end(self) -> None:
         self.ended = True
 
+    def join(self, seconds: float) -> bool:
+        return self.ended
+
     def step(self) -> None:
         if self.dead or self.ended:
             return
@@ -203,6 +206,14 @@ def test_replicas_that_die_again_and_again_end_the_run() -> None:
     with pytest.raises(TracegenError, match="no replica is left"):
         cluster.run(20)
     assert len(cluster.replicas) <= 2 * pool.LIVES
+
+
+def test_at_the_end_every_pipeline_that_was_ever_started_is_over() -> None:
+    cluster = Cluster(loses_its_node, works)
+    cluster.run(20)
+    cluster.pool.close()
+    assert len(cluster.replicas) == 3
+    assert all(replica.ended for replica in cluster.replicas)
 
 
 def test_no_more_rows_are_asked_for_than_replicas_have_seats() -> None:

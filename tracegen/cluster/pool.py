@@ -30,6 +30,8 @@ __all__ = ["Pool"]
 
 LIVES = 8
 """Replicas that may follow each other in one place without an answer: as many as finding one row among 128 may take."""
+LAST_WORDS = 15.0
+"""Seconds that a pipeline may take to end once its replica was killed."""
 ASK = 0.2
 """Seconds between two looks at who took what, where there is nothing to hand out."""
 WATCH = 5.0
@@ -61,6 +63,7 @@ class Pool:
         self._failures = [0] * count
         self._starved: set[int] = set()
         self._ever_ready = False
+        self._started: list[Stream] = []
         self._streams: list[Stream | None] = [self._start() for _ in range(count)]
 
     @property
@@ -97,10 +100,15 @@ class Pool:
             self._feeder.exchange([], {}, ended)
         for stream in filter(None, self._streams):
             stream.end()
+        # Ray ends the whole program where a thread still asks it for something after the connection was closed.
+        for stream in self._started:
+            stream.join(LAST_WORDS)
         self._feeder.close()
 
     def _start(self) -> Stream:
-        return self._launch(self._feeder.actor, arrivals=self._arrivals)
+        stream = self._launch(self._feeder.actor, arrivals=self._arrivals)
+        self._started = [other for other in self._started if not other.join(0)] + [stream]
+        return stream
 
     def _exchange(self, ended: tuple[str, ...] = ()) -> None:
         """Hand out what waits, and learn who took what."""

@@ -68,7 +68,8 @@ class Stream:
         self._column, self._bundles, self._strategy = column, bundles, strategy
         self._group: Any = None
         self._ended = threading.Event()
-        threading.Thread(target=self._until_over, name=self.name, daemon=True).start()
+        self._thread = threading.Thread(target=self._until_over, name=self.name, daemon=True)
+        self._thread.start()
 
     def alive(self) -> bool:
         """Whether the cluster still has the replica; ask only once it is `ready`."""
@@ -91,6 +92,11 @@ class Stream:
             # Ray Data leaves placement groups behind until the program ends, and their GPUs would stay taken.
             with suppress(ValueError, ray.exceptions.RayError):
                 remove_placement_group(self._group)
+
+    def join(self, seconds: float) -> bool:
+        """Whether the pipeline is over; waits for it."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _until_over(self) -> None:
         """Whatever ends the pipeline, whoever waits for it learns of it."""
