@@ -8,7 +8,7 @@ import pytest
 
 from tracegen import prompts
 from tracegen.generate import Asker, shares
-from tracegen.ledger import read
+from tracegen.ledger import Ledger, read
 from tracegen.models import Model
 from tracegen.recipe import Sampling, Schedule
 from tracegen.records import Problem
@@ -212,6 +212,31 @@ def test_two_problems_that_ask_the_same_are_asked_once_under_a_schedule(run, pro
     assert len({row["key"] for row in rows}) == len(rows) <= 3
     found = list(judged(tmp_path / "run", problems=twins, askers=[teacher], judge=judge))
     assert {trace.problem_id for trace in found} == {"a", "b"}
+
+
+@pytest.mark.parametrize("schedule", [FIXED, Schedule(stop_after=2)], ids=["fixed", "steered"])
+@pytest.mark.parametrize("flight", [1, 4])
+def test_two_problems_that_ask_the_same_are_gone_on_with_once(run, judge, tmp_path, schedule, flight):
+    twins = {"a": Problem("a", "Same?", "yes"), "b": Problem("b", "Same?", "yes")}
+    for max_tokens in (5, 40):
+        teacher = run.ask(n=2, max_tokens=max_tokens, cut="ab", flight=flight)
+        sample(tmp_path / "run", problems=twins, askers=[teacher], judge=judge, schedule=schedule)
+    asked = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [row["prefix"] for row in asked] == [""] * 2 + ["<think> a b c d "] * 2
+    assert {row["key"] for row in read(tmp_path / "run" / "traces") if row["finish_reason"] == "stop"}
+
+
+def test_an_answer_by_force_is_new_even_where_a_smaller_budget_had_one(run, problems):
+    """Otherwise it would be paid for, passed over by the ledger as known, and waited for without end."""
+    small = run.ask(n=1, max_tokens=9, cut="a", force_answer=7)
+    run(small)
+    long = next(row for row in read(run.folder / "traces") if row["finish_reason"] == "length" and not row["forced"])
+    with Ledger(run.folder / "traces") as ledger:  # begun anew, and cut off early, by the context
+        began_anew = long | {"max_tokens": 20, "completion_tokens": 3, "text": "<think> a b "}
+        assert list(ledger.commit([began_anew])) == [began_anew]
+    large = run.ask(n=1, max_tokens=20, cut="a", force_answer=7)
+    assert [(row["forced"], row["max_tokens"]) for row in run(large)] == [(7, 27)]
+    assert run(large) == []
 
 
 def test_the_same_launch_never_asks_a_failure_again(run, problems):

@@ -141,7 +141,9 @@ class Drawing:
                 continue
             for request in map(asker.requests(problem), range(asker.most)):
                 max_tokens = request.sampling["max_tokens"]
-                if self._solved(request) or (row := self._ledger.partial(request.key)) is None:
+                if request.key in self.aloft or self._solved(request):
+                    continue
+                if (row := self._ledger.partial(request.key)) is None:
                     continue
                 if not self._ledger.has(request.key, max_tokens):
                     so_far = written(row["text"], row["reasoning"])
@@ -203,7 +205,9 @@ class Drawing:
         if turn is None:
             return None
         spent = parse(row).tokens
-        sampling = {**request.sampling, "max_tokens": row["max_tokens"] + asker.force_answer}
+        # Of this launch's budget even where a smaller one cut it off: at that one the ledger may have an answer already.
+        budget = max(row["max_tokens"], request.sampling["max_tokens"])
+        sampling = {**request.sampling, "max_tokens": budget + asker.force_answer}
         return replace(request, prefix=turn, prefix_tokens=spent, forced=asker.force_answer, sampling=sampling)
 
     def _picker(self, asker: Asker, schedule: Schedule) -> Adaptive:
