@@ -2,6 +2,8 @@
 
 import json
 import re
+import resource
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -165,6 +167,28 @@ def test_of_several_hearings_the_last_one_counts(tmp_path: Path) -> None:
         file.write('{"torn')
     (hearing,) = hearings(path).values()
     assert [verdict.outcome for verdict in hearing.verdicts] == ["right"]
+
+
+def test_a_verdict_that_finds_no_room_leaves_the_log_as_it_was(tmp_path: Path) -> None:
+    """A full disk takes a part of a line; the next one must not be joined to that once there is room again."""
+    log, right = Verdicts(tmp_path / "verdicts", {"": "panel"}), [Verdict("right", key="k")]
+    log.add(trace(), PROBLEMS["p"], right)
+    size = (tmp_path / "verdicts" / "verdicts.jsonl").stat().st_size
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 40, hard))
+    try:
+        with pytest.raises(OSError):
+            log.add(trace("8"), PROBLEMS["p"], [Verdict("wrong", key="k")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    log.add(trace("9"), PROBLEMS["p"], right)
+    log.close()
+    again = reopened(tmp_path)
+    assert again.of(trace("9"), PROBLEMS["p"]) == right
+    assert again.due(trace("8"), PROBLEMS["p"])
+    again.close()
 
 
 def reopened(tmp_path: Path, panel: str = "panel") -> Verdicts:

@@ -98,12 +98,22 @@ class Verdicts:
             for heard, verdict in enumerate(verdicts, 1)
         ]
         lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
-        self._log.write(lines)
+        self._write_whole(lines)
         self._places[trace.key, gold, panel] = Place(self._end, self._end + len(lines), judged, _final(verdicts))
         self._end += len(lines)
 
     def close(self) -> None:
         self._log.close()
+
+    def _write_whole(self, lines: bytes) -> None:
+        """All of it or nothing: on a full disk a file takes a part, and what follows would be joined to that."""
+        left = memoryview(lines)
+        try:
+            while left:
+                left = left[self._log.write(left) :]
+        except OSError:
+            self._log.truncate(self._end)
+            raise
 
     def _place(self, trace: Trace, problem: Problem, siblings: Sequence[Trace]) -> Place | None:
         place = self._places.get((trace.key, gold_hash(problem), self._panel(problem)))
