@@ -51,6 +51,15 @@ def test_a_default_may_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 is its default" in capsys.readouterr().err
 
 
+def test_a_default_that_was_left_out_does_not_take_another_teachers_value_with_it() -> None:
+    with FakeServer(refuses={"temperature"}) as server:
+        ask(server, requests(2, temperature=1.0))
+        with pytest.raises(TracegenError, match=r"does not take `temperature`.*drop: \[temperature\]"):
+            ask(server, requests(2, temperature=0.3))
+        assert {completion.error for completion in ask(server, requests(2, temperature=1.0)).values()} == {None}
+        assert "temperature" not in server.requests()[-1]
+
+
 def test_a_complaint_about_a_value_is_the_requests_own_error() -> None:
     def reply(body: dict[str, Any]) -> dict[str, Any]:
         return {"status": 400, "message": "max_tokens is too large: 99999. This model supports at most 8192."}
@@ -101,6 +110,27 @@ def test_a_missing_reason_is_told_from_the_count(reason: str | None, tokens: int
     said = {"text": "four", "finish_reason": reason, "completion_tokens": tokens}
     with FakeServer(lambda body: said) as server:
         assert ask(server, requests(1, max_tokens=8))["k0"].finish_reason == expected
+
+
+@pytest.mark.parametrize(("words", "expected"), [(4, "length"), (3, "stop")])
+def test_a_streams_missing_reason_is_told_from_the_count_too(words: int, expected: str) -> None:
+    said = {"text": "word " * words, "finish_reason": None, "completion_tokens": words}
+    with FakeServer(lambda body: said) as server:
+        assert ask(server, requests(1, max_tokens=4), stream=True)["k0"].finish_reason == expected
+
+
+def test_an_answer_that_the_server_gave_up_is_asked_again_and_paid_for() -> None:
+    said = {"text": "half", "finish_reason": "abort", "prompt_tokens": 5, "completion_tokens": 7}
+    with FakeServer(lambda body: said if len(server.requests()) == 1 else answer(body)) as server:
+        whole = ask(server, requests(1))["k0"]
+        alone = ask(server, requests(1))["k0"]
+        assert whole.error is None
+        assert whole.completion_tokens == (alone.completion_tokens or 0) + 7
+        assert whole.prompt_tokens == (alone.prompt_tokens or 0) + 5
+    with FakeServer(lambda body: said) as server:
+        given_up = ask(server, requests(1), max_retries=1)["k0"]
+    assert "abort" in (given_up.error or "")
+    assert (given_up.prompt_tokens, given_up.completion_tokens) == (10, 14)
 
 
 @pytest.mark.parametrize("stream", [False, True])

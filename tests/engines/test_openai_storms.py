@@ -10,6 +10,7 @@ from asking import ask, requests
 from fake_server import FakeServer, Faults, answer
 
 from tracegen import telemetry
+from tracegen.engines.openai import openai
 from tracegen.records import TracegenError
 
 pytest.importorskip("aiohttp")
@@ -135,6 +136,33 @@ def test_a_server_that_fails_at_everything_stops_the_run_and_not_only_its_reques
         with pytest.raises(TracegenError, match=r"nothing but failures for .*500 broken"):
             ask(server, requests(100_000), concurrency=8, patience=2.0)
     assert time.monotonic() - start < 10
+
+
+def test_a_used_up_rate_limit_ends_the_run_where_its_reset_is_beyond_all_patience() -> None:
+    used_up = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "23h59m"}
+
+    def reply(body: dict[str, Any]) -> dict[str, Any]:
+        return answer(body) | ({"headers": used_up} if body["seed"] == 5 else {})
+
+    start = time.monotonic()
+    with FakeServer(reply) as server, pytest.raises(TracegenError, match=r"asks to wait for 86\d+ s .*patience: 2"):
+        ask(server, requests(1000), concurrency=4, patience=2.0)
+    assert time.monotonic() - start < 10
+
+
+def test_a_long_wait_is_asked_for_and_what_is_in_flight_is_awaited() -> None:
+    def reply(body: dict[str, Any]) -> dict[str, Any]:
+        if body["seed"] == 5:
+            return {"status": 429, "retry_after": 3600, "latency": 0.5}
+        return answer(body) | {"latency": 1.5 if body["seed"] else 0.0}
+
+    got: list[Any] = []
+    with FakeServer(reply) as server:
+        pairs = openai(requests(8), model="fake", base_url=server.base_url, concurrency=8, patience=2.0)
+        with pytest.raises(TracegenError, match=r"asks to wait for 3\d+ s"):
+            got.extend(pairs)
+        paid = sum(entry["event"] == "answered" and entry["status"] == 200 for entry in server.log)
+    assert len(got) == paid == 7
 
 
 def test_a_failure_now_and_then_does_not_stop_anything() -> None:

@@ -7,7 +7,6 @@ error inside a 200; server-sent events of all of these.
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -69,15 +68,16 @@ async def read_events(response: aiohttp.ClientResponse, *, max_tokens: int | Non
     reasoning: list[str] = []
     text: list[str] = []
     reason: str | None = None
-    usage: Mapping[str, Any] = {}
+    usage: dict[str, Any] = {}
     pieces = 0
+    done = False
     try:
         async for line in response.content:
             if not line.startswith(_DATA):
                 continue
             data = line[len(_DATA) :].strip()
             if data == b"[DONE]":
-                reason = reason or "stop"
+                done = True
                 break
             event = json.loads(data)
             if event.get("error"):
@@ -91,16 +91,15 @@ async def read_events(response: aiohttp.ClientResponse, *, max_tokens: int | Non
                 reasoning.append(thought)
                 text.append(said)
                 reason = choice.get("finish_reason") or reason
-        if reason is None:
+        if reason is None and not done:
             raise Failure("broken", "the stream ended before the answer did")
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError, Failure) as error:
         partial = Partial("".join(reasoning), "".join(text), pieces)
         raise Failure("broken", f"the stream broke off ({error or type(error).__name__})", partial=partial) from None
     message = {"content": "".join(text), "reasoning": "".join(reasoning)}
-    whole = completion({"choices": [{"message": message, "finish_reason": reason}], "usage": usage}, max_tokens)
-    if whole.completion_tokens is None and pieces:
-        return replace(whole, completion_tokens=pieces)
-    return whole
+    if usage.get("completion_tokens") is None and pieces:
+        usage = usage | {"completion_tokens": pieces}
+    return completion({"choices": [{"message": message, "finish_reason": reason}], "usage": usage}, max_tokens)
 
 
 def _text(content: Any) -> str:

@@ -59,6 +59,7 @@ class Pool:
         self._alarm: asyncio.TimerHandle | None = None
         self._watchers: list[asyncio.Task[None]] = []
         self._answers = self._refused_for_good = 0
+        self._last = "its rate limit is used up"
         self._who = ""
         self._apart = apart or len(self.servers) > 1
 
@@ -170,7 +171,7 @@ class Pool:
         except Exception as error:  # noqa: BLE001
             flow.gone(number)
             sentence = server.settings.hide(f"{type(error).__name__}: {error}")
-            self._end(job, Completion(error=sentence))
+            self._end(job, job.given_up(sentence))
         else:
             server.scouted = True
             self._answers += 1
@@ -194,7 +195,7 @@ class Pool:
             flow.gone(number)
             server.scouted = True
             self._refused_for_good += 1
-            self._end(job, Completion(error=sentence))
+            self._end(job, job.given_up(sentence))
             if not self._answers and self._refused_for_good >= _ALL_REFUSED:
                 self.stop(TracegenError(f"the server at {server.base_url} refuses every request: {sentence}."))
             return
@@ -208,7 +209,8 @@ class Pool:
                 telemetry.count(self._named(server), "throttled")
             flow.refused(number, failure.retry_after, fewer=refused)
             self._back_in_line(server, job, sentence)
-        self._break_circuit(sentence)
+        self._last = sentence
+        self._break_circuit()
 
     def _again(self, job: Job, sentence: str) -> None:
         """Another try after a wait, unless the tries are used up."""
@@ -216,7 +218,7 @@ class Pool:
         if self.fatal:
             self._end(job, None)
         elif job.tries > self.max_retries:
-            self._end(job, Completion(error=f"{sentence}; given up after {job.tries} tries"))
+            self._end(job, job.given_up(f"{sentence}; given up after {job.tries} tries"))
         else:
             telemetry.count(job.request.teacher, "retries")
             wait = min(_FIRST_WAIT * 2 ** (job.tries - 1), _LONGEST_WAIT) * random.uniform(0.5, 1)
@@ -236,15 +238,16 @@ class Pool:
         if self.fatal:
             self._end(job, None)
         elif job.refusals > _PATIENT_REFUSALS and now - job.waiting_since > self.patience and not server.flow.stuck():
-            self._end(job, Completion(error=f"{sentence}; given up after {now - job.waiting_since:.0f} s"))
+            self._end(job, job.given_up(f"{sentence}; given up after {now - job.waiting_since:.0f} s"))
         else:
             self._line.appendleft(job)
 
-    def _break_circuit(self, last: str) -> None:
+    def _break_circuit(self) -> None:
         if self.fatal:
             return
+        last, waits = self._last, self._asked_to_wait()
         where = " and ".join(server.base_url for server in self.servers)
-        if all(server.flow.asked_to_wait() > self.patience for server in self.servers):
+        if waits:
             seconds = min(server.flow.asked_to_wait() for server in self.servers)
             sentence = f"{where}: asks to wait for {seconds:.0f} s (the last answer: {last})"
         elif all(server.flow.stuck() > self.patience for server in self.servers):
@@ -253,8 +256,13 @@ class Pool:
         else:
             return
         again = "Everything answered is kept: start the same command again later, and it goes on."
-        waits = f"The option patience: {self.patience:g} says how long is waited."
-        self.stop(TracegenError(f"{sentence}. {again} {waits}"), now=True)
+        option = f"The option patience: {self.patience:g} says how long is waited."
+        # Who asks for a wait goes on with what is in flight; where all fails, nothing of it is to be hoped for.
+        self.stop(TracegenError(f"{sentence}. {again} {option}"), now=not waits)
+
+    def _asked_to_wait(self) -> bool:
+        """Whether every server wants to be left alone for longer than the patience lasts."""
+        return all(server.flow.asked_to_wait() > self.patience for server in self.servers)
 
     async def _watch(self, server: Server) -> None:
         """Follows the server's own metrics, where it has any, and tells whoever watches."""
@@ -273,6 +281,9 @@ class Pool:
                 except Failure:
                     pass
             self._tell(server, **values)
+            if self._line and self._asked_to_wait():
+                # Nothing is sent meanwhile, so no failure would say so.
+                self._break_circuit()
             await asyncio.sleep(_POLL)
 
     def _tell(self, *servers: Server, **values: float) -> None:

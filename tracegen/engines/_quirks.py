@@ -52,7 +52,9 @@ class Quirks:
         """The request's body in this server's words."""
         if not self.version:
             return full
-        return {self.renamed.get(name, name): value for name, value in full.items() if name not in self.left_out}
+        return {
+            self.renamed.get(name, name): value for name, value in full.items() if not self._leaves_out(name, value)
+        }
 
     def adapt(self, full: dict[str, Any], made_at: int, complaint: str) -> bool:
         """Whether a refusal (400, 422) of a body of version `made_at` was about a quirk, so that another one may do.
@@ -67,7 +69,8 @@ class Quirks:
                 return self._changed("calls `max_tokens` `max_completion_tokens`, and gets that")
             if not _NOT_TAKEN.search(complaint):
                 return False
-            name = next((n for n in full if n not in self.left_out | _NEEDED and _names(complaint, n)), None)
+            sent = {name for name, value in full.items() if name not in _NEEDED and not self._leaves_out(name, value)}
+            name = next((name for name in full if name in sent and _names(complaint, name)), None)
             if name is None:
                 return False
             if name in _HARMLESS:
@@ -81,6 +84,10 @@ class Quirks:
             f"{complaint[:200]}); take it out of the recipe, or leave it out for this server with the option "
             f"drop: [{name}]."
         )
+
+    def _leaves_out(self, name: str, value: Any) -> bool:
+        # Of another teacher on this server the same name may hold a value that shapes what is sampled.
+        return name in self.left_out and (name not in _DEFAULTS or value == _DEFAULTS[name])
 
     def tell(self, sentence: str) -> None:
         """One line for the user, once a launch."""

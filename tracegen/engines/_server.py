@@ -66,6 +66,11 @@ class Job:
     paid_prompt: int = 0
     avoid: "Server | None" = None
 
+    def given_up(self, sentence: str) -> Completion:
+        """The request's end without an answer, with what its tries have cost."""
+        tokens = self.paid + self.partial_tokens
+        return Completion(error=sentence, prompt_tokens=self.paid_prompt or None, completion_tokens=tokens or None)
+
 
 class Server:
     """One address; `scouted` once a first request has shown how the server takes them."""
@@ -107,7 +112,7 @@ class Server:
         if going_on and await self.continuing.find() == "none":
             if request.forced:
                 where = f"the server at {self.base_url}"
-                return Completion(error=f"{where} cannot go on with a text, so the answer after the thinking is lost")
+                return job.given_up(f"{where} cannot go on with a text, so the answer after the thinking is lost")
             if request.prefix:
                 self.quirks.tell("cannot go on with an answer that was cut off: it is asked anew and paid for whole")
             going_on, job.partial, job.paid, job.partial_tokens = False, "", job.paid + job.partial_tokens, 0
@@ -136,6 +141,8 @@ class Server:
             except Failure as failure:
                 if failure.partial:
                     self._keep(job, failure, held)
+                job.paid += failure.paid.get("completion_tokens") or 0
+                job.paid_prompt += failure.paid.get("prompt_tokens") or 0
                 if failure.status not in _NOT_A_BODY or not self.quirks.adapt(body, version, failure.sentence):
                     raise
                 self.scouting_since = asyncio.get_running_loop().time()
