@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tracegen import prompts
+from tracegen import drawing, prompts
 from tracegen.generate import Asker, shares
 from tracegen.ledger import Ledger, read
 from tracegen.models import Model
@@ -237,6 +237,20 @@ def test_an_answer_by_force_is_new_even_where_a_smaller_budget_had_one(run, prob
     large = run.ask(n=1, max_tokens=20, cut="a", force_answer=7)
     assert [(row["forced"], row["max_tokens"]) for row in run(large)] == [(7, 27)]
     assert run(large) == []
+
+
+def test_answers_in_flight_are_taken_while_many_samples_are_passed_over(run, problems, judge, monkeypatch, tmp_path):
+    """Resuming walks past all that is there; whoever was asked before must not wait for the end of that walk."""
+    teacher = run.ask(n=2)
+    run(teacher)
+    lacking = problems | {"A": Problem("A", "Is A right?", "yes")}
+    monkeypatch.setattr(drawing, "LOOK", 0.0)
+    with Ledger(run.folder / "traces") as ledger:
+        stream = drawing.Drawing([teacher], {"A": lacking["A"], **problems}, ledger, schedule=FIXED).stream(
+            lambda request: True, lambda: None
+        )
+        said = [request and (request.problem_id, request.sample) for request in stream]
+    assert said == [("A", 0), *[None] * 8, None, ("A", 1), *[None] * 8]
 
 
 def test_the_same_launch_never_asks_a_failure_again(run, problems):

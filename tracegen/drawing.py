@@ -13,6 +13,7 @@ changes what is likeliest.
 Shape: walks the problems one by one; holds what is in flight and numbers per problem, never a plan.
 """
 
+import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ __all__ = ["Drawing", "solves"]
 
 WINDOW = 1024
 """Problems whose first samples are drawn before their others."""
+LOOK = 0.05
+"""Seconds after which answers in flight are looked for, however many samples are passed over."""
 
 
 class Drawing:
@@ -59,6 +62,7 @@ class Drawing:
         self._ids: list[str] = []
         self._adaptive = {asker.name: self._picker(asker, schedule) for asker in askers if adapts(asker, schedule)}
         self._next = {name: array("I", bytes(4 * len(self._ids))) for name in self._adaptive}
+        self._looked = 0.0
 
     def stream(self, allowed: Callable[[Request | None], bool], pump: Callable[[], None]) -> Iterator[Request | None]:
         """What to ask, until nothing is left or `allowed` says no; `pump` takes in what has come back."""
@@ -80,6 +84,7 @@ class Drawing:
                     self.aloft[request.key] = request
                     self._watch.asked(request)
                 yield request
+                self._looked = time.monotonic()
                 while asker.name in self._unproven and self.aloft and allowed(None):
                     pump()
                     yield None
@@ -139,6 +144,7 @@ class Drawing:
         for problem in self._problems.values():
             if not asker.asks(problem.id):
                 continue
+            yield from self._look()
             for request in map(asker.requests(problem), range(asker.most)):
                 max_tokens = request.sampling["max_tokens"]
                 if request.key in self.aloft or self._solved(request):
@@ -160,6 +166,7 @@ class Drawing:
             self._lengths = dict.fromkeys(window, inf)
             for samples in (range(1), range(1, asker.sampling.n)):
                 for problem_id in sorted(window, key=self._lengths.__getitem__, reverse=True):
+                    yield from self._look()
                     for request in map(window[problem_id], samples):
                         if self._lacks(request):
                             yield request
@@ -197,6 +204,11 @@ class Drawing:
             return False
         return not (self._ledger.found.truncated and self._ledger.partial(request.key))
 
+    def _look(self) -> Iterator[None]:
+        """ "Nothing yet", where an engine that has answers in flight was kept from them for long: they are paid for."""
+        if self.aloft and time.monotonic() - self._looked > LOOK:
+            yield None
+
     def _by_force(self, request: Request, row: Row, asker: Asker) -> Request | None:
         """The same sample with its thinking closed, where it was cut off in it."""
         if not asker.force_answer or request.forced or row["finish_reason"] != "length":
@@ -205,7 +217,7 @@ class Drawing:
         if turn is None:
             return None
         spent = parse(row).tokens
-        # Of this launch's budget even where a smaller one cut it off: at that one the ledger may have an answer already.
+        # Of this launch's budget even where a smaller one cut it off: at that one there may be a forced answer already.
         budget = max(row["max_tokens"], request.sampling["max_tokens"])
         sampling = {**request.sampling, "max_tokens": budget + asker.force_answer}
         return replace(request, prefix=turn, prefix_tokens=spent, forced=asker.force_answer, sampling=sampling)
