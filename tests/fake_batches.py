@@ -4,7 +4,8 @@
 line), message, or `skip` (neither file has it). A batch moves one step at each look: `looks` of them until it has ended
 with `ends` (completed, expired, failed, cancelled); `share` of its lines are answered by then. Batches and files stay
 when a client goes. `faults` is a list of (method and path, what happens), used up in order: a status, "lost" (carried
-out, but no answer), "reset" (not carried out). What was called is in `log`; `asked` counts the lines of all batches.
+out, but no answer), "reset" (not carried out), "torn" (a 500 that breaks off), or a status with the seconds of its
+Retry-After. `most` lines are taken in one batch. What was called is in `log`; `asked` counts the lines of all batches.
 """
 
 import email.parser
@@ -34,14 +35,15 @@ class FakeBatches:
         share: float = 1.0,
         api_key: str | None = None,
         keeps_metadata: bool = True,
+        most: int = 50_000,
     ) -> None:
         self.reply, self.looks, self.ends, self.share, self.api_key = reply, looks, ends, share, api_key
-        self.keeps_metadata = keeps_metadata
+        self.keeps_metadata, self.most = keeps_metadata, most
         self.errors: list[dict[str, str]] = []
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.log: list[str] = []
-        self.faults: list[tuple[str, int | str]] = []
+        self.faults: list[tuple[str, int | str | tuple[int, int]]] = []
         self.asked: Counter[str] = Counter()
         self.lock = threading.RLock()
 
@@ -82,7 +84,7 @@ class FakeBatches:
             "metadata": order.get("metadata") if self.keeps_metadata else None,
             "request_counts": {"total": len(lines), "completed": 0, "failed": 0},
             "looks": self.looks,
-            "ends": self.ends,
+            "ends": self.ends if len(lines) <= self.most else "failed",
         }
         self.batches[batch["id"]] = batch
         return batch
@@ -152,8 +154,13 @@ class _Handler(BaseHTTPRequestHandler):
                 fault = self.fake.faults.pop(0)[1]
             if fault == "reset":
                 return self._hang_up()
+            if fault == "torn":
+                self.wfile.write(b"HTTP/1.1 500 Broken\r\nContent-Length: 100\r\n\r\n{")
+                return self._hang_up()
             if isinstance(fault, int):
-                return self._send(fault, {"error": {"message": "scripted fault", "code": None}})
+                fault = fault, 0
+            if isinstance(fault, tuple):
+                return self._send(fault[0], {"error": {"message": "scripted fault", "code": None}}, wait=fault[1])
             if self.fake.api_key and self.headers.get("Authorization") != f"Bearer {self.fake.api_key}":
                 return self._send(401, {"error": {"message": "Incorrect API key provided"}})
             status, answer = self._answer(what.split(" ")[1].strip("/").split("/"), method, body)
@@ -191,11 +198,13 @@ class _Handler(BaseHTTPRequestHandler):
         assert parts["purpose"].get_payload() == "batch"
         return bytes(parts["file"].get_payload(decode=True))
 
-    def _send(self, status: int, answer: Any) -> None:
+    def _send(self, status: int, answer: Any, *, wait: int = 0) -> None:
         payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(payload)))
+        if wait:
+            self.send_header("Retry-After", str(wait))
         self.end_headers()
         self.wfile.write(payload)
 

@@ -256,6 +256,24 @@ def test_cancel_on_exit_cancels(server: FakeBatches, tmp_path: Path, said: list[
     assert len(ask(server, requests(3), tmp_path)) == 3
 
 
+@pytest.mark.parametrize("fault", [409, 400, 500, "reset"])
+def test_a_batch_that_cannot_be_cancelled_holds_nobody_up(
+    server: FakeBatches, tmp_path: Path, said: list[str], fault: int | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_batches, "PATIENCE", 60.0)
+    server.faults = [("POST /batches/", fault)] * 1000
+    start = time.monotonic()
+    leave_running(server, requests(3), tmp_path, cancel_on_exit=True)
+    assert time.monotonic() - start < 10
+    assert said[-1].endswith("batch_1; the same command picks them up.")
+
+
+def test_an_address_with_a_slash_at_its_end_is_the_same_server(server: FakeBatches, tmp_path: Path) -> None:
+    leave_running(server, requests(3), tmp_path)
+    assert len(ask(server, requests(3), tmp_path, base_url=server.base_url + "/")) == 3
+    assert set(server.asked.values()) == {1}
+
+
 @pytest.mark.parametrize("ends", ["expired", "cancelled"])
 def test_a_batch_that_ended_early_gives_what_it_has_and_the_rest_is_asked_again(ends: str) -> None:
     with FakeBatches(ends=ends, share=0.6) as server:
@@ -290,7 +308,7 @@ def test_a_failure_of_an_earlier_launch_is_asked_again_and_not_remembered_for_ev
     with FakeBatches(lambda body: {"status": 400, "message": "no"}) as server:
         assert ask(server, requests(2), tmp_path)["k0"].error == "400 no"
         server.reply = lambda body: {"text": "yes"}
-        assert ask(server, requests(2), tmp_path)["k0"].text == "yes"
+        assert ask(server, requests(2), tmp_path, max_retries=0)["k0"].text == "yes"
         assert set(server.asked.values()) == {2}
 
 
@@ -320,8 +338,23 @@ def test_a_full_queue_is_waited_for(server: FakeBatches, said: list[str]) -> Non
     assert any("has to wait, too much is queued" in line for line in said)
 
 
+def test_batches_that_the_server_never_takes_at_their_size_get_smaller(said: list[str]) -> None:
+    with FakeBatches(most=3) as server:
+        server.errors = [{"code": "token_limit_exceeded", "message": "Enqueued token limit reached"}]
+        answers = ask(server, requests(20), batch_size=10, max_retries=0)
+    assert len(answers) == 20
+    assert {answer.error for answer in answers.values()} == {None}
+    assert max(batch["request_counts"]["completed"] for batch in server.batches.values()) in (2, 3)
+
+
+def test_a_wait_beyond_all_patience_is_said_and_not_slept_through(server: FakeBatches) -> None:
+    server.faults = [("GET /batches/", (429, 86400))]
+    with pytest.raises(TracegenError, match=r"asks to wait for 86400 s .*the same command picks them up"):
+        ask(server, requests(2))
+
+
 @pytest.mark.parametrize("place", ["POST /files", "GET /batches/", "GET /files/"])
-@pytest.mark.parametrize("fault", ["reset", "lost", 429, 500])
+@pytest.mark.parametrize("fault", ["reset", "lost", "torn", 429, 500])
 def test_faults_on_the_way_cost_time_and_nothing_else(server: FakeBatches, place: str, fault: int | str) -> None:
     server.faults = [(place, fault)] * 2
     if fault == 429:

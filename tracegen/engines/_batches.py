@@ -99,7 +99,7 @@ class Batches:
                 with self._once("POST", "/batches", body, headers) as answer:
                     return _parsed(answer)
             except _Unsure as error:
-                if time.monotonic() - start > self._patience:
+                if time.monotonic() - start + (error.wait or 0) > self._patience:
                     raise self._away(error) from None
                 time.sleep(error.wait or wait * random.uniform(0.5, 1))
                 wait = min(2 * wait, 60.0)
@@ -124,8 +124,13 @@ class Batches:
                 return None
             after = rows[-1]["id"]
 
-    def cancel(self, batch_id: str) -> None:
-        self._patiently(_parsed, "POST", f"/batches/{batch_id}/cancel", lambda: b"", {"Content-Length": "0"})
+    def cancel(self, batch_id: str) -> bool:
+        """Whether the server cancels it; asked once, for whoever leaves does not wait, and it may have ended by now."""
+        try:
+            with self._once("POST", f"/batches/{batch_id}/cancel", b"", {"Content-Length": "0"}):
+                return True
+        except (_Unsure, TracegenError):
+            return False
 
     def rows(self, file_id: str, here: IO[bytes]) -> Iterator[dict[str, Any]]:
         """The lines of a file, when it is all `here`: whoever takes its time does not hold up the connection."""
@@ -164,7 +169,7 @@ class Batches:
                 with self._once(method, path, body(), headers or {}) as answer:
                     return read(answer)
             except _Unsure as error:
-                if time.monotonic() - start > self._patience:
+                if time.monotonic() - start + (error.wait or 0) > self._patience:
                     raise self._away(error) from None
                 time.sleep(error.wait or wait * random.uniform(0.5, 1))
                 wait = min(2 * wait, 60.0)
@@ -218,10 +223,11 @@ class Batches:
 
     def _away(self, error: _Unsure) -> TracegenError:
         if not self._heard:
-            return TracegenError(f"no server answers at {self.base_url}; start it, or correct base_url.")
+            return TracegenError(f"no server answers at {self.base_url}; start it, or correct base_url ({error}).")
+        how = f"asks to wait for {error.wait:.0f} s" if error.wait else f"has not answered for {self._patience:g} s"
         return TracegenError(
-            f"the server at {self.base_url} has not answered for {self._patience:g} s ({error}); batches that are "
-            "there go on, and the same command picks them up."
+            f"the server at {self.base_url} {how} ({error}); batches that are there go on, and the same command picks "
+            "them up."
         )
 
 
@@ -256,7 +262,10 @@ def _parsed(answer: _Answer) -> dict[str, Any]:
 
 def _message(error: HTTPError) -> tuple[str, str]:
     """What the server says, and its code for it."""
-    text = error.read(10_000).decode("utf-8", "replace")
+    try:
+        text = error.read(10_000).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException):
+        text = error.reason
     try:
         said = json.loads(text).get("error")
     except (ValueError, AttributeError):

@@ -150,9 +150,12 @@ class Orders:
         if not ids:
             return
         if cancel:
-            for batch_id in ids:
-                self._server.cancel(batch_id)
-            say(f"cancelled at {self._server.base_url}: {', '.join(ids)}; what they have done by now is paid for.")
+            cancelled = [batch_id for batch_id in ids if self._server.cancel(batch_id)]
+            if cancelled:
+                done = "what they have done by now is paid for"
+                say(f"cancelled at {self._server.base_url}: {', '.join(cancelled)}; {done}.")
+            ids = [batch_id for batch_id in ids if batch_id not in cancelled]
+        if not ids:
             return
         later = "the same command picks them up" if self._journal.folder else "nobody picks them up"
         say(f"left at {self._server.base_url}, where they go on and are paid for: {', '.join(ids)}; {later}.")
@@ -222,7 +225,8 @@ class Orders:
             self._refuse_or_wait(batch, state)
         else:
             for key in left:
-                self._tries[key] += 1
+                # What an earlier launch has tried in vain is why it is asked again now.
+                self._tries[key] += batch.tag in self._sent
                 if self._tries[key] > self._retries:
                     why = reasons.get(key) or f"the batch ended without it ({state.get('status')})"
                     yield self._done(
@@ -267,6 +271,9 @@ class Orders:
         if code not in _TOO_MUCH:
             raise TracegenError(f"the server at {self._server.base_url} refuses batch {batch.batch_id}: {said}")
         self._not_before = time.monotonic() + self._longest
+        if not self._running and len(batch.keys) > 1:
+            # Nothing of ours is queued, so a batch of this size may never be taken.
+            self._size = len(batch.keys) // 2
         say(f"batch {batch.batch_id} has to wait, too much is queued at the server: {' '.join(said.split())[:200]}")
 
     def _gauge(self) -> None:

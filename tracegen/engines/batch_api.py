@@ -49,6 +49,7 @@ def batch_api(
     Who stops leaves the batches at the server, where they are paid for, unless `cancel_on_exit`.
     """
     _check(base_url, batch_size, batches_in_flight, api_key_env)
+    base_url = base_url.rstrip("/")  # batches of an earlier launch are known by it
     if (drawn := draw(requests)) is None:
         return
     from tracegen.engines._batches import Batches
