@@ -37,7 +37,7 @@ ASK = 0.2
 WATCH = 5.0
 """Seconds between two looks at who is still there."""
 _CAUSE = re.compile(r"\b\w+(?:Error|Exception): .+")
-_DEATH = re.compile(r"dead because ([^.]+)")
+_DEATH = re.compile(r"(?:dead|died) because ([^.]+)")
 
 Launch = Callable[..., Stream]
 """`Stream` with all arguments but the feed and the queue of arrivals."""

@@ -22,8 +22,15 @@ from tracegen.records import MissingExtra, TracegenError, UsageError
 
 __all__ = ["check_address", "cluster_resources", "connected", "hush"]
 
-RESET = ("ray._private.worker", "ray.data._internal", "ray.data.context", "ray.data.dataset", "ray.data.exceptions")
-"""Loggers below those that Ray resets with every data set."""
+RESET = (
+    "ray._private.worker",
+    "ray.data._internal",
+    "ray.data.context",
+    "ray.data.dataset",
+    "ray.data.exceptions",
+    "ray.llm",
+)
+"""Loggers below those that Ray resets with every data set, and one whose children set themselves up if it has not."""
 
 ANSWER = 10.0
 """Seconds that the head of a cluster may take to accept a connection."""
@@ -106,6 +113,8 @@ def hush() -> None:
     known = [name for name in logging.root.manager.loggerDict if name.startswith("ray.")]
     for name in {"ray", *known, *RESET}:
         logging.getLogger(name).setLevel(level)
+    if not _talkative() and not logging.getLogger("ray.llm").handlers:
+        logging.getLogger("ray.llm").addHandler(logging.NullHandler())
 
 
 def _talkative() -> bool:
