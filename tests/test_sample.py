@@ -2,25 +2,28 @@
 
 import json
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
-from tracegen import prompts
+from tracegen import judging, prompts
 from tracegen.cost import Meter
 from tracegen.generate import Asker
+from tracegen.judging import Judging
 from tracegen.ledger import read
 from tracegen.models import Model
-from tracegen.recipe import Budget, Prices, Sampling
+from tracegen.recipe import Budget, Prices, Sampling, Schedule
 from tracegen.records import BudgetReached, Problem, TracegenError
-from tracegen.sample import judged, missing, sample
+from tracegen.sample import DURABLE_AT_ONCE, FIXED, judged, missing, sample
 from tracegen.verify import Judge
 
 ENGINE = '''
 import json
+import time
 from tracegen.records import Completion
 
-def scripted(requests, *, model, log, text="<think>\\nsum\\n</think>\\n\\n{answer}", finish="stop", fail=(), eager=1):
-    """Answers at once; `log` collects the keys that were asked."""
+def scripted(requests, *, model, log, text="<think>\\nsum\\n</think>\\n\\n{answer}", finish="stop", fail=(), eager=1, pause=0.0):
+    """Answers after a `pause`; `log` collects the keys that were asked."""
     waiting = []
     for request in requests:
         if request is not None:
@@ -28,6 +31,7 @@ def scripted(requests, *, model, log, text="<think>\\nsum\\n</think>\\n\\n{answe
             with open(log, "a") as file:
                 file.write(json.dumps([request.problem_id, request.sample]) + "\\n")
         while waiting and (len(waiting) >= eager or request is None):
+            time.sleep(pause)
             yield answer(waiting.pop(0), text, finish, fail)
     while waiting:
         yield answer(waiting.pop(0), text, finish, fail)
@@ -191,3 +195,28 @@ def test_a_budget_stops_drawing_and_counts_over_launches(tmp_path, problems, jud
     assert len(ask.asked()) < 8 - first
     run(tmp_path, problems, judge, ask())
     assert len(list(read(tmp_path / "run" / "traces"))) == 8
+
+
+@pytest.mark.parametrize("schedule", [FIXED, Schedule(stop_after=2)], ids=["fixed", "steered"])
+def test_a_judge_that_is_slower_than_the_teacher_does_not_fill_the_memory(
+    tmp_path, problems, ask, judge, schedule, monkeypatch
+):
+    waiting, calls = [], count()
+    submit, collect = Judging._submit, Judging.collect
+
+    def counted(self, trace, siblings):
+        submit(self, trace, siblings)
+        waiting.append(len(self._pending))
+
+    monkeypatch.setattr(Judging, "_submit", counted)
+    monkeypatch.setattr(judging, "BACKLOG", 3)
+    monkeypatch.setattr(judging, "WINDOW", 3)
+    monkeypatch.setattr(Judging, "collect", lambda self: collect(self) if next(calls) % 20 == 0 else None)
+    many = {f"p{number}": Problem(f"p{number}", f"Say {number}.", f"p{number}") for number in range(16)}
+    asker = ask(n=2, pause=0.03)
+    sample(tmp_path / "run", problems=many, askers=[asker], judge=judge, schedule=schedule)
+    assert max(waiting) <= 3 + DURABLE_AT_ONCE
+    traces = list(judged(tmp_path / "run", problems=many, askers=[asker], judge=judge))
+    assert len(traces) == 32
+    assert {trace.verdict and trace.verdict.outcome for trace in traces} == {"right"}
+    assert len(ask.asked()) == 32

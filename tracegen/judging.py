@@ -15,6 +15,8 @@ from tracegen.records import Problem, Trace, TracegenError, Verdict
 from tracegen.verdicts import Verdicts
 from tracegen.verify import WINDOW, Judge
 
+BACKLOG = 1024
+"""Traces that wait for their verdicts in memory while more are written."""
 Case = tuple[Trace, Problem, Sequence[Trace]]
 
 
@@ -29,6 +31,11 @@ class Judging:
         """Told of every trace that is settled, with the verdict that decides."""
         self.stopped: TracegenError | None = None
         """Why some verdict cannot be had: whoever asks for traces draws no more, and `finish` raises it."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether so many traces wait that no more should be taken: judging is slower than the teachers."""
+        return len(self._pending) >= BACKLOG
 
     def take(self, trace: Trace) -> None:
         """A trace, to be judged if it is not, and unless its problem waits for the vote."""

@@ -153,12 +153,13 @@ def _ask(
 ) -> None:
     """One engine serves the whole group: it is loaded only if there is something to ask."""
     drawing = Drawing(group, problems, ledger, schedule=schedule, voting=judging.voting, watch=watch)
-    if any(adapts(asker, schedule) for asker in group):
+    if steered := any(adapts(asker, schedule) for asker in group):
         for trace, verdict in _recalled(ledger, problems, plans, judging):
             drawing.judged(trace, verdict)
     if meter:
         meter.check()
     failures: Counter[str] = Counter()
+    late: set[str] = set()
     by_name = {asker.name: asker for asker in group}
 
     def durable(row: Row) -> None:
@@ -166,7 +167,11 @@ def _ask(
         watch.answered(row, trace)
         if trace is None:
             failures[row["error"]] += 1
-        if drawing.answered(row, trace) and trace is not None:
+        if not drawing.answered(row, trace) or trace is None:
+            return
+        if judging.behind and not steered:
+            late.add(trace.key)  # its text waits on disk
+        else:
             judging.take(trace)
 
     def heard(trace: Trace, verdict: Verdict | None) -> None:
@@ -185,6 +190,8 @@ def _ask(
 
         def allowed(request: Request | None) -> bool:
             if stop or judging.stopped:
+                return False
+            if request is not None and steered and judging.behind:
                 return False
             return meter is None or (not meter.reached() if request is None else meter.allows(request))
 
@@ -205,6 +212,8 @@ def _ask(
             pump(DURABLE_AT_ONCE)
         pen.flush()
         pump()
+    if late and not stop:
+        judging.take_all(plans.traces(ledger.folder, late))
     judging.finish()
     judging.heard = None
     if stop:
