@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_server import FakeServer
 
 from tracegen import telemetry
 from tracegen.engines import _serving
@@ -160,12 +161,44 @@ def test_what_the_server_says_last_is_in_the_error_and_all_of_it_in_the_log(tmp_
     assert "unrecognized arguments" in (tmp_path / "vllm-1.log").read_text()
 
 
-def test_a_server_that_is_never_healthy_is_given_up_in_time() -> None:
+def test_somebody_elses_server_is_not_taken_for_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_serving, "_PORT", 0.2)
+    with FakeServer(models=["m"]) as other:
+        with pytest.raises(TracegenError, match=rf"cannot have port {other.port}, where another program listens"):
+            answers(requests(3), port=other.port)
+        assert other.log == []
+
+
+def test_closing_does_not_wait_out_the_pause_before_the_next_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PAUSE", 30.0)
+    pauses: list[float] = []
+    real = module.revived
+
+    def revived(*given: Any, sleep: Callable[[float], object], **options: Any) -> Any:
+        return real(*given, sleep=lambda seconds: (pauses.append(seconds), sleep(seconds)), **options)
+
+    monkeypatch.setattr(module, "revived", revived)
+
+    def stream() -> Iterator[Request | None]:
+        yield requests(1, {0: "deadly a"})[0]
+        yield requests(2, {1: "deadly b"})[1]
+        while not pauses:
+            yield None
+        raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        answers(stream())
+    assert pauses == [30.0]
+    assert time.monotonic() - start < 20
+
+
+def test_a_server_that_is_never_healthy_is_given_up_in_time(tmp_path: Path) -> None:
     with pytest.raises(
         TracegenError, match=r"not ready after 1 s \(start_timeout\); it last said: loading the weights"
     ):
-        answers(requests(1), engine_kwargs={"health": False}, start_timeout=1)
-    assert until(lambda: not members("scripted_vllm.py"))
+        answers(requests(1), engine_kwargs={"health": False, "mark": str(tmp_path)}, start_timeout=1)
+    assert until(lambda: not members(str(tmp_path)))
 
 
 def test_a_server_that_hangs_is_killed_and_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,16 +213,17 @@ def test_a_server_that_hangs_is_killed_and_started_again(monkeypatch: pytest.Mon
     assert len({completion.text for completion in found.values()}) == 2
 
 
-def test_closing_while_answers_are_awaited_takes_no_time_and_leaves_no_process() -> None:
-    running = vllm_server(requests(100), model="m", concurrency=4, engine_kwargs={"latency": 0.3})
+def test_closing_while_answers_are_awaited_takes_no_time_and_leaves_no_process(tmp_path: Path) -> None:
+    kwargs = {"latency": 0.3, "mark": str(tmp_path)}  # other tests may run servers at the same time
+    running = vllm_server(requests(100), model="m", concurrency=4, engine_kwargs=kwargs)
     next(running)
-    pids = members("scripted_vllm.py")
+    pids = members(str(tmp_path))
     assert pids
     groups = [pid for pid in pids if os.getsid(pid) == pid]
     start = time.monotonic()
     running.close()  # type: ignore[attr-defined]
     assert time.monotonic() - start < 5
-    assert until(lambda: not members("scripted_vllm.py"))
+    assert until(lambda: not members(str(tmp_path)))
     assert not any(session(group) for group in groups)
 
 

@@ -35,11 +35,15 @@ class Died(TracegenError):
 
 
 def revived(
-    requests: Iterable[Request | None], start: Callable[[Iterator[Request | None]], Answers], *, pause: float = 0.0
+    requests: Iterable[Request | None],
+    start: Callable[[Iterator[Request | None]], Answers],
+    *,
+    pause: float = 0.0,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> Answers:
     """The answers of all lives, each request exactly once. TracegenError if one life is like the other.
 
-    Before the third life in a row `pause` seconds pass, and before each further one twice as many.
+    Before the third life in a row `pause` seconds pass, and before each further one twice as many: `sleep` waits.
     """
     stream = iter(requests)
     flying: dict[int, Request] = {}
@@ -103,4 +107,4 @@ def revived(
             half = -(-len(suspected) // 2)
             suspects += filter(None, (suspected[:half], suspected[half:]))
         if in_a_row > 1:
-            time.sleep(min(pause * 2 ** (in_a_row - 2), _LONGEST_PAUSE))
+            sleep(min(pause * 2 ** (in_a_row - 2), _LONGEST_PAUSE))

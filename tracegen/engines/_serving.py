@@ -36,6 +36,8 @@ _BEAT = 5.0
 """Seconds between two looks at /health."""
 _SILENCE = 120.0
 """Seconds without an answer from /health after which a server that still runs is taken for dead and killed."""
+_PORT = 10.0
+"""Seconds until the port of a server that was killed is free again; longer than that, it is somebody else's."""
 _LAST_WORDS = 30.0
 """Seconds that a server may take from failing its requests to being seen as dead, or alive."""
 
@@ -65,6 +67,7 @@ class Serving:
         return f"http://127.0.0.1:{self._port}"
 
     def __enter__(self) -> Self:
+        self._wait_for_port()
         command = [*self._command, "--host", "127.0.0.1", "--port", str(self._port)]
         with self._log.open("ab") as log:
             self._began = log.tell()
@@ -114,6 +117,18 @@ class Serving:
                 return None
             self._ended.wait(0.2)
         return self._cause()
+
+    def _wait_for_port(self) -> None:
+        """Whoever else listens there would be taken for our server, and asked."""
+        deadline = time.monotonic() + _PORT
+        while not _is_free(self._port):
+            if time.monotonic() > deadline:
+                raise TracegenError(
+                    f"{self.name} cannot have port {self._port}, where another program listens; name a free one with "
+                    "the option port, or none, and one is found."
+                )
+            if self._closing.wait(0.1):
+                raise Closed
 
     def _wait(self) -> None:
         start = said = time.monotonic()
@@ -183,6 +198,17 @@ def arguments(model: str, options: Mapping[str, Any]) -> list[str]:
         else:
             found += [f"--{flag}", json.dumps(value) if isinstance(value, Mapping) else str(value)]
     return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the server: connections that are over do not keep the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def free_port() -> int:

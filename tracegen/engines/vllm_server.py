@@ -86,7 +86,7 @@ def vllm_server(
             )
             seats = concurrency or -(-5 * (max_num_seqs or _SEATS) // 4)
             replica = _Replica(model, serving, seats, count, ended)
-            engines[name] = partial(revived, start=replica, pause=_PAUSE)
+            engines[name] = partial(revived, start=replica, pause=_PAUSE, sleep=ended.wait)
         yield from stack.enter_context(closing(shared(drawn[1], engines, ended)))
 
 
