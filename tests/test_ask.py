@@ -130,9 +130,8 @@ def test_closing_keeps_what_is_in_flight_and_lets_go_of_the_rest(tmp_path: Path)
 
 def test_the_budget_counts_what_is_asked_and_ends_the_asking(tmp_path: Path) -> None:
     with FakeServer(lambda _: {"text": "yes", "prompt_tokens": 90, "completion_tokens": 10}) as server:
-        ask = line(server, tmp_path, prices=Prices(input=1000, output=10_000))
-        assert ask.prices is not None
-        ask.meter = Meter(Budget(usd=0.3), {ask.name: ask.prices})
+        ask = line(server, tmp_path)
+        ask.meter = Meter(Budget(usd=0.3), {ask.name: Prices(input=1000, output=10_000)})
         ask.of(PROBLEM)(prompt("one"))
         assert ask.meter.tokens == 100
         assert ask.meter.usd == pytest.approx(0.19)

@@ -6,10 +6,11 @@ import threading
 
 import pytest
 
-from tracegen import cost, prices
+from tracegen import cost, prices, problems
 from tracegen.bill import Bill
 from tracegen.cost import Meter, per_verified
-from tracegen.recipe import Budget, Prices, Teacher
+from tracegen.ledger import Ledger
+from tracegen.recipe import Budget, Prices, Recipe, Teacher
 from tracegen.records import BudgetReached, Request, UsageError
 
 
@@ -252,3 +253,31 @@ def test_a_cap_in_dollars_without_a_price_is_refused_where_somebody_sends_a_bill
     prices.refuse_blind_cap(paid, Budget(tokens=5))
     own = {"own": teacher("x", engine="vllm"), "priced": teacher("x", given={"output": 0})}
     prices.refuse_blind_cap(own, Budget(usd=5))
+
+
+def test_what_all_launches_have_used_holds_teachers_in_both_roles_verifiers_and_the_source(tmp_path):
+    openai = {"engine": "openai", "options": {"base_url": "https://api.openai.com/v1"}}
+    asked = openai | {"model": "gpt-6.1-terra"}  # its price is in the table
+    found = Recipe.model_validate(
+        {
+            "name": "r",
+            "prompt": "math",
+            "problems": {"source": "synthesize", "prices": {"input": 1000.0}} | asked,
+            "teachers": {"t": openai | {"model": "m", "prices": {"input": 100.0}}},
+            "verifiers": {"judge": asked},
+            "budget": {"usd": 2000.0},
+        }
+    )
+    teachers = {"traces": "t", "eval/traces": "teacher:t", "asked/judge": "verifier:judge"}
+    for start, (folder, teacher) in enumerate((teachers | {"asked/source": "source:synthesize"}).items()):
+        with Ledger(tmp_path / folder) as ledger:
+            million = row("0" * 32, teacher, prompt=1_000_000, completion=0, seconds=60.0, started=start)
+            list(ledger.commit([million | {"max_tokens": 9, "text": "", "finish_reason": "stop"}]))
+    meter = problems.meter(found, tmp_path, again="go on")
+    assert {name: spent.usd for name, spent in meter.teachers.items()} == {
+        "t": 100.0,
+        "teacher:t": 100.0,
+        "verifier:judge": 1.0,
+        "source:synthesize": 1000.0,
+    }
+    assert meter.seconds == pytest.approx(180, abs=5)  # verifiers ask beside the others

@@ -22,7 +22,9 @@ import json
 import time
 from tracegen.records import Completion
 
-def scripted(requests, *, model, log, text="<think>\\nsum\\n</think>\\n\\n{answer}", finish="stop", fail=(), eager=1, pause=0.0):
+SAID = "<think>\\nsum\\n</think>\\n\\n{answer}"
+
+def scripted(requests, *, model, log, text=SAID, finish="stop", fail=(), eager=1, pause=0.0):
     """Answers after a `pause`; `log` collects the keys that were asked."""
     waiting = []
     for request in requests:

@@ -41,7 +41,6 @@ class Ask:
     ) -> None:
         self.name = f"{shelf}:{who}"
         self._alone = shelf == "source"
-        self.prices = asked.prices
         engine = chosen(asked.engine)
         check_engine(f"{shelf} {who!r}", engine, asked.options, asked.sampling)
         model, unused = resolve(asked.model, asked.revision), Prompt("", "", None, (), "")

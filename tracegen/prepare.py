@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from tracegen import __version__, held_out, panel, prices, prompts, rundir
-from tracegen.cost import COLUMNS, Meter
+from tracegen.cost import Meter
 from tracegen.curate import check_filters
 from tracegen.generate import Asker, check_engine, chosen, shares
 from tracegen.golds import lint
-from tracegen.ledger import read
 from tracegen.models import Model, local, resolve
-from tracegen.problems import prices as problems_prices
-from tracegen.problems import read_problems
+from tracegen.problems import meter, read_problems
 from tracegen.progress import say
 from tracegen.recipe import Options, Recipe, Sampling
 from tracegen.records import Problem, UsageError
@@ -111,17 +109,7 @@ class Run:
 
     def meter(self) -> Meter:
         """What earlier launches have used of the budget."""
-        known = {name: price.prices for name, teacher in self.recipe.teachers.items() if (price := prices.of(teacher))}
-        as_roles = {f"teacher:{name}": price for name, price in known.items()}
-        beside = self.judge.prices | problems_prices(self.recipe)
-        meter = Meter(self.recipe.budget, known | as_roles | beside, again=self.again)
-        for ledger in ("asked/source", "traces", "eval/traces"):
-            meter.add_earlier(read(self.folder / ledger, columns=COLUMNS))
-        # Verifiers ask beside the teachers, so their time is no time of its own.
-        for asked in (self.folder / "asked").glob("*"):
-            for row in read(asked, columns=COLUMNS) if asked.name != "source" else ():
-                meter.add(row)
-        return meter
+        return meter(self.recipe, self.folder, again=self.again)
 
     def close(self) -> None:
         if "judge" in self.__dict__:

@@ -21,7 +21,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tracegen import held_out, registry, rows, rundir
+from tracegen import held_out, panel, registry, rows, rundir
 from tracegen.ask import Ask
 from tracegen.checked import checked
 from tracegen.cost import COLUMNS, Meter
@@ -72,6 +72,22 @@ def prices(recipe: Recipe) -> dict[str, Prices]:
     return {f"source:{name}": price.prices} if price else {}
 
 
+def meter(recipe: Recipe, folder: Path, *, again: str) -> Meter:
+    """The budget, with what all launches have used of it: teachers, also where evaluated, verifiers and the source."""
+    teachers = {name: price.prices for name, teacher in recipe.teachers.items() if (price := price_of(teacher))}
+    evaluated = {f"teacher:{name}": price for name, price in teachers.items()}
+    asked = {name: seat.asked for name, seat in panel.seats(recipe.verifiers).items() if seat.asked}
+    judges = {f"verifier:{name}": price.prices for name, model in asked.items() if (price := price_of(model))}
+    found = Meter(recipe.budget, teachers | evaluated | judges | prices(recipe), again=again)
+    for name in ("asked/source", "traces", "eval/traces"):
+        found.add_earlier(read(folder / name, columns=COLUMNS))
+    # Verifiers ask beside the teachers, so their time is no time of its own.
+    for ledger in sorted((folder / "asked").glob("*")):
+        for row in read(ledger, columns=COLUMNS) if ledger.name != "source" else ():
+            found.add(row)
+    return found
+
+
 def read_problems(recipe: Recipe, folder: Path, *, asking: bool = True) -> Stored:
     """The problems by id. A source that asks a model fills `<folder>/source/`; without `asking`, it must be there."""
     source = source_of(recipe)
@@ -109,7 +125,7 @@ def _make(recipe: Recipe, source: Source, asked: Asked, folder: Path, asking: bo
             "write problems.prices={input: ..., output: ...} in US dollars per million tokens, or cap budget.tokens."
         )
     rundir.keep_recipe(folder, recipe.to_yaml())
-    ask.meter = _meter(recipe, folder)
+    ask.meter = meter(recipe, folder, again=f"tracegen run {folder}")
     with rundir.rebuilt(stage, inputs) as new, closing(ask):
         try:
             kept, reasons = _fill(new, recipe, source, ask, resolve(asked.model, asked.revision).name, asked.revision)
@@ -207,12 +223,3 @@ def _inputs(recipe: Recipe, source: Source, ask: Ask) -> dict[str, Any]:
         "benchmarks": {name: entry.options for name, entry in recipe.evaluate.benchmarks.items()},
         "files": rundir.fingerprint(listing),
     }
-
-
-def _meter(recipe: Recipe, folder: Path) -> Meter:
-    """The budget, with what all launches have used of it."""
-    known = {name: price.prices for name, teacher in recipe.teachers.items() if (price := price_of(teacher))}
-    meter = Meter(recipe.budget, known | prices(recipe), again=f"tracegen run {folder}")
-    for ledger in ("traces", "eval/traces", "asked/source"):
-        meter.add_earlier(read(folder / ledger, columns=COLUMNS))
-    return meter

@@ -19,7 +19,6 @@ from tracegen import panel
 from tracegen.ask import Ask
 from tracegen.cost import Meter
 from tracegen.panel import Seat, decide
-from tracegen.recipe import Prices
 from tracegen.records import Problem, Trace, TracegenError, Verdict
 from tracegen.registry import bind
 from tracegen.rundir import fingerprint
@@ -143,11 +142,6 @@ class Judge:
     def asks(self) -> bool:
         """Whether a verifier asks a model, and so writes down what it answers."""
         return bool(self._asks)
-
-    @property
-    def prices(self) -> dict[str, Prices]:
-        """What the models of verifiers cost, by the name that stands in their rows as `teacher`."""
-        return {ask.name: ask.prices for ask in self._asks.values() if ask.prices}
 
     def count(self, meter: Meter | None) -> None:
         """What models are asked from now on counts in this meter, and its caps end the asking."""
