@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracegen.cluster.feed import Row, pulled
+from tracegen.records import TracegenError
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
@@ -72,13 +73,17 @@ class Stream:
         self._thread.start()
 
     def alive(self) -> bool:
-        """Whether the cluster still has the replica; ask only once it is `ready`."""
+        """Whether the cluster still has the replica; ask only once it is `ready`. TracegenError if nobody knows."""
         import ray
 
-        with suppress(ValueError):
+        try:
             ray.get_actor(self.name)
-            return True
-        return False
+        except ValueError:
+            return False
+        except ray.exceptions.RayError as error:
+            said = f"the Ray cluster no longer answers ({type(error).__name__}); see `ray status`."
+            raise TracegenError(said) from None
+        return True
 
     def end(self) -> None:
         """Kill the replica and with it the pipeline; what is in flight is lost."""

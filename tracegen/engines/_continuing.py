@@ -45,8 +45,6 @@ class Continuing:
     tokenizer: str | None
     template_arguments: Mapping[str, Any]
     way: Way | None = None
-    paid: int = 0
-    """Tokens that the probes cost."""
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _prefilled: str | None = None
 
@@ -92,7 +90,6 @@ class Continuing:
             if failure.kind != "final":
                 raise
             return None
-        self.paid += usage.get("total_tokens") or 0
         # Without a count nothing is proved.
         return usage.get("prompt_tokens") or 1 << 30
 
