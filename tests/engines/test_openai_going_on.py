@@ -142,6 +142,22 @@ def test_a_stream_that_breaks_is_gone_on_with_or_asked_anew(vllm: bool, where: s
     assert completion.prefix_tokens == 0
 
 
+def test_a_cut_through_a_character_does_not_double_the_text_where_a_stream_breaks_too() -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def reply(body: dict[str, Any]) -> dict[str, Any]:
+        bodies.append(body)
+        rest = "<think>\nso we go on and on</think>\n4".removeprefix(body.get("prefix", ""))
+        return {"text": rest} | ({"cut_after": 3} if len(bodies) == 2 else {})
+
+    with FakeServer(reply, vllm=True) as server:
+        (rest,) = requests(1, max_tokens=100, prefix="<think>\nso we\ufffd", prefix_tokens=3)
+        ask(server, requests(1), stream=True)
+        text = ask(server, [rest], stream=True)["k0"].text
+    assert len(bodies) == 3
+    assert text == "<think>\nso we go on and on</think>\n4"
+
+
 def test_all_streams_may_break_now_and_then() -> None:
     with FakeServer(vllm=True, faults=Faults(cuts=0.3, seed=3)) as server:
         completions = ask(server, requests(40, max_tokens=100), stream=True, max_retries=20)

@@ -15,6 +15,7 @@ from tracegen.engines._answers import read, read_events
 from tracegen.engines._continuing import Continuing
 from tracegen.engines._flow import Flow
 from tracegen.engines._http import Failure, Http, is_local, message, retry_after, used_up
+from tracegen.engines._prefix import going_on
 from tracegen.engines._quirks import Quirks
 from tracegen.engines._template import count
 from tracegen.format import written
@@ -66,6 +67,11 @@ class Job:
     paid_prompt: int = 0
     avoid: "Server | None" = None
 
+    @property
+    def begun(self) -> str:
+        """What an earlier launch had brought."""
+        return going_on(self.request, "")[0]
+
     def given_up(self, sentence: str) -> Completion:
         """The request's end without an answer, with what its tries have cost."""
         tokens = self.paid + self.partial_tokens
@@ -108,21 +114,21 @@ class Server:
     async def once(self, job: Job) -> Completion:
         """One try. What an earlier stream of the job had brought is gone on with where the server can."""
         request = job.request
-        going_on = bool(request.prefix or job.partial)
-        if going_on and await self.continuing.find() == "none":
+        goes_on = bool(request.prefix or job.partial)
+        if goes_on and await self.continuing.find() == "none":
             if request.forced:
                 where = f"the server at {self.base_url}"
                 return job.given_up(f"{where} cannot go on with a text, so the answer after the thinking is lost")
             if request.prefix:
                 self.quirks.tell("cannot go on with an answer that was cut off: it is asked anew and paid for whole")
-            going_on, job.partial, job.paid, job.partial_tokens = False, "", job.paid + job.partial_tokens, 0
+            goes_on, job.partial, job.paid, job.partial_tokens = False, "", job.paid + job.partial_tokens, 0
         request = replace(
             request,
-            prefix=request.prefix + job.partial if going_on else "",
-            prefix_tokens=request.prefix_tokens + job.partial_tokens if going_on else 0,
+            prefix=job.begun + job.partial if goes_on else "",
+            prefix_tokens=request.prefix_tokens + job.partial_tokens if goes_on else 0,
         )
         completion = await self._answer(job, request)
-        if going_on:
+        if goes_on:
             completion = replace(completion, prefix_tokens=request.prefix_tokens - job.partial_tokens)
         return self._counted(completion, job)
 
@@ -250,12 +256,8 @@ class Server:
         if partial is None or not partial.pieces:
             return
         piece = Completion(text=partial.text, reasoning=partial.reasoning or None)
-        text = (
-            _joined(piece, held, job.request.prefix + job.partial).text
-            if held
-            else written(piece.text, piece.reasoning)
-        )
-        job.partial = text.removeprefix(job.request.prefix)
+        text = _joined(piece, held, job.begun + job.partial).text if held else written(piece.text, piece.reasoning)
+        job.partial = text.removeprefix(job.begun)
         job.partial_tokens += partial.pieces
 
     def _counted(self, completion: Completion, job: Job) -> Completion:
@@ -269,7 +271,7 @@ class Server:
                 else "from the length of the texts (option tokenizer: counts)"
             )
             self.quirks.tell(f"does not count tokens; they are counted {'' if tokenizer else 'roughly '}{how}")
-            new = (completion.reasoning or "") + completion.text.removeprefix(job.request.prefix + job.partial)
+            new = (completion.reasoning or "") + completion.text.removeprefix(job.begun + job.partial)
             tokens = count(tokenizer, new) if new else 0
         if prompt is None:
             prompt = count(self.settings.tokenizer, "\n".join(m["content"] for m in job.request.messages))
