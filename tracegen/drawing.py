@@ -15,7 +15,7 @@ Shape: walks the problems one by one; holds what is in flight and numbers per pr
 
 import time
 from array import array
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -51,7 +51,9 @@ class Drawing:
         watch: Watch | None = None,
     ) -> None:
         self._problems, self._ledger, self._voting, self._watch = problems, ledger, voting, watch or Watch("")
+        self._order = list(askers)
         self._askers = {asker.name: asker for asker in askers}
+        """By the `teacher` of a row: one who is asked several benchmarks stands in the order once for each."""
         self._unproven = {asker.name for asker in askers if asker.reasoning == "native"}
         self._followups: deque[Request] = deque()
         self._lengths: dict[str, float] = {}
@@ -66,11 +68,13 @@ class Drawing:
 
     def stream(self, allowed: Callable[[Request | None], bool], pump: Callable[[], None]) -> Iterator[Request | None]:
         """What to ask, until nothing is left or `allowed` says no; `pump` takes in what has come back."""
-        for asker in self._askers.values():
+        planned = Counter[str]()
+        for asker in self._order:
+            planned[asker.name] += self._most(asker)
             self._watch.planned(
-                asker.name, self._most(asker), engine=asker.engine, at_most=asker.name in self._adaptive
+                asker.name, planned[asker.name], engine=asker.engine, at_most=asker.name in self._adaptive
             )
-        for asker in self._askers.values():
+        for asker in self._order:
             for request in self._of(asker):
                 while not allowed(request):
                     # What is in flight is paid for; it may yet make room in the budget.
