@@ -10,7 +10,7 @@ import pytest
 from tracegen import shipped
 
 SOURCE_TREE = Path(shipped.__file__).parents[1]
-SHIPPED = {"recipes": "*.yaml", "prompts": "*.yaml", "data": "*.jsonl"}
+SHIPPED = {"recipes": "*.yaml", "prompts": "*.yaml", "data": "*.*"}
 SCRIPT = """
 import sys
 from tracegen import prompts, recipe, rows, shipped
