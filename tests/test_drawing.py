@@ -20,10 +20,11 @@ import json
 import time
 from tracegen.records import Completion
 
-def scripted(requests, *, model, log, rights, flight=4, cut=(), stubborn=False, pause=0.0):
+def scripted(requests, *, model, log, rights, flight=4, cut=(), stubborn=False, wasted=0, pause=0.0):
     """Right from sample `rights[problem]` on; of problems in `cut` the thinking takes 12 words, then comes the answer.
 
-    `flight` requests are in flight. `stubborn` cannot go on from a prefix. What was asked goes to `log`.
+    `flight` requests are in flight. `stubborn` cannot go on from a prefix. `wasted` tokens went
+    into tries that were thrown away. What was asked goes to `log`.
     """
     waiting = []
     for request in requests:
@@ -35,11 +36,11 @@ def scripted(requests, *, model, log, rights, flight=4, cut=(), stubborn=False, 
                 file.write(json.dumps(row) + "\\n")
         while waiting and (len(waiting) >= flight or request is None):
             time.sleep(pause)
-            yield answer(waiting.pop(0), rights, cut, stubborn)
+            yield answer(waiting.pop(0), rights, cut, stubborn, wasted)
     while waiting:
-        yield answer(waiting.pop(0), rights, cut, stubborn)
+        yield answer(waiting.pop(0), rights, cut, stubborn, wasted)
 
-def answer(request, rights, cut, stubborn):
+def answer(request, rights, cut, stubborn, wasted):
     said = "yes" if request.sample >= rights.get(request.problem_id, 0) else "no"
     start = "" if stubborn else request.prefix
     spent = 0 if stubborn else request.prefix_tokens
@@ -51,7 +52,7 @@ def answer(request, rights, cut, stubborn):
     else:
         text, done = start + (f"<think> hm </think> {said}" if not start else said), True
     new = min(13, request.sampling["max_tokens"]) - spent if request.problem_id in cut else 4
-    return request, Completion(text, None, "stop" if done else "length", 10, new, prefix_tokens=spent)
+    return request, Completion(text, None, "stop" if done else "length", 10, new + wasted, prefix_tokens=spent)
 '''
 
 
@@ -154,6 +155,14 @@ def test_a_larger_budget_goes_on_where_an_answer_was_cut_off_and_pays_its_tokens
     assert (whole.reasoning, whole.response, whole.tokens) == ("a b c d e f g h i j", "yes", 13)
     assert whole.verdict.outcome == "right"
     assert run(run.ask(n=1, max_tokens=80, cut="ab")) == []
+
+
+def test_what_thrown_away_tries_cost_takes_nothing_from_the_budget_of_the_answer(run):
+    run(run.ask(n=1, max_tokens=5, cut="a", wasted=30))
+    run(run.ask(n=1, max_tokens=40, cut="a"))
+    rows = [row for row in read(run.folder / "traces") if row["problem_id"] == "a"]
+    assert [(row["prefix_tokens"], row["completion_tokens"]) for row in rows] == [(0, 35), (5, 8)]
+    assert rows[-1]["finish_reason"] == "stop"
 
 
 def test_an_engine_that_cannot_go_on_begins_anew(run, problems, judge):

@@ -157,7 +157,7 @@ class Drawing:
                     continue
                 if not self._ledger.has(request.key, max_tokens):
                     so_far = written(row["text"], row["reasoning"])
-                    yield self._taken(replace(request, prefix=so_far, prefix_tokens=parse(row).tokens))
+                    yield self._taken(replace(request, prefix=so_far, prefix_tokens=_length(row)))
                 elif not self._ledger.has(request.key, max_tokens, forced=True) and (
                     forced := self._by_force(request, row, asker)
                 ):
@@ -220,7 +220,7 @@ class Drawing:
         turn = closed(row["text"], row["reasoning"], opened=asker.reasoning == "native")
         if turn is None:
             return None
-        spent = parse(row).tokens
+        spent = _length(row)
         # Of this launch's budget even where a smaller one cut it off: at that one there may be a forced answer already.
         budget = max(row["max_tokens"], request.sampling["max_tokens"])
         sampling = {**request.sampling, "max_tokens": budget + asker.force_answer}
@@ -262,3 +262,8 @@ def adapts(asker: Asker, schedule: Schedule) -> bool:
 def solves(trace: Trace, verdict: Verdict | None) -> bool:
     """Whether a trace counts towards `stop_after`: right, and whole, so that it can become part of a corpus."""
     return verdict is not None and verdict.outcome == "right" and trace.status not in ("truncated", "malformed")
+
+
+def _length(row: Row) -> int:
+    """Tokens of an answer that was cut off. Those of tries that were thrown away are paid for, but not in its text."""
+    return min(parse(row).tokens, row["max_tokens"] or parse(row).tokens)
