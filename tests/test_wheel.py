@@ -10,16 +10,17 @@ import pytest
 from tracegen import shipped
 
 SOURCE_TREE = Path(shipped.__file__).parents[1]
-SHIPPED = {"recipes": "*.yaml", "prompts": "*.yaml", "data": "*.*"}
+SHIPPED = {"recipes": "*.yaml", "prompts": "*.yaml", "data": "*.jsonl"}
 SCRIPT = """
 import sys
-from tracegen import prompts, recipe, rows, shipped
+from tracegen import prices, prompts, recipe, rows, shipped
 for kind in ("recipes", "prompts", "data"):
     assert str(shipped.find(kind, shipped.names(kind)[0])).startswith(sys.argv[1]), (kind, shipped.folders(kind))
     print(kind, *shipped.names(kind))
 assert recipe.load(shipped.find("recipes", "gsm8k")).name == "gsm8k"
 assert prompts.load(shipped.names("prompts")[0]).user
 assert list(rows.jsonl("data/heldout.jsonl", limit=1))
+assert prices.table()
 """
 
 COPY = """
@@ -74,7 +75,7 @@ def test_the_wheel_holds_every_file_that_it_needs(wheel: Path) -> None:
         for kind, pattern in SHIPPED.items()
         for path in (SOURCE_TREE / kind).glob(pattern)
     }
-    assert inside == wanted
+    assert inside == wanted | {"tracegen/_shipped/data/prices.yaml"}
 
 
 def test_an_installed_wheel_finds_what_it_ships(wheel: Path, tmp_path: Path) -> None:
