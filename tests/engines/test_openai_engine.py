@@ -185,6 +185,12 @@ def test_an_unset_variable_is_the_users_mistake(monkeypatch: pytest.MonkeyPatch)
         list(openai(requests(1), model="m", base_url="http://127.0.0.1:9/v1", api_key_env="TEACHER_KEY"))
 
 
+def test_an_address_may_hold_no_password() -> None:
+    with pytest.raises(UsageError, match="name that one in api_key_env") as refused:
+        list(openai(requests(1), model="m", base_url="http://me:secret@127.0.0.1:9/v1"))
+    assert "secret" not in str(refused.value)
+
+
 def test_a_model_that_the_server_lacks_is_refused_before_anything_is_asked() -> None:
     with FakeServer(models=["alpha", "beta"]) as server:
         with pytest.raises(TracegenError, match="has no model 'fake'; it has alpha, beta"):

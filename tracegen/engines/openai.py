@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from tracegen.engines._draw import IDLE, Stream, draw
 from tracegen.records import Completion, MissingExtra, Request, UsageError
@@ -137,6 +138,11 @@ def _checked(
     for url in urls or [""]:
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"engine 'openai' needs a base_url such as http://localhost:8000/v1, not {url!r}.")
+        if urlsplit(url).username is not None:
+            raise UsageError(
+                "engine 'openai': a base_url is written down and shown, so it may hold no name and password; "
+                "put a key into an environment variable and name that one in api_key_env."
+            )
     if concurrency < 1:
         raise UsageError(f"engine 'openai' needs a concurrency of at least 1, not {concurrency}.")
     if most is not None and most < concurrency:
