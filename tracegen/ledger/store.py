@@ -111,7 +111,7 @@ class Ledger:
         assert self._segment is not None
         line = _line(row)
         self._write_through(self._segment, line)
-        self._index.add(row, Path(self._segment.name).with_suffix(""), self._rows, self._size)
+        self._index.add(row, self._stem, self._rows, self._size)
         self._rows += 1
         self._size += len(line)
         return True
@@ -145,6 +145,7 @@ class Ledger:
                 self._seal(Path(self._segment.name))
                 self._segment = None
             self._segment = create(self.folder, self.writer)
+            self._stem = Path(self._segment.name).with_suffix("")
             self._rows = self._size = 0
 
     def _seal(self, path: Path) -> None:
