@@ -265,3 +265,22 @@ def test_answers_in_flight_are_taken_while_many_samples_are_passed_over(run, pro
 def test_the_same_launch_never_asks_a_failure_again(run, problems):
     asker = replace(run.ask(n=2), up_to=3)
     assert max(Counter((row["problem"], row["sample"]) for row in run(asker)).values()) == 1
+
+
+def test_another_asker_of_the_same_model_goes_on_with_what_was_cut_off_in_the_same_launch(run, problems, judge):
+    short = run.ask("m", n=1, max_tokens=5, cut="ab")
+    longer = replace(short, name="long", sampling=Sampling(n=1, max_tokens=40), after="m")
+    asked = run(short, longer)
+    assert {(row["problem"], row["prefix"]) for row in asked if row["teacher"] == "long"} == {
+        ("a", "<think> a b c d "),
+        ("b", "<think> a b c d "),
+    }
+    beside = replace(longer, after="")
+    assert run(short, beside) == []
+
+
+def test_beside_each_other_nothing_is_left_out(run, problems):
+    short = run.ask("m", n=1, max_tokens=5, cut="ab", flight=64)
+    longer = replace(short, name="long", sampling=Sampling(n=1, max_tokens=40))
+    run(short, longer)
+    assert missing(run.folder, problems=problems, askers=[short, longer]) == 0

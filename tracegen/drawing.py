@@ -58,6 +58,8 @@ class Drawing:
         self._followups: deque[Request] = deque()
         self._lengths: dict[str, float] = {}
         """Tokens of the problems' first samples in the present window; infinite until that is back."""
+        self._gone_on_with: set[str] = set()
+        """Keys of answers that were cut off: where going on has failed, this launch does not try again."""
         self.aloft: dict[str, Request] = {}
         """What was drawn and is not settled yet, by key."""
         self._numbers: dict[str, int] = {}
@@ -142,8 +144,8 @@ class Drawing:
             yield self._followups.popleft() if self._followups else None
 
     def _unfinished(self, asker: Asker) -> Iterator[Request | None]:
-        """Samples that an earlier launch was cut off in."""
-        if not self._ledger.found.truncated:
+        """Samples that an earlier launch, or another asker of this one, was cut off in."""
+        if not self._ledger.unfinished:
             return
         for problem in self._problems.values():
             if not asker.asks(problem.id):
@@ -155,9 +157,8 @@ class Drawing:
                     continue
                 if (row := self._ledger.partial(request.key)) is None:
                     continue
-                if not self._ledger.has(request.key, max_tokens):
-                    so_far = written(row["text"], row["reasoning"])
-                    yield self._taken(replace(request, prefix=so_far, prefix_tokens=_length(row)))
+                if due := self._due(request):
+                    yield self._taken(due)
                 elif not self._ledger.has(request.key, max_tokens, forced=True) and (
                     forced := self._by_force(request, row, asker)
                 ):
@@ -172,8 +173,8 @@ class Drawing:
                 for problem_id in sorted(window, key=self._lengths.__getitem__, reverse=True):
                     yield from self._look()
                     for request in map(window[problem_id], samples):
-                        if self._lacks(request):
-                            yield request
+                        if due := self._due(request):
+                            yield due
                         else:
                             self._watch.there(asker.name)
 
@@ -198,15 +199,21 @@ class Drawing:
         pointers = self._next[asker.name]
         while pointers[number] < asker.most:
             pointers[number] += 1
-            if self._lacks(found := request(pointers[number] - 1)):
-                return found
+            if due := self._due(request(pointers[number] - 1)):
+                return due
             self._watch.there(asker.name)
         return None
 
-    def _lacks(self, request: Request) -> bool:
+    def _due(self, request: Request) -> Request | None:
+        """The request, with what was written before it was cut off; None where it is answered or was gone on with."""
         if request.key in self.aloft or self._ledger.has(request.key, request.sampling["max_tokens"]):
-            return False
-        return not (self._ledger.found.truncated and self._ledger.partial(request.key))
+            return None
+        if not self._ledger.unfinished or (row := self._ledger.partial(request.key)) is None:
+            return request
+        if request.key in self._gone_on_with:
+            return None
+        self._gone_on_with.add(request.key)
+        return replace(request, prefix=written(row["text"], row["reasoning"]), prefix_tokens=_length(row))
 
     def _look(self) -> Iterator[None]:
         """ "Nothing yet", where an engine that has answers in flight was kept from them for long: they are paid for."""

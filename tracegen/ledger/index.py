@@ -92,6 +92,10 @@ class Index:
         packed = _packed(key)
         return packed in self._finished or (self._forced if forced else self._reach).get(packed, -1) >= max_tokens
 
+    @property
+    def unfinished(self) -> bool:
+        return bool(self._partial)
+
     def partial(self, key: str) -> Row | None:
         place = self._partial.get(_packed(key))
         return row_at(place.stem, place.number, place.byte) if place else None

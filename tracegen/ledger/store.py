@@ -64,6 +64,11 @@ class Ledger:
         """
         return self._index.has(key, max_tokens, forced=forced)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether any sample has nothing but answers that were cut off."""
+        return self._index.unfinished
+
     def partial(self, key: str) -> Row | None:
         """The longest answer of an unfinished sample that was cut off and not forced: what to go on from."""
         return self._index.partial(key)
