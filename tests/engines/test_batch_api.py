@@ -355,10 +355,12 @@ def test_a_wait_beyond_all_patience_is_said_and_not_slept_through(server: FakeBa
 
 @pytest.mark.parametrize("place", ["POST /files", "GET /batches/", "GET /files/"])
 @pytest.mark.parametrize("fault", ["reset", "lost", "torn", 429, 500])
-def test_faults_on_the_way_cost_time_and_nothing_else(server: FakeBatches, place: str, fault: int | str) -> None:
+def test_faults_on_the_way_cost_time_and_nothing_else(
+    server: FakeBatches, place: str, fault: int | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.faults = [(place, fault)] * 2
     if fault == 429:
-        pytest.MonkeyPatch().setattr(_batches.time, "sleep", lambda seconds: None)
+        monkeypatch.setattr(_batches.time, "sleep", lambda seconds: None)
     assert len(ask(server, requests(4))) == 4
     assert server.faults == []
     assert set(server.asked.values()) == {1}
