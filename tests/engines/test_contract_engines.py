@@ -119,7 +119,7 @@ CASES = [
     pytest.param("batch_api", marks=needs_openai),
     pytest.param("hf", marks=needs_hf),
     pytest.param("vllm", marks=needs_vllm),
-    pytest.param("vllm_server", marks=[*needs_vllm, needs_openai]),
+    pytest.param("vllm_server", marks=[*needs_vllm, needs_openai, pytest.mark.soak]),
     pytest.param("ray", marks=[*needs_vllm, needs_ray, pytest.mark.soak]),
 ]
 
