@@ -5,6 +5,7 @@ Shape: one number per planned sample, in the order of askers, problems and sampl
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from tracegen.generate import Asker, parse
@@ -24,19 +25,24 @@ class Plans:
     def __init__(self, problems: Mapping[str, Problem], askers: Sequence[Asker]) -> None:
         self.askers, self._problems = list(askers), problems
         self._ids = list(problems)
-        self._places: dict[int, int] = {}
         self._shared: dict[int, list[int]] = {}
         """The further places of a sample that several problems or askers share."""
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        """Made when the first row is looked for: a run in which all is asked and judged in one stream needs none."""
+        places: dict[int, int] = {}
         place = 0
         for asker in self.askers:
-            for problem in problems.values():
+            for problem in self._problems.values():
                 if asker.asks(problem.id):
                     key_of = asker.keys(problem)
                     for sample in range(asker.most):
                         key = int(key_of(sample), 16)
-                        if self._places.setdefault(key, place + sample) != place + sample:
+                        if places.setdefault(key, place + sample) != place + sample:
                             self._shared.setdefault(key, []).append(place + sample)
                 place += asker.most
+        return places
 
     def of(self, key: str) -> Iterator[tuple[Asker, str, int]]:
         """The asker, the problem's id and the number of each planned sample that this key identifies."""
@@ -69,7 +75,7 @@ class Plans:
                     wanted.update(
                         key for key in map(key_of, range(asker.most)) if ledger.has(key, 0) and not known(key)
                     )
-        return self.traces(ledger.folder, wanted)
+        return self.traces(ledger.folder, wanted) if wanted else iter(())
 
     def missing(self, ledger: Ledger) -> Iterator[str]:
         """The problems of the samples that still have to be asked or gone on with."""

@@ -61,7 +61,7 @@ class Run:
 
     @cached_property
     def judge(self) -> Judge:
-        named = {problem.verifier for problem in (*self.problems.values(), *chain(*self.benchmarks.values()))}
+        named = {problem.verifier for problem in chain(self.problems.values(), *self.benchmarks.values())}
         return Judge(
             self.recipe.verifiers,
             workers=self.recipe.judging.workers or os.cpu_count() or 2,
