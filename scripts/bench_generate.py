@@ -23,7 +23,7 @@ from typing import Any
 from tracegen import models, prompts, rows
 from tracegen.engines._core import prepare, running
 from tracegen.engines.vllm import Prompts, sampling_params, vllm
-from tracegen.generate import Asker, plan
+from tracegen.generate import Asker
 from tracegen.ledger import read
 from tracegen.recipe import Sampling
 from tracegen.records import Completion, Problem, Request
@@ -66,7 +66,12 @@ def bare(arguments: argparse.Namespace) -> Iterator[Callable[[Round], int]]:
         renderer = Prompts(llm)
 
         def generate(given: Round) -> int:
-            requests = list(plan(given.problems().values(), given.asker()))
+            asker = given.asker()
+            requests = [
+                request
+                for problem in given.problems().values()
+                for request in map(asker.requests(problem), range(asker.sampling.n))
+            ]
             outputs = llm.generate(
                 [TokensPrompt(prompt_token_ids=renderer.render(request)[0]) for request in requests],
                 [sampling_params(request.sampling) for request in requests],

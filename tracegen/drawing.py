@@ -22,11 +22,12 @@ from itertools import islice
 from math import inf
 
 from tracegen.format import closed, written
-from tracegen.generate import Asker, parse, require_reasoning
+from tracegen.generate import Asker, require_reasoning
 from tracegen.ledger import Ledger, Row
+from tracegen.ledger.ranks import length
 from tracegen.live import Watch
 from tracegen.recipe import Schedule
-from tracegen.records import Problem, Request, Trace, Verdict
+from tracegen.records import WHOLE, Problem, Request, Trace, Verdict
 from tracegen.schedule import Adaptive
 
 __all__ = ["Drawing", "solves"]
@@ -152,17 +153,11 @@ class Drawing:
                 continue
             yield from self._look()
             for request in map(asker.requests(problem), range(asker.most)):
-                max_tokens = request.sampling["max_tokens"]
                 if request.key in self.aloft or self._solved(request):
                     continue
-                if (row := self._ledger.partial(request.key)) is None:
-                    continue
-                if due := self._due(request):
+                row = self._ledger.partial(request.key)
+                if row and (due := self._gone_on(request, row, asker)):
                     yield self._taken(due)
-                elif not self._ledger.has(request.key, max_tokens, forced=True) and (
-                    forced := self._by_force(request, row, asker)
-                ):
-                    yield self._taken(forced)
 
     def _in_windows(self, asker: Asker, wanted: Callable[[Problem], bool]) -> Iterator[Request | None]:
         """`n` samples of each problem; the longest of a window come first as soon as that is known."""
@@ -210,10 +205,23 @@ class Drawing:
             return None
         if not self._ledger.unfinished or (row := self._ledger.partial(request.key)) is None:
             return request
+        return self._from(request, row)
+
+    def _from(self, request: Request, row: Row) -> Request | None:
+        """The request with what was written before it was cut off; None where this launch has tried that."""
         if request.key in self._gone_on_with:
             return None
         self._gone_on_with.add(request.key)
         return replace(request, prefix=written(row["text"], row["reasoning"]), prefix_tokens=_length(row))
+
+    def _gone_on(self, request: Request, row: Row, asker: Asker) -> Request | None:
+        """What an answer that was cut off wants: more tokens, or, where it has all of them, an end by force."""
+        max_tokens = request.sampling["max_tokens"]
+        if not self._ledger.has(request.key, max_tokens):
+            return self._from(request, row)
+        if self._ledger.has(request.key, max_tokens, forced=True):
+            return None
+        return self._by_force(request, row, asker)
 
     def _look(self) -> Iterator[None]:
         """ "Nothing yet", where an engine that has answers in flight was kept from them for long: they are paid for."""
@@ -238,8 +246,7 @@ class Drawing:
         if not self._ids:
             self._ids = list(self._problems)
             self._numbers = {name: number for number, name in enumerate(self._ids)}
-        stop_after = schedule.stop_after or 1
-        adaptive = Adaptive(len(self._ids), stop_after=stop_after, cap=asker.most, floor=schedule.floor)
+        adaptive = Adaptive(len(self._ids), stop_after=schedule.enough, cap=asker.most, floor=schedule.floor)
         for number, name in enumerate(self._ids):
             if not asker.asks(name) or name in self._voting:
                 adaptive.bar(number)
@@ -263,14 +270,14 @@ class Drawing:
 
 def adapts(asker: Asker, schedule: Schedule) -> bool:
     """Whether verdicts decide what this asker is asked."""
-    return schedule.stop_after is not None or bool(asker.after)
+    return schedule.steers(asker.after)
 
 
 def solves(trace: Trace, verdict: Verdict | None) -> bool:
     """Whether a trace counts towards `stop_after`: right, and whole, so that it can become part of a corpus."""
-    return verdict is not None and verdict.outcome == "right" and trace.status not in ("truncated", "malformed")
+    return verdict is not None and verdict.outcome == "right" and trace.status in WHOLE
 
 
 def _length(row: Row) -> int:
     """Tokens of an answer that was cut off. Those of tries that were thrown away are paid for, but not in its text."""
-    return min(parse(row).tokens, row["max_tokens"] or parse(row).tokens)
+    return min(length(row), row["max_tokens"] or length(row))

@@ -18,7 +18,7 @@ from tracegen.generate import parse
 from tracegen.ledger import best, read
 from tracegen.panel import decide
 from tracegen.recipe import Schedule, Teacher
-from tracegen.records import Problem, UsageError
+from tracegen.records import WHOLE, Problem, UsageError
 from tracegen.redact import safe_recipe, without_secrets
 from tracegen.verdicts import present
 
@@ -40,8 +40,8 @@ class Seen(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Neither cut off nor out of shape."""
-        return self.status not in ("truncated", "malformed")
+        """Whether it can become part of a corpus."""
+        return self.status in WHOLE
 
 
 def traces(run: Path, problems: Mapping[str, Problem]) -> Iterator[Seen]:
@@ -98,11 +98,10 @@ def spending(recipe: Mapping[str, Any], traces: Sequence[Seen]) -> list[dict[str
     """
     schedule = Schedule.model_validate(recipe.get("schedule") or {})
     asked = {name: Teacher.model_validate(teacher) for name, teacher in (recipe.get("teachers") or {}).items()}
-    enough = schedule.stop_after or 1
     right = Counter(trace.problem for trace in traces if trace.outcome == "right" and trace.whole)
     found = []
     for name, teacher in asked.items():
-        if schedule.stop_after is None and teacher.after is None:
+        if not schedule.steers(teacher.after):
             continue
         lengths: dict[str, list[int]] = defaultdict(list)
         for trace in traces:
@@ -110,7 +109,7 @@ def spending(recipe: Mapping[str, Any], traces: Sequence[Seen]) -> list[dict[str
                 lengths[trace.problem].append(trace.tokens)
         tokens = sum(map(sum, lengths.values()))
         fixed = sum(teacher.sampling.n * sum(those) / len(those) for those in lengths.values())
-        solved = sum(right[problem] >= enough for problem in lengths)
+        solved = sum(right[problem] >= schedule.enough for problem in lengths)
         found.append(
             {
                 "teacher": name,

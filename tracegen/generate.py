@@ -1,6 +1,6 @@
 """The first half of sampling: problems become requests, an engine answers them, the ledger keeps the answers.
 
-plan(problems, asker)       every request that a teacher may ever make, lazily
+Asker.requests(problem)     a problem's requests, by the number of the sample
 answers(requests, asker)    ledger rows as the engine finishes requests
 parse(row)                  the trace; only ever called on a row that is on disk
 """
@@ -17,6 +17,7 @@ from typing import Any
 from tracegen import registry
 from tracegen.format import split
 from tracegen.ledger import Row, sample_keys
+from tracegen.ledger.ranks import length
 from tracegen.models import Model
 from tracegen.prompts import Prompt
 from tracegen.recipe import Options, Sampling
@@ -98,13 +99,6 @@ class Asker:
         return registry.bind("engine", self.engine, self.options, model=self.model.path, folder=folder)
 
 
-def plan(problems: Iterable[Problem], asker: Asker) -> Iterator[Request]:
-    """Every request that this asker may ever make: each sample of its problems, with a seed of its own."""
-    for problem in problems:
-        if asker.asks(problem.id):
-            yield from map(asker.requests(problem), range(asker.most))
-
-
 def answers(requests: Iterable[Request | None], asker: Asker, folder: Path | None = None) -> Iterator[Row]:
     """Ask the engine; one ledger row per request, as each finishes. An engine may keep its own notes in `folder`."""
     start, started = time.monotonic(), round(time.time(), 3)
@@ -153,7 +147,7 @@ def parse(row: Row) -> Trace:
         response=parts.response,
         status=parts.status,
         finish_reason=row["finish_reason"],
-        tokens=(row["completion_tokens"] or 0) + row.get("prefix_tokens", 0),
+        tokens=length(row),
         forced=row.get("forced", False),
     )
 

@@ -207,6 +207,15 @@ class Schedule(Strict):
     floor: float = Field(0.1, ge=0, lt=1)
     """The part of the samples that goes to hard problems in turn, whatever else is likelier to succeed."""
 
+    @property
+    def enough(self) -> int:
+        """Right traces that make a problem solved, for a teacher behind another too."""
+        return self.stop_after or 1
+
+    def steers(self, after: str | None) -> bool:
+        """Whether verdicts decide what a teacher is asked that comes `after` another, or after none."""
+        return self.stop_after is not None or bool(after)
+
 
 class Judging(Strict):
     """Where verifiers run."""

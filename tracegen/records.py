@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 __all__ = [
+    "WHOLE",
     "BudgetReached",
     "Completion",
     "Message",
@@ -34,6 +35,8 @@ __all__ = [
 
 Outcome = Literal["right", "wrong", "unverifiable", "error"]
 Status = Literal["complete", "truncated", "no_reasoning", "malformed"]
+WHOLE: frozenset[Status] = frozenset({"complete", "no_reasoning"})
+"""What can become part of a corpus: neither cut off nor out of shape."""
 Message = Mapping[str, str]
 
 

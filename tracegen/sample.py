@@ -62,7 +62,7 @@ def sample(
             judging.take_all(plans.unjudged(ledger, verdicts))
         for _, group in groupby(_in_order(askers), key=lambda asker: asker.engine_key):
             if ask:
-                _ask(list(group), plans, problems, ledger, judging, meter, schedule, watch)
+                _ask(list(group), plans, ledger, judging, meter, schedule, watch)
         # One answer serves every problem that asks the same, in another benchmark for instance.
         judging.take_all(plans.unjudged(ledger, verdicts))
         if groups := together(plans.traces(ledger.folder), judging.voting):
@@ -109,7 +109,7 @@ def missing(
             for trace in judged(folder, problems=problems, askers=askers, judge=judge)
             if solves(trace, trace.verdict)
         )
-        solved = frozenset(name for name, count in right.items() if count >= (schedule.stop_after or 1))
+        solved = frozenset(name for name, count in right.items() if count >= schedule.enough)
     with Ledger(folder / "traces") as ledger:
         lacking = Plans(problems, [asker for asker in askers if asker not in steered]).missing(ledger)
         open_ = (name for name in Plans(problems, steered).missing(ledger) if name not in solved)
@@ -144,7 +144,6 @@ def _in_order(askers: Sequence[Asker]) -> list[Asker]:
 def _ask(
     group: Sequence[Asker],
     plans: Plans,
-    problems: Mapping[str, Problem],
     ledger: Ledger,
     judging: Judging,
     meter: Meter | None,
@@ -152,9 +151,9 @@ def _ask(
     watch: Watch,
 ) -> None:
     """One engine serves the whole group: it is loaded only if there is something to ask."""
-    drawing = Drawing(group, problems, ledger, schedule=schedule, voting=judging.voting, watch=watch)
+    drawing = Drawing(group, judging.problems, ledger, schedule=schedule, voting=judging.voting, watch=watch)
     if steered := any(adapts(asker, schedule) for asker in group):
-        for trace, verdict in _recalled(ledger, problems, plans, judging):
+        for trace, verdict in _recalled(ledger, plans, judging):
             drawing.judged(trace, verdict)
     if meter:
         meter.check()
@@ -223,14 +222,12 @@ def _ask(
         meter.check()
 
 
-def _recalled(
-    ledger: Ledger, problems: Mapping[str, Problem], plans: Plans, judging: Judging
-) -> Iterator[tuple[Trace, Verdict | None]]:
+def _recalled(ledger: Ledger, plans: Plans, judging: Judging) -> Iterator[tuple[Trace, Verdict | None]]:
     """What earlier launches were told, but for the samples that are gone on with."""
     budgets = {asker.name: asker.sampling.max_tokens for asker in plans.askers}
     for trace in plans.traces(ledger.folder):
         if ledger.has(trace.key, budgets[trace.teacher]):
-            yield trace, decide(judging.verdicts.of(trace, problems[trace.problem_id]))
+            yield trace, decide(judging.verdicts.of(trace, judging.problems[trace.problem_id]))
 
 
 def _report_failures(failures: Counter[str], asked: int) -> None:
