@@ -122,9 +122,10 @@ class Run:
         of = (model, teacher.engine, teacher.options, prompt, teacher.reasoning, sampling)
         if sampling is not teacher.sampling:
             return self._asker(f"teacher:{name}", *of)
+        schedule = self.recipe.schedule
         return replace(
             self._asker(name, *of),
-            up_to=self.recipe.schedule.up_to,
+            up_to=schedule.up_to if schedule.steers(teacher.after) else None,
             share=shares({name: teacher.share for name, teacher in self.recipe.teachers.items()})[name],
             after=teacher.after or "",
             force_answer=teacher.force_answer,
@@ -175,7 +176,7 @@ def prepare(recipe: Recipe, folder: Path, *, again: str = "tracegen run RUN") ->
 def check_schedule(recipe: Recipe) -> None:
     """Refuse a schedule that cannot be kept, and teachers that wait for each other."""
     schedule, teachers = recipe.schedule, recipe.teachers
-    if schedule.up_to and not (schedule.stop_after or any(teacher.after for teacher in teachers.values())):
+    if schedule.up_to and not any(schedule.steers(teacher.after) for teacher in teachers.values()):
         raise UsageError("schedule.up_to asks more of unsolved problems, so it needs schedule.stop_after beside it.")
     for name, teacher in teachers.items():
         most = max(teacher.sampling.n, schedule.up_to or 0)
