@@ -5,26 +5,39 @@ Limits: tokens are not stored, so where the cut fell inside a word the ids may d
 A character of several bytes that the cut went through is dropped, and the model writes it again.
 """
 
+from typing import Any
+
+from tracegen.format import prefilled
 from tracegen.records import Request
 
-__all__ = ["allowance", "going_on"]
+__all__ = ["allowance", "encoded", "going_on"]
 
 _OPEN = "<think>"
 _HALF_A_CHARACTER = "\ufffd"
 
 
-def going_on(request: Request, prefilled: str) -> tuple[str, str]:
+def encoded(tokenizer: Any, request: Request) -> tuple[list[int], list[int], str]:
+    """The ids of the rendered prompt, those of the answer that goes on behind it, and what the text begins with."""
+    messages = [dict(message) for message in request.messages]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    begun, more = going_on(request, prefilled(text))
+    # By itself: the ids of the prompt stay those of the other samples, whose cache they share.
+    ids, rest = (tokenizer.encode(part, add_special_tokens=False) for part in (text, more))
+    return ids, rest, begun
+
+
+def going_on(request: Request, tag: str) -> tuple[str, str]:
     """What the completion's text begins with, and the part of it that the rendered prompt does not hold yet.
 
-    `prefilled` is the opening tag that the template wrote at the end of the prompt, or "".
+    `tag` is the opening one that the template wrote at the end of the prompt, or "".
     """
     if not request.prefix:
-        return prefilled, ""
+        return tag, ""
     text = request.prefix.rstrip(_HALF_A_CHARACTER)
-    if not prefilled or not text.lstrip().startswith(_OPEN):
+    if not tag or not text.lstrip().startswith(_OPEN):
         return text, text
-    if text.startswith(prefilled):
-        return text, text[len(prefilled) :]
+    if text.startswith(tag):
+        return text, text[len(tag) :]
     return text, text.lstrip().removeprefix(_OPEN).lstrip()
 
 

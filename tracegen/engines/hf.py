@@ -17,9 +17,8 @@ from typing import Any
 
 from tracegen import telemetry
 from tracegen.engines._draw import IDLE, Stream, draw, refuse_unknown
-from tracegen.engines._prefix import allowance, going_on
+from tracegen.engines._prefix import allowance, encoded
 from tracegen.engines._revive import Answers, Died, revived
-from tracegen.format import prefilled
 from tracegen.records import Completion, MissingExtra, Request, TracegenError, UsageError
 
 __all__ = ["hf"]
@@ -134,10 +133,7 @@ class _Writer:
 
     def render(self, request: Request) -> _Prompt:
         """ValueError if the prompt fills the context."""
-        messages = [dict(message) for message in request.messages]
-        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        begun, more = going_on(request, prefilled(text))
-        ids, rest = (self.tokenizer.encode(part, add_special_tokens=False) for part in (text, more))
+        ids, rest, begun = encoded(self.tokenizer, request)
         if (room := self.context - len(ids) - len(rest)) < 1:
             raise ValueError(f"the prompt has {len(ids) + len(rest)} tokens and the context only {self.context}")
         return _Prompt(request, ids + rest, begun, rest, min(allowance(request) or room, room))

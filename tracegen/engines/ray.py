@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from tracegen.cluster.session import check_address, connected, hush
 from tracegen.engines._draw import IDLE, Stream, draw, refuse_unknown
-from tracegen.engines._prefix import allowance, going_on
+from tracegen.engines._prefix import allowance, encoded
 from tracegen.engines.auto import vllm_extra
-from tracegen.format import prefilled
 from tracegen.records import Completion, MissingExtra, Request, TracegenError, UsageError
 
 if TYPE_CHECKING:
@@ -143,14 +142,10 @@ class _Writer:
 
     def row(self, number: int, request: Request) -> tuple[dict[str, Any], str]:
         """The row, and what the text of the completion begins with."""
-        messages = [dict(message) for message in request.messages]
-        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        begun, rest = going_on(request, prefilled(text))
-        ids = self.tokenizer.encode(text, add_special_tokens=False)
-        ids += self.tokenizer.encode(rest, add_special_tokens=False)
+        ids, rest, begun = encoded(self.tokenizer, request)
         sampling = {**request.sampling, "max_tokens": allowance(request)}
         sampling = {name: value for name, value in sampling.items() if value is not None}
-        return {"number": number, "tokenized_prompt": ids, "sampling_params": sampling}, begun
+        return {"number": number, "tokenized_prompt": ids + rest, "sampling_params": sampling}, begun
 
     def completion(self, request: Request, begun: str, row: Mapping[str, Any]) -> Completion:
         if error := row["__inference_error__"]:

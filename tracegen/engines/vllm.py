@@ -16,10 +16,9 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from tracegen import telemetry
 from tracegen.engines._draw import IDLE, Stream, draw, refuse_unknown
-from tracegen.engines._prefix import allowance, going_on
+from tracegen.engines._prefix import allowance, encoded
 from tracegen.engines._revive import Answers, Died, revived
 from tracegen.engines.auto import vllm_extra
-from tracegen.format import prefilled
 from tracegen.records import Completion, MissingExtra, Request, UsageError
 
 if TYPE_CHECKING:
@@ -123,15 +122,10 @@ class Prompts:
 
     def render(self, request: Request) -> tuple[list[int], str]:
         """Token ids, and what the completion's text begins with. ValueError if the ids fill the context."""
-        text = self.tokenizer.apply_chat_template(
-            [dict(message) for message in request.messages], tokenize=False, add_generation_prompt=True
-        )
-        begun, rest = going_on(request, prefilled(text))
-        # By itself: the ids of the prompt stay those of the other samples, whose cache they share.
-        ids = [id for part in (text, rest) for id in self.tokenizer.encode(part, add_special_tokens=False)]
-        if len(ids) >= self.limit:
-            raise ValueError(f"the prompt has {len(ids)} tokens and the context only {self.limit}")
-        return ids, begun
+        ids, rest, begun = encoded(self.tokenizer, request)
+        if (length := len(ids) + len(rest)) >= self.limit:
+            raise ValueError(f"the prompt has {length} tokens and the context only {self.limit}")
+        return ids + rest, begun
 
 
 def _check(sampling: Mapping[str, Any]) -> None:
