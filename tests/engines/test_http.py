@@ -7,8 +7,9 @@ import pytest
 
 pytest.importorskip("aiohttp")
 
-from tracegen.engines._http import Http, is_local, message, retry_after, used_up
+from tracegen.engines._http import Http, is_local
 from tracegen.engines._metrics import Queue, read_metrics
+from tracegen.engines._refusals import message, retry_after, used_up
 
 
 @pytest.mark.parametrize(

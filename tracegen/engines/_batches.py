@@ -16,9 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, TypeVar
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
+from tracegen.engines._http import is_local
+from tracegen.engines._refusals import account_empty, key_refused, message, nobody_there, one_line, retry_after
 from tracegen.records import TracegenError
 
 __all__ = ["Batches", "Gone"]
@@ -31,8 +33,6 @@ PATIENCE, FIRST_PATIENCE = 1800.0, 10.0
 SLACK = 3600.0
 """Seconds by which the clocks of server and client may differ."""
 _PAGE = 100
-_LOOPBACK = ("localhost", "127.", "::1")
-
 
 T = TypeVar("T")
 
@@ -193,21 +193,16 @@ class Batches:
             yield _Answer(answer)
 
     def _opener(self) -> OpenerDirector:
-        loopback = (urlsplit(self.base_url).hostname or "").startswith(_LOOPBACK)
-        return build_opener(ProxyHandler({})) if loopback else build_opener()
+        return build_opener(ProxyHandler({})) if is_local(self.base_url) else build_opener()
 
     def _refusal(self, error: HTTPError, path: str) -> Exception:
         said, code = _message(error)
-        if self.key:
-            said = said.replace(self.key, "***")
+        said = one_line(said, self.key)
         status, what = error.code, path.partition("?")[0]
         if status in (401, 403):
-            cure = f"put a valid key into the environment variable {self.key_env}"
-            if not self.key_env:
-                cure = "name the environment variable that holds a key with the option api_key_env"
-            return TracegenError(f"the server at {self.base_url} refuses the key ({status}); {cure}.")
+            return key_refused(self.base_url, status, self.key_env)
         if status == 402 or code in ("insufficient_quota", "billing_hard_limit_reached"):
-            return TracegenError(f"the account at {self.base_url} is empty ({status}): {said}")
+            return account_empty(self.base_url, status, said)
         if status == 404 and what.count("/") > 1:
             return Gone(f"the server at {self.base_url} does not know {what} (404): {said}")
         if status in (404, 405, 501):
@@ -216,14 +211,14 @@ class Batches:
                 "there, or check base_url, which usually ends in /v1."
             )
         if status in (408, 409, 429) or status >= 500:
-            wait = error.headers.get("retry-after") or ""
-            known = float(wait) if wait.replace(".", "", 1).isdigit() else (5.0 if status == 429 else None)
-            return _Unsure(f"{status} {said}", wait=known if status in (429, 503) else None)
+            headers = {name.lower(): value for name, value in error.headers.items()}
+            wait = retry_after(headers) if status in (429, 503) else None
+            return _Unsure(f"{status} {said}", wait=5.0 if wait is None and status == 429 else wait)
         return TracegenError(f"the server at {self.base_url} refuses {what} ({status}): {said}")
 
     def _away(self, error: _Unsure) -> TracegenError:
         if not self._heard:
-            return TracegenError(f"no server answers at {self.base_url}; start it, or correct base_url ({error}).")
+            return nobody_there(self.base_url, str(error))
         how = f"asks to wait for {error.wait:.0f} s" if error.wait else f"has not answered for {self._patience:g} s"
         return TracegenError(
             f"the server at {self.base_url} {how} ({error}); batches that are there go on, and the same command picks "
@@ -263,13 +258,12 @@ def _parsed(answer: _Answer) -> dict[str, Any]:
 def _message(error: HTTPError) -> tuple[str, str]:
     """What the server says, and its code for it."""
     try:
-        text = error.read(10_000).decode("utf-8", "replace")
+        payload = error.read(10_000)
     except (OSError, http.client.HTTPException):
-        text = error.reason
+        return error.reason, ""
     try:
-        said = json.loads(text).get("error")
+        said = json.loads(payload).get("error")
     except (ValueError, AttributeError):
-        said = text
-    if isinstance(said, dict):
-        return " ".join(str(said.get("message") or said).split())[:300], str(said.get("code") or said.get("type") or "")
-    return " ".join(str(said or text).split())[:300], ""
+        said = None
+    code = said.get("code") or said.get("type") if isinstance(said, dict) else ""
+    return message(payload), str(code or "")

@@ -8,13 +8,10 @@
 """
 
 import asyncio
-import json
 import re
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -23,13 +20,12 @@ import aiohttp
 
 from tracegen import __version__
 
-__all__ = ["Failure", "Http", "Partial", "is_local", "retry_after"]
+__all__ = ["Failure", "Http", "Partial", "is_local"]
 
 CONNECT = 30.0
 """Seconds for a connection: a machine that is gone says nothing, and its requests are for another one."""
 Kind = Literal["refused", "away", "broken", "final"]
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(slots=True)
@@ -138,66 +134,3 @@ class _explained:
 def is_local(url: str) -> bool:
     """Whether the server is on this machine."""
     return _LOOPBACK.fullmatch(urlsplit(url).hostname or "") is not None
-
-
-def message(payload: bytes) -> str:
-    """What the server says is wrong, from any of the usual places."""
-    try:
-        body = json.loads(payload)
-    except ValueError:
-        return payload[:300].decode(errors="replace")
-    for _ in range(2):
-        for name in ("error", "message", "detail"):
-            if isinstance(body, dict) and body.get(name):
-                body = body[name]
-                break
-    return body if isinstance(body, str) else json.dumps(body)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait: Retry-After (RFC 9110, 10.2.3: a number or a date), in milliseconds too,
-    or else the time after which a used-up rate limit is filled again."""
-    if (value := headers.get("retry-after-ms")) and (seconds := _number(value)) is not None:
-        return max(0.0, seconds / 1000)
-    if value := headers.get("retry-after"):
-        if (seconds := _number(value)) is not None:
-            return max(0.0, seconds)
-        try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-        except ValueError:
-            return None
-    return used_up(headers)
-
-
-def used_up(headers: Mapping[str, str]) -> float | None:
-    """Seconds until a rate limit of which nothing is left is filled again (`x-ratelimit-*`, as OpenAI sends them)."""
-    waits = [
-        _duration(headers.get(f"x-ratelimit-reset-{what}", ""))
-        for what in ("requests", "tokens")
-        if headers.get(f"x-ratelimit-remaining-{what}") == "0"
-    ]
-    return max((wait for wait in waits if wait is not None), default=None)
-
-
-def _duration(text: str) -> float | None:
-    """`1s`, `6m0s`, `20ms`, or plain seconds."""
-    if (seconds := _number(text)) is not None:
-        return seconds
-    total, number, unit = 0.0, "", ""
-    for letter in text + "0":
-        if letter.isdigit() or letter == ".":
-            if unit:
-                if unit not in _UNITS or (value := _number(number)) is None:
-                    return None
-                total, number, unit = total + value * _UNITS[unit], "", ""
-            number += letter
-        else:
-            unit += letter
-    return total or None
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

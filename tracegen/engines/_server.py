@@ -14,9 +14,18 @@ from typing import Any, Literal
 from tracegen.engines._answers import read, read_events
 from tracegen.engines._continuing import Continuing
 from tracegen.engines._flow import Flow
-from tracegen.engines._http import Failure, Http, is_local, message, retry_after, used_up
+from tracegen.engines._http import Failure, Http, is_local
 from tracegen.engines._prefix import going_on
 from tracegen.engines._quirks import Quirks
+from tracegen.engines._refusals import (
+    account_empty,
+    key_refused,
+    message,
+    nobody_there,
+    one_line,
+    retry_after,
+    used_up,
+)
 from tracegen.engines._template import count
 from tracegen.format import written
 from tracegen.records import Completion, Request, TracegenError
@@ -45,9 +54,7 @@ class Settings:
 
     def hide(self, text: str) -> str:
         """One line, without the key, not too long."""
-        text = " ".join(text.split())
-        text = text.replace(self.key, "***") if self.key else text
-        return text if len(text) <= 300 else text[:297] + "..."
+        return one_line(text, self.key)
 
 
 @dataclass(slots=True, eq=False)
@@ -94,12 +101,9 @@ class Server:
         try:
             status, payload = await self.http.get(f"{self.base_url}/models")
         except Failure as failure:
-            why = self.settings.hide(failure.sentence)
-            raise TracegenError(
-                f"no server answers at {self.base_url}; start it, or correct base_url ({why})."
-            ) from None
+            raise nobody_there(self.base_url, self.settings.hide(failure.sentence)) from None
         if status in (401, 403):
-            raise self._key_refused(status)
+            raise key_refused(self.base_url, status, self.settings.key_env)
         try:
             listing = json.loads(payload) if status == 200 else None
         except ValueError:
@@ -229,9 +233,9 @@ class Server:
         settings, said = self.settings, self.settings.hide(message(payload))
         sentence = f"{status} {said}"
         if status == 401:
-            raise self._key_refused(401)
+            raise key_refused(self.base_url, status, settings.key_env)
         if status == 402 or (status == 429 and b"insufficient_quota" in payload):
-            raise TracegenError(f"the account at {self.base_url} is empty ({status}): {said}")
+            raise account_empty(self.base_url, status, said)
         if status == 404:
             raise TracegenError(
                 f"{self.base_url}/{address} with model {settings.model!r} is unknown to the server (404); "
@@ -242,14 +246,6 @@ class Server:
             return Failure("refused", sentence, status=status, retry_after=wait)
         broken = status in _AGAIN or (status >= 500 and status not in _NOT_A_BODY)
         return Failure("broken" if broken else "final", sentence, status=status)
-
-    def _key_refused(self, status: int) -> TracegenError:
-        cure = (
-            f"put a valid key into the environment variable {self.settings.key_env}"
-            if self.settings.key_env
-            else "name the environment variable that holds a key with the option api_key_env"
-        )
-        return TracegenError(f"the server at {self.base_url} refuses the key ({status}); {cure}.")
 
     def _keep(self, job: Job, failure: Failure, held: str) -> None:
         partial = failure.partial
