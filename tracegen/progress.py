@@ -4,7 +4,8 @@
     conclude(text)   the line that a stage ends with; where all else is silent, the last one is still shown
     during(stage)    a stage that says no more of itself than that it goes on
     Bar              counts units of work
-    going_on         what is under way, outermost first: anything with `figures()`, for whoever watches (tracegen.live)
+    begin, end       a stage that has figures of its own is under way, and is over
+    going_on         what is under way, outermost first, for whoever watches (tracegen.live)
     listeners        are told of every event, as `tell(event, **fields)`
 
 Everything goes to stderr, through a stream that holds nobody up.
@@ -119,17 +120,29 @@ def event_line(event: str, fields: Mapping[str, Any]) -> str:
     return json.dumps({"time": round(time.time(), 3), "event": event, **fields}, ensure_ascii=False, default=str) + "\n"
 
 
+def begin(activity: Activity) -> None:
+    """It is under way from now on."""
+    going_on.append(activity)
+    tell("stage_start", stage=activity.stage)
+
+
+def end(activity: Activity) -> Mapping[str, Any]:
+    """It is over; returns its last figures."""
+    going_on.remove(activity)
+    figures = activity.figures()
+    tell("stage_end", **figures)
+    return figures
+
+
 @contextmanager
 def during(stage: str) -> Iterator[None]:
     """This stage goes on; it says no more of itself than for how long."""
     activity = _Stage(stage)
-    going_on.append(activity)
-    tell("stage_start", stage=stage)
+    begin(activity)
     try:
         yield
     finally:
-        going_on.remove(activity)
-        tell("stage_end", **activity.figures())
+        end(activity)
 
 
 class _Stage:
@@ -148,8 +161,7 @@ class Bar:
     """
 
     def __init__(self, what: str, total: int | None, unit: str, *, quiet: bool = False) -> None:
-        self.stage = what
-        self.what, self.total, self.unit, self.quiet = what, total, unit, quiet
+        self.stage, self.total, self.unit, self.quiet = what, total, unit, quiet
         self.done = self._printed = 0
         self.note = ""
         self._start = self._last = time.monotonic()
@@ -157,8 +169,7 @@ class Bar:
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
-        going_on.append(self)
-        tell("stage_start", stage=self.stage)
+        begin(self)
         if console.is_terminal and not (self.quiet or console.quiet):
             self._progress = Progress(
                 TextColumn("{task.description}"),
@@ -170,7 +181,7 @@ class Bar:
                 redirect_stdout=False,
             )
             self._progress.start()
-            self._task = self._progress.add_task(self.what, total=self.total, note="")
+            self._task = self._progress.add_task(self.stage, total=self.total, note="")
         return self
 
     def advance(self, count: int = 1, note: str = "") -> None:
@@ -206,8 +217,7 @@ class Bar:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        going_on.remove(self)
-        tell("stage_end", **self.figures())
+        end(self)
         if self._progress is not None:
             self._progress.stop()
         elif self.done > self._printed:
@@ -221,4 +231,4 @@ class Bar:
         parts += [f"{self.rate():.1f} {self.unit}/s", *filter(None, [self.note])]
         if self.total is not None:
             parts.append(f"{(self.total - self.done) / max(1e-9, self.rate()):.0f} s left")
-        say(f"{self.what}: {', '.join(parts)}")
+        say(f"{self.stage}: {', '.join(parts)}")

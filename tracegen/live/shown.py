@@ -5,7 +5,7 @@ from rich.live import Live
 from tracegen.live.every import Every
 from tracegen.live.line import line, summary
 from tracegen.live.screen import screen
-from tracegen.progress import LINE_EVERY, Activity, conclude, console, going_on, holding, say, tell
+from tracegen.progress import LINE_EVERY, Activity, begin, conclude, console, end, holding, say
 
 REFRESH = 1.0
 """Seconds between two screens."""
@@ -16,8 +16,7 @@ class Shown:
 
     def __init__(self, activity: Activity) -> None:
         self._activity = activity
-        going_on.append(activity)
-        tell("stage_start", stage=activity.stage)
+        begin(activity)
         self._live: Live | None = None
         self._every: Every | None = None
         if console.quiet:
@@ -37,9 +36,7 @@ class Shown:
             self._live.stop()
             holding.screens -= 1
             holding.let_go()
-        going_on.remove(self._activity)
-        figures = self._activity.figures()
-        tell("stage_end", **figures)
+        figures = end(self._activity)
         if figures["samples"]["answered"]:
             conclude(summary(figures))
 
