@@ -18,6 +18,7 @@ from tracegen.cluster.session import check_address, connected, hush
 from tracegen.engines._draw import IDLE, Stream, draw, refuse_unknown
 from tracegen.engines._prefix import allowance, encoded
 from tracegen.engines.auto import vllm_extra
+from tracegen.engines.vllm import sampling_names
 from tracegen.records import Completion, MissingExtra, Request, TracegenError, UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def ray(
 
     prepare()
     first, stream = drawn
-    refuse_unknown("ray", first.sampling, _sampling_names())
+    refuse_unknown("ray", first.sampling, sampling_names())
     engine_args = {"max_num_seqs": max_num_seqs, **_cpu_defaults(), **dict(engine_kwargs or {})}
     if max_model_len is not None:
         engine_args["max_model_len"] = max_model_len
@@ -212,13 +213,6 @@ def _check(replicas: int, max_num_seqs: int, address: str) -> None:
     for name, value in {"replicas": replicas, "max_num_seqs": max_num_seqs}.items():
         if value < 1:
             raise UsageError(f"engine 'ray' needs {name} of at least 1, not {value}.")
-
-
-def _sampling_names() -> set[str]:
-    from vllm import SamplingParams
-
-    internal = {"n", "output_kind", "skip_clone", "output_text_buffer_length", "detokenize", "stream_interval"}
-    return {name for name in SamplingParams.__struct_fields__ if not name.startswith("_")} - internal
 
 
 def _on_cpu() -> bool:

@@ -24,7 +24,7 @@ from tracegen.records import Completion, MissingExtra, Request, UsageError
 if TYPE_CHECKING:
     from vllm import LLM, RequestOutput, SamplingParams
 
-__all__ = ["Prompts", "sampling_params", "vllm"]
+__all__ = ["Prompts", "sampling_names", "sampling_params", "vllm"]
 
 _GONE = "its process ended without a word, as one that was killed does"
 
@@ -130,16 +130,21 @@ class Prompts:
 
 def _check(sampling: Mapping[str, Any]) -> None:
     """UsageError for sampling that vLLM does not take; needs no model."""
-    from vllm import SamplingParams
     from vllm.exceptions import VLLMValidationError
 
-    internal = {"n", "output_kind", "skip_clone", "output_text_buffer_length", "detokenize", "stream_interval"}
-    fields = (name for name in SamplingParams.__struct_fields__ if not name.startswith("_"))
-    refuse_unknown("vllm", sampling, set(fields) - internal)
+    refuse_unknown("vllm", sampling, sampling_names())
     try:
         sampling_params(sampling)
     except (TypeError, ValueError, VLLMValidationError) as error:
         raise UsageError(f"engine 'vllm' cannot sample with {dict(sampling)}: {error}") from None
+
+
+def sampling_names() -> set[str]:
+    """What `sampling` may hold."""
+    from vllm import SamplingParams
+
+    internal = {"n", "output_kind", "skip_clone", "output_text_buffer_length", "detokenize", "stream_interval"}
+    return {name for name in SamplingParams.__struct_fields__ if not name.startswith("_")} - internal
 
 
 def sampling_params(sampling: Mapping[str, Any]) -> "SamplingParams":
