@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -27,13 +27,20 @@ NAME = re.compile(r"(\d{4,})(?:-([\w.-]+))?\.(jsonl|parquet)")
 def segments(folder: Path) -> list[Path]:
     """The ledger's files in the order in which they were written, each row in one of them only."""
     found = present(folder)
-    gone = {name for path in found if path.suffix == ".parquet" for name in sealed.replaces(path)}
+    gone = replaced(found)
     return [path for path in found if path.name not in gone]
 
 
 def leftovers(folder: Path) -> list[Path]:
     """Segments that stand there although others replace them: a crash came before their removal."""
-    return sorted(set(present(folder)) - set(segments(folder)))
+    found = present(folder)
+    gone = replaced(found)
+    return [path for path in found if path.name in gone]
+
+
+def replaced(found: Iterable[Path]) -> set[str]:
+    """The names of the segments for which one of these stands, whether they are gone already or not."""
+    return {name for path in found if path.suffix == ".parquet" for name in sealed.replaces(path)}
 
 
 def present(folder: Path) -> list[Path]:

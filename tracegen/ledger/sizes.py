@@ -10,8 +10,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from tracegen.ledger import sealed
-from tracegen.ledger.segments import is_written, present
+from tracegen.ledger.segments import is_written, present, replaced
 
 FILE = ".sizes.json"
 
@@ -19,7 +18,7 @@ FILE = ".sizes.json"
 def lost(folder: Path) -> list[str]:
     """The names of segments that are shorter than they were, or gone."""
     there = {path.name: path for path in present(folder)}
-    followed = {name for path in there.values() if path.suffix == ".parquet" for name in sealed.replaces(path)}
+    followed = replaced(there.values())
     found = []
     for name, size in _known(folder).items():
         path = there.get(name)

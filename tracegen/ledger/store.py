@@ -44,11 +44,13 @@ class Ledger:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lost = [] if writer else sizes.lost(folder)
-            torn = 0 if writer else self._put_in_order()
+            if not writer:
+                remove(folder, leftovers(folder))
+            there = segments(folder)
+            torn = 0 if writer else sum(_cut_off(path) for path in there if _of_owner(path))
         except OSError as error:
             raise UsageError(f"cannot write to the folder {folder}: {error.strerror}.") from None
         self._index = Index()
-        there = segments(folder)
         for path in there:
             self._index.add_segment(path)
         for path in there:  # only now: a live segment that is read must not go away
@@ -157,20 +159,6 @@ class Ledger:
         self._sealing = self._sealing or ThreadPoolExecutor(1, thread_name_prefix="sealing")
         self._sealing.submit(_seal_unwritten, path)
 
-    def _put_in_order(self) -> int:
-        """Finish what a crash interrupted; returns the bytes of unfinished lines that were cut off.
-
-        Only segments of this kind of writer: of another's, here or on another machine, nobody knows whether it lives,
-        and what it leaves behind does no harm.
-        """
-        remove(self.folder, leftovers(self.folder))
-        torn = 0
-        for path in segments(self.folder):
-            if _of_owner(path):
-                with unwritten(path) as segment:
-                    torn += cut_torn_line(segment) if segment else 0
-        return torn
-
     def _remember_sizes(self) -> None:
         if not self.writer:
             sizes.remember(self.folder)
@@ -180,8 +168,17 @@ class Ledger:
 
 
 def _of_owner(path: Path) -> bool:
-    """Whether this is a live segment of the run's owner."""
+    """Whether this is a live segment of the run's owner.
+
+    Of another's, here or on another machine, nobody knows whether it lives, and what it leaves behind does no harm.
+    """
     return path.suffix == ".jsonl" and "-" not in path.stem
+
+
+def _cut_off(path: Path) -> int:
+    """Cut off the unfinished line that a crash left; returns how many bytes it had."""
+    with unwritten(path) as segment:
+        return cut_torn_line(segment) if segment else 0
 
 
 def seal(path: Path) -> Path:
