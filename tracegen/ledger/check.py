@@ -115,7 +115,7 @@ def _repair_live(path: Path) -> list[str]:
             return [f"left {path.name} alone, which another process writes"]
         torn = cut_torn_line(file)
         file.seek(0)
-        bad = {line for line in file if parsed(line) is None or not _fits(parsed(line) or {})}
+        bad = {line for line in file if (row := parsed(line)) is None or not _fits(row)}
         done = [f"cut {torn} bytes of an unfinished line off {path.name}"] * bool(torn)
         if not bad:
             return done
