@@ -44,6 +44,16 @@ def test_what_is_added_after_a_look_is_found_and_saved(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["problems.jsonl"]
 
 
+def test_problems_of_any_size_are_found_in_any_order():
+    problems = [Problem(f"p{number}", f"{number} " * (1 + number**2 % 7919)) for number in range(500)]
+    found = stored(*problems)
+    assert found._heads[0] == 0
+    assert 3 < len(found._heads) < 500
+    for number in [499, 0, 17, *range(0, 500, 7), 499]:
+        assert found[f"p{number}"] == problems[number]
+    assert list(found.values()) == problems
+
+
 def test_the_hash_tells_problems_apart():
     assert stored(Problem("a", "one")).fingerprint() == stored(Problem("a", "one")).fingerprint()
     assert stored(Problem("a", "one")).fingerprint() != stored(Problem("a", "two")).fingerprint()

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import weakref
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, ValuesView
 from functools import lru_cache
 from hashlib import sha256
@@ -21,6 +22,8 @@ __all__ = ["Stored"]
 
 RECENT = 64
 """Problems that are kept in memory as well: the samples of one are asked and judged close together."""
+BLOCK, BLOCKS = 1 << 16, 16
+"""Bytes that are read at once, and how many such blocks are kept: neighbours are asked, judged and walked together."""
 
 
 class Stored(Mapping[str, Problem]):
@@ -31,8 +34,10 @@ class Stored(Mapping[str, Problem]):
         weakref.finalize(self, self._file.close)
         self._numbers: dict[str, int] = {}
         self._ends = array("Q", [0])
+        self._heads = array("Q")
+        """The first problem of each block."""
         self._hash = sha256()
-        self._unwritten = False
+        self._block = lru_cache(BLOCKS)(self._read_block)
         self._recent = lru_cache(RECENT)(self._read)
 
     def add(self, problem: Problem) -> None:
@@ -41,8 +46,10 @@ class Stored(Mapping[str, Problem]):
             raise KeyError(problem.id)
         line = _line(problem)
         self._file.write(line)
-        self._unwritten = True
         self._hash.update(line)
+        self._block.cache_clear()
+        if not self._heads or self._ends[-1] + len(line) - self._ends[self._heads[-1]] > BLOCK:
+            self._heads.append(len(self._numbers))
         self._numbers[problem.id] = len(self._numbers)
         self._ends.append(self._ends[-1] + len(line))
 
@@ -76,11 +83,17 @@ class Stored(Mapping[str, Problem]):
         return _Values(self)
 
     def _read(self, number: int) -> Problem:
-        if self._unwritten:
-            self._file.flush()
-            self._unwritten = False
-        start, end = self._ends[number], self._ends[number + 1]
-        return Problem(**json.loads(os.pread(self._file.fileno(), end - start, start)))
+        block = bisect_right(self._heads, number) - 1
+        start = self._ends[self._heads[block]]
+        return Problem(**json.loads(self._block(block)[self._ends[number] - start : self._ends[number + 1] - start]))
+
+    def _read_block(self, block: int) -> bytes:
+        """Its lines; each read lets other threads go first, which for single lines would cost more than the reading."""
+        self._file.flush()
+        heads = self._heads
+        behind = heads[block + 1] if block + 1 < len(heads) else len(self._numbers)
+        start, end = self._ends[heads[block]], self._ends[behind]
+        return os.pread(self._file.fileno(), end - start, start)
 
 
 class _Values(ValuesView[Problem]):
