@@ -26,7 +26,6 @@ def line(figures: Mapping[str, Any]) -> str:
 def summary(figures: Mapping[str, Any]) -> str:
     """What a stage of sampling ends with."""
     samples, right = figures["samples"], figures["verdicts"].get("right", 0)
-    per_verified = figures["cost"]["usd_per_verified"]
     parts = [
         f"{number(samples['answered'])} samples answered in {duration(figures['seconds'])}",
         f"{number(figures['tokens']['completion'])} tokens written ({number(figures['tokens']['per_second_total'])}/s)",
@@ -34,7 +33,7 @@ def summary(figures: Mapping[str, Any]) -> str:
         *_problems(figures["problems"]),
         *_troubles(figures),
         *cost(figures)[:1],
-        f"{dollars(per_verified)} per verified trace" if per_verified is not None else "",
+        *per_verified(figures),
     ]
     return f"{figures['stage']}: {', '.join(filter(None, parts))}."
 
@@ -69,6 +68,11 @@ def cost(figures: Mapping[str, Any]) -> list[str]:
         low, high = dollars(projected["low"]), dollars(projected["high"])
         found.append(f"{low} in all" if low == high else f"{low} to {high} in all")
     return found
+
+
+def per_verified(figures: Mapping[str, Any]) -> list[str]:
+    usd = figures["cost"]["usd_per_verified"]
+    return [] if usd is None else [f"{dollars(usd)} per verified trace"]
 
 
 def _verified(figures: Mapping[str, Any]) -> list[str]:

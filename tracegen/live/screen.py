@@ -8,8 +8,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tracegen.live.line import cost, judged, left, line, progress
-from tracegen.live.words import dollars, duration, number, percent
+from tracegen.live.line import cost, judged, left, line, per_verified, progress
+from tracegen.live.words import duration, number, percent
 
 TEACHERS = 8
 ERRORS = 4
@@ -57,9 +57,7 @@ def _rates(figures: Mapping[str, Any]) -> RenderableType:
     if figures["verdicts"]:
         grid.add_row("verdicts", _verdicts(figures["verdicts"]))
     if spent := cost(figures):
-        per_verified = figures["cost"]["usd_per_verified"]
-        each = f", {dollars(per_verified)} per verified trace" if per_verified is not None else ""
-        grid.add_row("cost", ", ".join(spent) + each)
+        grid.add_row("cost", ", ".join([*spent, *per_verified(figures)]))
     grid.add_row(
         "slots", _slots(slots) + "".join(f", {number(slots[name])} {name}" for name in SAID if slots.get(name))
     )
@@ -88,9 +86,7 @@ def _teachers(figures: Mapping[str, Any], wide: bool) -> RenderableType:
         samples, verdicts = each["samples"], each["verdicts"]
         table.add_row(
             Text(f"{name} ({each['engine']})" if wide and each.get("engine") else name),
-            f"{number(samples['done'])}/{number(samples['planned'])}"
-            if samples["planned"]
-            else number(samples["done"]),
+            _of(samples["done"], samples["planned"]),
             number(each["tokens"]["per_second"]),
             number(each["verified_per_minute"]),
             _right(each),
