@@ -149,14 +149,15 @@ def _there(path: Path, what: str) -> Path:
 
 
 def _piece(text: str, *, domain: str | None = None, **where: str) -> Problem:
-    return Problem(_id(text), text, domain=domain, extra=where)
+    return Problem(identity(text), text, domain=domain, extra=where)
 
 
-def _id(text: str) -> str:
+def identity(text: str) -> str:
+    """The id of a text, the same wherever it is made."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def fingerprint(material: Mapping[str, list[Problem]]) -> str:
     """A hash of all the material."""
     pieces = [[kind, asdict(piece)] for kind, those in material.items() for piece in those]
-    return _id(json.dumps(pieces, default=str))
+    return identity(json.dumps(pieces, default=str))

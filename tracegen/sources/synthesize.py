@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from hashlib import sha256
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
@@ -29,7 +28,7 @@ from tracegen.overlap import words
 from tracegen.progress import Bar
 from tracegen.recipe import Terms
 from tracegen.records import Completion, Problem
-from tracegen.sources._material import fingerprint, gather
+from tracegen.sources._material import fingerprint, gather, identity
 from tracegen.sources._near import Near
 from tracegen.sources._plan import Attempt, plan
 from tracegen.sources._tally import ABREAST, Tally
@@ -174,11 +173,10 @@ def _read(draft: Completion) -> tuple[str, str]:
 def _problem(attempt: Attempt, statement: str, domain: str | None, licence: str | None, terms: Terms | None) -> Problem:
     """The problem, as far as it is known before its answer is."""
     material = attempt.material
-    key = sha256(statement.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     of_seed = {"seed": material.id} if attempt.of_seed else material.extra
     of_terms = {"terms": terms.model_dump(exclude_none=True)} if terms else {}
     return Problem(
-        id=f"{attempt.method}-{key}",
+        id=f"{attempt.method}-{identity(statement)}",
         statement=statement,
         verifier="math",
         source=f"synthesized from {material.source or ('seeds' if attempt.of_seed else next(iter(material.extra)))}",
