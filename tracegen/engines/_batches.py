@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
@@ -93,18 +94,8 @@ class Batches:
             "metadata": {TAG: tag},
         }
         body, headers = json.dumps(order).encode(), {"Content-Type": "application/json"}
-        start, wait = time.monotonic(), 0.5
-        while True:
-            try:
-                with self._once("POST", "/batches", body, headers) as answer:
-                    return _parsed(answer)
-            except _Unsure as error:
-                if time.monotonic() - start + (error.wait or 0) > self._patience:
-                    raise self._away(error) from None
-                time.sleep(error.wait or wait * random.uniform(0.5, 1))
-                wait = min(2 * wait, 60.0)
-                if error.wait is None and (found := self.find(tag, file_id, asked)):
-                    return found
+        made = partial(self.find, tag, file_id, asked)
+        return self._patiently(_parsed, "POST", "/batches", lambda: body, headers, made)
 
     def look(self, batch_id: str) -> dict[str, Any]:
         """How a batch stands."""
@@ -161,8 +152,12 @@ class Batches:
         path: str,
         body: Callable[[], Any] = lambda: None,
         headers: Mapping[str, str] | None = None,
+        arrived: "Callable[[], T | None]" = lambda: None,
     ) -> T:
-        """A call that may be repeated; `body` makes what is sent anew for each try."""
+        """A call until it is answered; `body` makes what is sent anew for each try.
+
+        Where repeating it would cost something, `arrived` looks for what a try without an answer has brought about.
+        """
         start, wait = time.monotonic(), 0.5
         while True:
             try:
@@ -173,6 +168,8 @@ class Batches:
                     raise self._away(error) from None
                 time.sleep(error.wait or wait * random.uniform(0.5, 1))
                 wait = min(2 * wait, 60.0)
+                if error.wait is None and (found := arrived()) is not None:
+                    return found
 
     @contextmanager
     def _once(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> "Iterator[_Answer]":
