@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tracegen.ledger.segments import sync_folder
 from tracegen.records import Request, TracegenError, UsageError
 
 __all__ = ["Batch", "Journal", "Shape", "shape"]
@@ -104,11 +105,7 @@ def _replace(folder: Path, name: str, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(beside, folder / name)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(folder)
 
 
 def _read(path: Path) -> Batch:
