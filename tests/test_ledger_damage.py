@@ -8,6 +8,7 @@ from test_ledger import row, write
 
 from tracegen.ledger import Ledger, best, read, sealed, segments
 from tracegen.ledger.check import check, repair
+from tracegen.ledger.ranks import Rank
 from tracegen.ledger.store import seal
 from tracegen.records import UsageError
 
@@ -71,7 +72,7 @@ def test_the_disk_has_lost_the_end_of_a_segment(tmp_path):
             assert again == rows(20)[left:]
             list(ledger.commit(again))
         with Ledger(folder) as ledger:
-            assert (ledger.found.lost, ledger.found.finished) == ((), 20)
+            assert (ledger.found.lost, ledger.found.ranks[Rank.FINISHED]) == ((), 20)
 
 
 def test_a_segment_that_is_gone_is_missed(tmp_path):

@@ -11,6 +11,7 @@ from test_ledger import row, write
 from tracegen.ledger import Ledger, read, segments
 from tracegen.ledger.check import check
 from tracegen.ledger.compact import compact
+from tracegen.ledger.ranks import Rank
 from tracegen.ledger.segments import unwritten
 from tracegen.records import UsageError
 
@@ -46,7 +47,7 @@ def test_several_writers_at_once_keep_every_row_of_each(tmp_path, writers):
     keys = Counter(found["key"] for found in read(tmp_path))
     assert keys == Counter(["before", *(f"{number}-{one}" for number in range(4) for one in range(200))])
     with Ledger(tmp_path) as ledger:
-        assert ledger.found.finished == 801
+        assert ledger.found.ranks[Rank.FINISHED] == 801
     assert check(tmp_path).sound
 
 

@@ -27,6 +27,7 @@ class Place(NamedTuple):
 
 
 NOWHERE = Place(0, Path(), 0, 0)
+WORDS = {Rank.FINISHED: "finished", Rank.TRUNCATED: "cut off", Rank.FORCED: "forced", Rank.FAILED: "failed"}
 
 
 @dataclass(frozen=True)
@@ -44,26 +45,9 @@ class Found:
     def rows(self) -> int:
         return self.ranks.total()
 
-    @property
-    def finished(self) -> int:
-        return self.ranks[Rank.FINISHED]
-
-    @property
-    def truncated(self) -> int:
-        return self.ranks[Rank.TRUNCATED]
-
-    @property
-    def forced(self) -> int:
-        return self.ranks[Rank.FORCED]
-
-    @property
-    def failed(self) -> int:
-        return self.ranks[Rank.FAILED]
-
     def sentence(self) -> str:
         """What a user wants to know of it; empty where there was nothing."""
-        kinds = {"finished": self.finished, "cut off": self.truncated, "forced": self.forced, "failed": self.failed}
-        parts = [f"{count:,} {kind}" for kind, count in kinds.items() if count]
+        parts = [f"{count:,} {word}" for kind, word in WORDS.items() if (count := self.ranks[kind])]
         said = [f"{self.rows:,} answers in {_counted(self.segments, 'segment')} ({', '.join(parts)})"] if parts else []
         if self.torn:
             said.append(f"cut off {self.torn:,} bytes of an unfinished line, left by a crash")
