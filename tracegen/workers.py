@@ -65,7 +65,7 @@ class Workers:
             arguments = pickle.dumps((name, problem, response, given, 2 * (seconds + grace) + 5))
         except UNPICKLABLE as error:
             refused: Future[Heard] = Future()
-            refused.set_result(_failed(error, seconds))
+            refused.set_result(failed(error, seconds))
             return refused
         task = _Task(arguments, seconds, grace)
         with self._lock:
@@ -133,7 +133,7 @@ class Workers:
             self._broken = 0
             self._open.discard(task)
         lost = done.cancelled() or error is not None
-        self._giving.submit(_give, task, _failed(error, task.seconds) if lost else done.result())
+        self._giving.submit(give, task.future, failed(error, task.seconds) if lost else done.result())
 
     def _restart(self, pool: ProcessPool | None, error: BaseException) -> None:
         """A new pool for all tasks that are open; the lock is held. Gives up where workers never come to a verdict."""
@@ -147,19 +147,21 @@ class Workers:
             self._open.clear()
             failure = f"the verifiers' worker processes do not stay alive ({error}); run `tracegen doctor`."
             for task in tasks:
-                self._giving.submit(_give, task, TracegenError(failure))
+                self._giving.submit(give, task.future, TracegenError(failure))
             return
         self._start()
         for task in tasks:
             self._schedule(task)
 
 
-def _give(task: _Task, heard: Heard) -> None:
-    if task.future.set_running_or_notify_cancel():
-        task.future.set_result(heard)
+def give(future: Future[Heard], heard: Heard) -> None:
+    """Complete a future, unless it was cancelled."""
+    if future.set_running_or_notify_cancel():
+        future.set_result(heard)
 
 
-def _failed(error: BaseException | None, timeout: float) -> Verdict:
+def failed(error: BaseException | None, timeout: float) -> Verdict:
+    """The verdict on a response that could not be judged: what was raised, or None where the worker is gone."""
     if isinstance(error, TimeoutError):
         return Verdict("error", None, "timeout", seconds=timeout)
     if error is None or isinstance(error, ProcessExpired):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracegen.cluster.session import connected
 from tracegen.records import Problem, TracegenError, UsageError, Verdict
-from tracegen.workers import UNPICKLABLE, Heard, Workers
+from tracegen.workers import UNPICKLABLE, Heard, Workers, failed, give
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -60,7 +60,7 @@ class RayWorkers:
         try:
             case = pickle.dumps((name, problem, response, dict(given), seconds))
         except UNPICKLABLE as error:
-            future.set_result(Verdict("error", None, f"{type(error).__name__}: {error}"[:200]))
+            future.set_result(failed(error, seconds))
             return future
         with self._lock:
             if self._closed:
@@ -110,7 +110,7 @@ class RayWorkers:
             with self._lock:
                 self._gone = TracegenError(f"the verifiers on the Ray cluster are gone: {error}")
             for future in self._abandoned():
-                _give(future, self._gone)
+                give(future, self._gone)
 
     def _start(self) -> "Pool":
         import ray
@@ -131,10 +131,10 @@ class RayWorkers:
     def _hand_out(self, futures: list[Future[Heard]], back: Any) -> None:
         if isinstance(back, str):
             for future in futures:
-                _give(future, Verdict("error", None, "crash", detail=back))
+                give(future, Verdict("error", None, "crash", detail=back))
             return
         for future, heard in zip(futures, pickle.loads(back["heard"]), strict=True):
-            _give(future, heard)
+            give(future, heard)
 
     def _abandoned(self) -> list[Future[Heard]]:
         with self._lock:
@@ -176,8 +176,3 @@ def _portable(heard: Heard) -> Heard:
     if isinstance(heard, Verdict):
         return heard
     return UsageError(str(heard)) if isinstance(heard, UsageError) else TracegenError(str(heard))
-
-
-def _give(future: Future[Heard], heard: Heard) -> None:
-    if future.set_running_or_notify_cancel():
-        future.set_result(heard)
