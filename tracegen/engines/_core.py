@@ -29,8 +29,10 @@ from tracegen.records import TracegenError, UsageError
 if TYPE_CHECKING:
     from vllm import LLM
 
-__all__ = ["cause", "cpu_defaults", "prepare", "running"]
+__all__ = ["CACHE_ON_CPU", "cause", "cpu_defaults", "prepare", "running"]
 
+CACHE_ON_CPU = 2 << 30
+"""vLLM's own default is most of the machine's memory, which a GPU has to itself and a CPU has not."""
 _CAUSE = re.compile(r"\b\w+(?:Error|Exception): .+|(?<=: )error: .+")
 _SHOW = "(VLLM_LOGGING_LEVEL=INFO shows all that it prints)"
 
@@ -90,8 +92,7 @@ def cpu_defaults() -> dict[str, Any]:
     # Prompts share what they begin with by whole blocks; the default, 128 tokens, shares little of a short one.
     defaults["block_size"] = 32
     if "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
-        # vLLM's own default is most of the machine's memory, which a GPU has to itself and a CPU has not.
-        defaults["kv_cache_memory_bytes"] = 2 << 30
+        defaults["kv_cache_memory_bytes"] = CACHE_ON_CPU
     return defaults
 
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["ray"]
 
 QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
-ON_CPU = {"enforce_eager": True, "enable_chunked_prefill": False, "block_size": 32, "kv_cache_memory_bytes": 2 << 30}
-"""What engine `vllm` sets on a CPU, for the same reasons."""
 
 
 def ray(
@@ -222,7 +220,10 @@ def _on_cpu() -> bool:
 
 
 def _cpu_defaults() -> dict[str, Any]:
-    return dict(ON_CPU) if _on_cpu() else {}
+    from tracegen.engines._core import CACHE_ON_CPU, cpu_defaults
+
+    # What this process' environment says of the cache is not said on other nodes.
+    return {"kv_cache_memory_bytes": CACHE_ON_CPU} | cpu_defaults() if _on_cpu() else {}
 
 
 def _default_resources() -> dict[str, float]:
