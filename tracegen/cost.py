@@ -100,7 +100,7 @@ class Meter:
         with self._lock:
             asked = self._asked[request.teacher]
             sent = asked.about(request)
-            self._refused = self._over() or self._over(self._expected(request.teacher, sent.prompt, asked.mean(sent)))
+            self._refused = self._over(self._expected(request.teacher, sent.prompt, asked.mean(sent)))
             if self._refused is None:
                 self._in_flight[request.key] = sent
                 asked.sent(sent)
