@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from tracegen import cost, prices, problems
-from tracegen.bill import Bill
-from tracegen.cost import Meter, per_verified
+from tracegen.bill import Bill, per_verified
+from tracegen.cost import Meter
 from tracegen.ledger import Ledger
 from tracegen.recipe import Budget, Prices, Recipe, Teacher
 from tracegen.records import BudgetReached, Request, UsageError

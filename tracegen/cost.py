@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tracegen.bill import COLUMNS, Bill, PerVerified, Row, Spent, dollars, per_verified
+from tracegen.bill import COLUMNS, Bill, Row, Spent, dollars
 from tracegen.ledger import IMPORTED
 from tracegen.recipe import Budget, Prices
 from tracegen.records import BudgetReached, Request
 
-__all__ = ["COLUMNS", "Bill", "Meter", "PerVerified", "Spent", "per_verified"]
+__all__ = ["COLUMNS", "Meter"]
 
 PRIOR = 8
 """Answers at `max_tokens` that stand beside those that came back, for as long as these are few."""

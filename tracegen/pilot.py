@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tracegen import prices, telemetry
-from tracegen.cost import COLUMNS, Bill
+from tracegen.bill import COLUMNS, Bill
 from tracegen.drawing import adapts
 from tracegen.estimate import Draws, Projection, Usage, beta, draws, exactly, project, spread_of, together
 from tracegen.generate import Asker
