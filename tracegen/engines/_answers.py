@@ -7,14 +7,16 @@ error inside a 200; server-sent events of all of these.
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 
 from tracegen.engines._http import Failure, Partial
+from tracegen.format import written
 from tracegen.records import Completion
 
-__all__ = ["read", "read_events"]
+__all__ = ["completion", "joined", "read", "read_events"]
 
 _LENGTH = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length"})
 _GIVEN_UP = frozenset({"error", "abort", "insufficient_system_resource"})
@@ -100,6 +102,17 @@ async def read_events(response: aiohttp.ClientResponse, *, max_tokens: int | Non
     if usage.get("completion_tokens") is None and pieces:
         usage = usage | {"completion_tokens": pieces}
     return completion({"choices": [{"message": message, "finish_reason": reason}], "usage": usage}, max_tokens)
+
+
+def joined(found: Completion, held: str, prefix: str) -> Completion:
+    """The whole turn as one text: what it held, and what is new, wherever the server put it."""
+    new, thought = found.text, found.reasoning
+    if thought and "</think>" in prefix:
+        # A parser that waits for the end of the thinking takes all that follows for thinking.
+        new = thought + new
+    elif thought:
+        new = written(new, f"<think>{thought}").removeprefix("<think>")
+    return replace(found, text=held + new, reasoning=None)
 
 
 def _text(content: Any) -> str:

@@ -22,7 +22,7 @@ from tracegen.engines._template import render
 from tracegen.format import prefilled
 from tracegen.records import Request
 
-__all__ = ["Continuing", "Way"]
+__all__ = ["Continuing", "Way", "open_turn"]
 
 Way = Literal["ids", "text", "final", "beta", "none"]
 Ask = Callable[[str, dict[str, Any]], Awaitable[Any]]
@@ -34,6 +34,13 @@ _FLAGS: dict[Way, tuple[dict[str, Any], dict[str, Any]]] = {
 _PROBE = ({"role": "user", "content": "Say yes."}, {"role": "assistant", "content": "yes"})
 _TAIL = 16
 """Tokens at the end of a prompt that are looked at for an opening tag: it is at most three, with white space."""
+
+
+def open_turn(request: Request, way: Way) -> dict[str, Any]:
+    """The part of a chat body whose last message is what the assistant's turn holds."""
+    flags, marks = _FLAGS[way]
+    turn = {"role": "assistant", "content": going_on(request, "")[0]} | marks
+    return {"messages": [*request.messages, turn]} | flags
 
 
 @dataclass
@@ -92,12 +99,6 @@ class Continuing:
             return None
         # Without a count nothing is proved.
         return usage.get("prompt_tokens") or 1 << 30
-
-    def messages(self, request: Request) -> dict[str, Any]:
-        """The part of a chat body that holds the open turn."""
-        flags, marks = _FLAGS[self.way or "final"]
-        turn = {"role": "assistant", "content": going_on(request, "")[0]} | marks
-        return {"messages": [*request.messages, turn]} | flags
 
     async def prompt(self, request: Request) -> tuple[str | list[int], str]:
         """For `/v1/completions`: the prompt, and what the assistant's turn holds in it, the template's part too."""

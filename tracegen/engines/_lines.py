@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
-from tracegen.engines._answers import completion
+from tracegen.engines._answers import completion, joined
 from tracegen.engines._batches import ENDPOINT
+from tracegen.engines._continuing import open_turn
 from tracegen.engines._http import Failure
 from tracegen.engines._journal import Shape, shape
+from tracegen.engines._prefix import going_on
 from tracegen.progress import say
 from tracegen.records import Completion, Request, TracegenError
 
@@ -56,11 +58,9 @@ class Body:
         sampling = dict(request.sampling)
         sampling["max_tokens"] -= request.prefix_tokens
         named = {said: value for name, value in sampling.items() if (said := self.names.get(name, name)) is not None}
-        messages = [dict(message) for message in request.messages]
-        body: dict[str, Any] = {"model": self.model, "messages": messages, **named}
+        body: dict[str, Any] = {"model": self.model, "messages": list(request.messages), **named}
         if request.prefix:
-            messages.append({"role": "assistant", "content": request.prefix})
-            body |= {"continue_final_message": True, "add_generation_prompt": False}
+            body |= open_turn(request, "final")
         row = {"custom_id": request.key, "method": "POST", "url": ENDPOINT, "body": body | self.extra}
         return json.dumps(row).encode() + b"\n"
 
@@ -81,7 +81,5 @@ def read(request: Request, given: Shape, answer: dict[str, Any]) -> Completion |
         return None
     if not request.prefix:
         return found
-    thought = f"{found.reasoning}</think>" if found.reasoning and found.text else found.reasoning or ""
-    return replace(
-        found, text=request.prefix + thought + found.text, reasoning=None, prefix_tokens=request.prefix_tokens
-    )
+    held, _ = going_on(request, "")
+    return replace(joined(found, held, held), prefix_tokens=request.prefix_tokens)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from tracegen.engines._answers import read, read_events
-from tracegen.engines._continuing import Continuing
+from tracegen.engines._answers import joined, read, read_events
+from tracegen.engines._continuing import Continuing, open_turn
 from tracegen.engines._flow import Flow
 from tracegen.engines._http import Failure, Http, is_local
 from tracegen.engines._prefix import going_on
@@ -161,7 +161,7 @@ class Server:
             job.paid += completion.completion_tokens or 0
             job.paid_prompt += completion.prompt_tokens or 0
             raise Failure("broken", "an answer without any text")
-        return _joined(completion, held, request.prefix) if held else completion
+        return joined(completion, held, request.prefix) if held else completion
 
     async def _full(self, request: Request) -> tuple[dict[str, Any], str, str]:
         """The body with all that the recipe says, where it goes, and what the assistant's turn holds already."""
@@ -180,7 +180,7 @@ class Server:
             body["prompt"], held = await self.continuing.prompt(request)
             address = "completions"
         elif request.prefix:
-            body |= self.continuing.messages(request)
+            body |= open_turn(request, self.continuing.way or "final")
             held = request.prefix
         else:
             body["messages"] = list(request.messages)
@@ -252,7 +252,7 @@ class Server:
         if partial is None or not partial.pieces:
             return
         piece = Completion(text=partial.text, reasoning=partial.reasoning or None)
-        text = _joined(piece, held, job.begun + job.partial).text if held else written(piece.text, piece.reasoning)
+        text = joined(piece, held, job.begun + job.partial).text if held else written(piece.text, piece.reasoning)
         job.partial = text.removeprefix(job.begun)
         job.partial_tokens += partial.pieces
 
@@ -276,17 +276,6 @@ class Server:
             completion_tokens=tokens + job.partial_tokens + job.paid,
             prompt_tokens=prompt + job.paid_prompt,
         )
-
-
-def _joined(completion: Completion, held: str, prefix: str) -> Completion:
-    """The whole turn as one text: what it held, and what is new, wherever the server put it."""
-    new, thought = completion.text, completion.reasoning
-    if thought and "</think>" in prefix:
-        # A parser that waits for the end of the thinking takes all that follows for thinking.
-        new = thought + new
-    elif thought:
-        new = written(new, f"<think>{thought}").removeprefix("<think>")
-    return replace(completion, text=held + new, reasoning=None)
 
 
 def _same(asked: str, listed: str) -> bool:
