@@ -8,7 +8,7 @@ the run's own ledger, and the run itself does not ask them a second time either.
 Limits: a teacher behind another (`after`) is projected as if the problems that the other leaves were like its own.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any, NamedTuple
@@ -188,7 +188,8 @@ def _usage(
     """What the pilot's answers took: rows are known by their keys, whatever names they bear."""
     price = prices.of(run.recipe.teachers[asker.name])
     usage, bill = Usage(price and price.prices), Bill({})
-    planned = dict(_keys(asker, problems))
+    numbers = range(asker.sampling.n)
+    planned = {key: problem.id for problem in problems.values() for key in map(asker.keys(problem), numbers)}
     answered = 0
     for row in read(run.folder / "traces", columns=[*COLUMNS, *MORE_COLUMNS]):
         if (name := planned.get(row["key"])) is not None:
@@ -196,13 +197,6 @@ def _usage(
             bill.add({**row, "teacher": asker.name})
             answered += row["error"] is None
     return usage, bill, answered
-
-
-def _keys(asker: Asker, problems: Mapping[str, Problem]) -> Iterator[tuple[str, str]]:
-    for problem in problems.values():
-        request = asker.requests(problem)
-        for number in range(asker.sampling.n):
-            yield request(number).key, problem.id
 
 
 def _seconds(asker: Asker, found: Projection | None, took: float, answered: int) -> tuple[float, float] | None:
