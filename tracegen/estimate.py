@@ -71,6 +71,10 @@ class Usage:
     def usd(self) -> float | None:
         return None if self.price is None else sum(group.usd for group in self._groups.values())
 
+    @property
+    def right(self) -> int:
+        return sum(group.right for group in self._groups.values())
+
     def answered(self, row: Mapping[str, Any], weight: float = 1.0) -> None:
         """A ledger row; what goes on with an answer adds to it and is no further one.
 
@@ -107,12 +111,8 @@ class Usage:
             return None
         draws_each = sum(group.judged for group in judged) / len(judged)
         found = mean([group.right / group.judged for group in judged], draws_each)
-        whole = sum(group.right for group in judged) / sum(group.judged for group in judged)
+        whole = self.right / sum(group.judged for group in judged)
         return Estimate(whole, min(found.low, whole), max(found.high, whole))
-
-    def rates(self) -> list[tuple[int, int]]:
-        """Right and judged answers by group of problems."""
-        return [(group.right, group.judged) for group in self._groups.values() if group.judged]
 
     def _group(self, problem_id: str) -> "_Group":
         number = int.from_bytes(sha256(problem_id.encode("utf-8", "surrogatepass")).digest()[:4], "big") % GROUPS
@@ -147,8 +147,7 @@ def project(usage: Usage, planned: Estimate, verified: Estimate | None = None) -
     tokens = _total(usage.tokens, each, left, usage.most)
     usd = None if each_usd is None else _total(usage.usd or 0.0, each_usd, left, None)
     if verified is None and rate is not None:
-        right = sum(right for right, _ in usage.rates())
-        verified = _total(right, rate, left, 1.0)
+        verified = _total(usage.right, rate, left, 1.0)
     return Projection(usage.answers, planned, tokens, usd, verified)
 
 
