@@ -18,7 +18,7 @@ from typing import IO
 
 from tracegen.foreign import Answer
 from tracegen.generate import Asker
-from tracegen.ledger import IMPORTED, Ledger, Row, read
+from tracegen.ledger import IMPORTED, Ledger, Row, finished, read
 from tracegen.records import Message, Problem, UsageError
 
 MATCHES = ("messages", "user", "statement")
@@ -87,7 +87,7 @@ def adopt(
         for row in ledger.commit(rows()):
             found.taken += 1
             found.problems.add(row["problem_id"])
-            found.finished += row["finish_reason"] != "length"
+            found.finished += finished(row)
             found.beyond += row["sample"] >= asker.most
             found.thinking += bool(row["reasoning"]) or "</think>" in row["text"]
     return found
