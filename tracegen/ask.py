@@ -122,7 +122,9 @@ class Ask:
 
     def _run(self) -> None:
         with Ledger(self._folder) as ledger, ledger.writing() as pen:
-            for row in self._paid(answers(self._questions(pen), self._asker)):
+            for row in answers(self._questions(pen), self._asker):
+                if self.meter:
+                    self.meter.add(row)
                 pen.put(row)
                 self._hand_over(pen)
             pen.flush()
@@ -170,12 +172,6 @@ class Ask:
         if not fits:
             self.meter.check()
         return fits
-
-    def _paid(self, rows: Iterator[Row]) -> Iterator[Row]:
-        for row in rows:
-            if self.meter:
-                self.meter.add(row)
-            yield row
 
     def _give_up(self, error: BaseException | None) -> None:
         """The engine is gone: nobody may wait for ever."""
