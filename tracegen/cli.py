@@ -46,14 +46,10 @@ def print_scores(run: "Run", scores: list[Any], as_json: bool) -> None:
     from rich.console import Console
 
     from tracegen.scores import table
+    from tracegen.status import STAGES
 
-    paths = {
-        "corpus": run.folder / "corpus",
-        "student": run.folder / "student",
-        "scores": run.folder / "scores.jsonl",
-        "report": run.folder / "report.html",
-    }
-    there = {name: str(path) for name, path in paths.items() if path.exists()}
+    paths = {stage: run.folder / path for stage, path in STAGES.items()}
+    there = {stage: str(path) for stage, path in paths.items() if path.exists()}
     if as_json:
         found = {"scores": [asdict(score) for score in scores], "unchecked": run.unchecked}
         print(json.dumps({**there, **found}))

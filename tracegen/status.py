@@ -25,7 +25,7 @@ from tracegen import evidence, rundir
 from tracegen.ledger import read
 from tracegen.live.line import line, summary
 from tracegen.live.record import FILE
-from tracegen.live.screen import ERRORS, screen
+from tracegen.live.screen import ERRORS, OUTCOMES, screen
 from tracegen.live.tally import error_kind, share
 from tracegen.live.words import dollars, duration, number, percent
 from tracegen.records import Problem, UsageError
@@ -34,10 +34,10 @@ AGAIN = 2.0
 """Seconds between two looks of `--watch`."""
 HEARD = 15.0
 """Seconds of silence after which a run is said to be silent: seven times what its owner lets pass."""
-OUTCOMES = ("right", "wrong", "unverifiable", "error", "not judged")
 PIPED = 200
 """Columns where the output is no terminal."""
 STAGES = {"corpus": "corpus", "student": "student", "scores": "scores.jsonl", "report": "report.html"}
+"""What a run makes of its traces, and where that lies."""
 
 
 def show(run: Path, *, watch: bool, as_json: bool) -> None:
@@ -48,9 +48,11 @@ def show(run: Path, *, watch: bool, as_json: bool) -> None:
     found = look(run)
     with suppress(KeyboardInterrupt):
         if as_json or not (watch and console.is_terminal):
-            while _print(console, found, as_json) and watch and found["state"] == "running":
+            _print(console, found, as_json)
+            while watch and found["state"] == "running":
                 time.sleep(AGAIN)
                 found = look(run)
+                _print(console, found, as_json)
             return
         with Live(console=console, auto_refresh=False, transient=True) as live:
             while found["state"] == "running":
@@ -109,7 +111,7 @@ def disk(run: Path) -> dict[str, Any]:
             "tokens": {"prompt": row["input"], "completion": row["output"]},
             "seconds": round(row["seconds"], 1),
             "usd": row["usd"],
-            "usd_per_verified": row["usd"] / row["right"] if row["usd"] is not None and row["right"] else None,
+            "usd_per_verified": row["per_verified"] and row["per_verified"].usd,
         }
     return {
         "problems": {
@@ -168,7 +170,7 @@ def _disk(found: Mapping[str, Any]) -> list[RenderableType]:
     for title in ("truncated", "failed", "tokens", "cost"):
         table.add_column(title, justify="right", no_wrap=True)
     for name, each in found["teachers"].items():
-        counts = [(outcome, each["verdicts"].get(outcome, 0)) for outcome in OUTCOMES]
+        counts = [(outcome, each["verdicts"].get(outcome, 0)) for outcome in (*OUTCOMES, "not judged")]
         table.add_row(
             Text(name),
             number(sum(each["traces"].values())),
@@ -183,12 +185,11 @@ def _disk(found: Mapping[str, Any]) -> list[RenderableType]:
     return [Text(text), *([table] if found["teachers"] else []), *lines]
 
 
-def _print(console: Console, found: Mapping[str, Any], as_json: bool) -> bool:
+def _print(console: Console, found: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(found, ensure_ascii=False), flush=True)
     else:
         console.print(picture(found, console.width))
-    return True
 
 
 def _launch(run: Path) -> dict[str, Any] | None:
