@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from tracegen.records import TracegenError
+from tracegen.cluster.session import unanswered
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
@@ -91,13 +91,11 @@ class Feeder:
     def exchange(self, rows: list[tuple[int, Row]], answered: dict[str, int], ended: tuple[str, ...] = ()) -> Taken:
         """As the feed's; TracegenError where the cluster does not answer."""
         import ray
-        from ray.exceptions import GetTimeoutError, RayError
 
         try:
             taken: Taken = ray.get(self.actor.exchange.remote(rows, answered, ended), timeout=PATIENCE)
-        except (RayError, GetTimeoutError) as error:
-            said = f"the Ray cluster no longer answers ({type(error).__name__}); see `ray status`."
-            raise TracegenError(said) from None
+        except ray.exceptions.RayError as error:
+            raise unanswered(error) from None
         return taken
 
     def close(self) -> None:

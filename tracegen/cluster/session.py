@@ -20,7 +20,7 @@ from typing import Any
 
 from tracegen.records import MissingExtra, TracegenError, UsageError
 
-__all__ = ["check_address", "cluster_resources", "connected", "hush"]
+__all__ = ["check_address", "cluster_resources", "connected", "hush", "unanswered"]
 
 RESET = (
     "ray._private.worker",
@@ -82,6 +82,11 @@ def cluster_resources() -> str:
     alive = [node for node in ray.nodes() if node["Alive"]]
     totals = {name: sum(node["Resources"].get(name, 0) for node in alive) for name in ("GPU", "CPU")}
     return f"{len(alive)} nodes with " + ", ".join(f"{total:g} {name}" for name, total in totals.items())
+
+
+def unanswered(error: BaseException) -> TracegenError:
+    """For a cluster that was joined and is gone."""
+    return TracegenError(f"the Ray cluster no longer answers ({type(error).__name__}); see `ray status`.")
 
 
 def _connect(address: str) -> None:

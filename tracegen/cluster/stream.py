@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracegen.cluster.feed import Row, pulled
-from tracegen.records import TracegenError
+from tracegen.cluster.session import unanswered
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
@@ -81,8 +81,7 @@ class Stream:
         except ValueError:
             return False
         except ray.exceptions.RayError as error:
-            said = f"the Ray cluster no longer answers ({type(error).__name__}); see `ray status`."
-            raise TracegenError(said) from None
+            raise unanswered(error) from None
         return True
 
     def end(self) -> None:
