@@ -1,11 +1,11 @@
 """The ledgers of a run: where they lie, and whether they are sound beyond what each can tell of itself."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tracegen import recipe, rundir
+from tracegen import recipe, rundir, verdicts
+from tracegen.evidence import json_lines
 from tracegen.ledger import read, sample_key
 from tracegen.ledger.check import Check
 from tracegen.prepare import Run
@@ -47,10 +47,7 @@ def judged_but_lost(run: Path) -> int:
     """How many keys have a verdict, which is given to stored answers only, and no row."""
     lacking = 0
     for folder in (run, run / "eval"):
-        path = folder / "verdicts" / "verdicts.jsonl"
-        if path.is_file():
-            with path.open(encoding="utf-8") as lines:
-                judged = {json.loads(line)["key"] for line in lines if line.endswith("\n")}
+        if judged := {row["key"] for row in json_lines(folder / "verdicts" / verdicts.FILE)}:
             try:
                 lacking += len(judged - {row["key"] for row in read(folder / "traces", ["key"])})
             except UsageError:  # damaged, which is reported by itself
