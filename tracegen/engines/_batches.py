@@ -24,7 +24,7 @@ from tracegen.engines._http import is_local
 from tracegen.engines._refusals import account_empty, key_refused, message, nobody_there, one_line, retry_after
 from tracegen.records import TracegenError
 
-__all__ = ["Batches", "Gone"]
+__all__ = ["ENDPOINT", "Batches", "Gone", "may_pass"]
 
 ENDPOINT = "/v1/chat/completions"
 TAG = "tracegen"
@@ -40,6 +40,11 @@ T = TypeVar("T")
 
 class Gone(TracegenError):
     """A batch or a file that the server does not know (any more)."""
+
+
+def may_pass(status: int) -> bool:
+    """Whether another try may do, of a call or of one request in a batch."""
+    return status in (408, 409, 429) or status >= 500
 
 
 class _Unsure(Exception):
@@ -207,7 +212,7 @@ class Batches:
                 f"the server at {self.base_url} has no Batch endpoints ({status} for {what}); use the engine openai "
                 "there, or check base_url, which usually ends in /v1."
             )
-        if status in (408, 409, 429) or status >= 500:
+        if may_pass(status):
             headers = {name.lower(): value for name, value in error.headers.items()}
             wait = retry_after(headers) if status in (429, 503) else None
             return _Unsure(f"{status} {said}", wait=5.0 if wait is None and status == 429 else wait)

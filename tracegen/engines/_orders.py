@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tracegen import telemetry
-from tracegen.engines._batches import Batches, Gone
+from tracegen.engines._batches import Batches, Gone, may_pass
 from tracegen.engines._draw import IDLE
 from tracegen.engines._journal import Batch, Journal, shape
 from tracegen.engines._lines import Body, may_serve, read, scratch
@@ -259,7 +259,7 @@ class Orders:
         error = row.get("error") or answer.get("error") or answer
         said = error.get("message") if isinstance(error, dict) else error
         reasons[key] = " ".join(f"{status or ''} {said or 'no reason given'}".split())[:300]
-        final = isinstance(status, int) and status < 500 and status not in (408, 409, 429)
+        final = isinstance(status, int) and not may_pass(status)
         # A refusal of an earlier launch is why it is asked again now.
         if final and key in self._waiting and batch.tag in self._sent:
             yield self._done(self._waiting.pop(key), Completion(error=reasons[key]))
