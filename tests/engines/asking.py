@@ -1,4 +1,4 @@
-"""Requests for the tests of the engine `openai`, and how they are put to a fake server."""
+"""Requests for the tests of engines, and how the engine `openai` is asked them of a fake server."""
 
 from typing import Any
 
@@ -9,16 +9,22 @@ from tracegen.records import Completion, Request
 
 
 def requests(
-    count: int, *, prefix: str = "", prefix_tokens: int = 0, forced: int = 0, **sampling: Any
+    count: int,
+    *,
+    problem: str = "problem {}",
+    prefix: str = "",
+    prefix_tokens: int = 0,
+    forced: int = 0,
+    **sampling: Any,
 ) -> list[Request]:
-    """So many problems, each with a seed of its own."""
+    """So many problems, each with a number and a seed of its own."""
     return [
         Request(
             key=f"k{number}",
             problem_id=f"p{number}",
             teacher="t",
             sample=0,
-            messages=({"role": "user", "content": f"problem {number}"},),
+            messages=({"role": "user", "content": problem.format(number)},),
             sampling={"seed": number} | sampling,
             prefix=prefix,
             prefix_tokens=prefix_tokens,

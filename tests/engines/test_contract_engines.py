@@ -10,6 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
+import asking
 import pytest
 from fake_batches import FakeBatches
 from fake_server import FakeServer
@@ -18,6 +19,7 @@ from tracegen import registry
 from tracegen.records import Completion, Request, UsageError
 
 MAX_TOKENS = 6
+requests = partial(asking.requests, problem="What is {} + 1?", temperature=1.0, max_tokens=MAX_TOKENS)
 Engine = Callable[[Iterable[Request | None]], Iterator[tuple[Request, Completion]]]
 
 needs_vllm = [pytest.mark.vllm, pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed")]
@@ -35,20 +37,6 @@ class Case:
     left_behind: Callable[[], bool] = lambda: False
     goes_on: bool = False
     """It has a model that can go on with an answer that was cut off."""
-
-
-def requests(count: int, **sampling: Any) -> list[Request]:
-    return [
-        Request(
-            key=f"k{number}",
-            problem_id=f"p{number}",
-            teacher="t",
-            sample=0,
-            messages=({"role": "user", "content": f"What is {number} + 1?"},),
-            sampling={"temperature": 1.0, "max_tokens": MAX_TOKENS, "seed": number} | sampling,
-        )
-        for number in range(count)
-    ]
 
 
 def engine(name: str, model: str, **options: Any) -> Engine:

@@ -4,24 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asking import ask, requests
 from fake_server import FakeServer, Reply, answer
 
 from tracegen.engines.openai import openai
 from tracegen.records import Completion, Request, TracegenError, UsageError
 
 pytest.importorskip("aiohttp")
-
-
-def requests(count: int, **sampling: Any) -> list[Request]:
-    return [
-        Request(f"k{i}", f"p{i}", "t", 0, ({"role": "user", "content": f"problem {i}"},), {"seed": i} | sampling)
-        for i in range(count)
-    ]
-
-
-def ask(server: FakeServer, asked: list[Request], **options: Any) -> dict[str, Completion]:
-    options = {"model": "fake", "base_url": server.base_url, "timeout": 5.0} | options
-    return {request.key: completion for request, completion in openai(asked, **options)}
 
 
 def failing(*first: dict[str, Any]) -> Reply:
