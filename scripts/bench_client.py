@@ -22,6 +22,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from faults.rig import Server
+
 ROOT = Path(__file__).parents[1]
 BARE = """
 import asyncio, sys
@@ -128,17 +132,13 @@ def main() -> None:
     if find_spec("openai") is None:
         sys.exit("the other side is the package openai, which is not installed; get it with: pip install openai")
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(ROOT / "tests/fake_server.py"), "--log", f"{folder}/server.jsonl"]
-        command += ["--latency", "0.05", "--words", "200", "--reasoning", "reasoning"]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
-            assert server.stdout is not None
-            base_url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
+        flags = ["--latency", "0.05", "--words", "200", "--reasoning", "reasoning"]
+        with Server(Path(folder) / "server.jsonl", flags) as server:
             sides: dict[str, list[Cost]] = {"AsyncOpenAI": [], "tracegen": []}
             for _ in range(given.rounds):
-                sides["AsyncOpenAI"].append(bare(base_url, given.prompts, given.in_flight))
+                sides["AsyncOpenAI"].append(bare(server.base_url, given.prompts, given.in_flight))
                 show("AsyncOpenAI", given.prompts, sides["AsyncOpenAI"][-1])
-                sides["tracegen"].append(house(base_url, given.prompts, given.in_flight, given.verifier))
+                sides["tracegen"].append(house(server.base_url, given.prompts, given.in_flight, given.verifier))
                 show("tracegen", given.prompts, sides["tracegen"][-1])
             wall, cpu, workers, memory = (
                 [statistics.median(getattr(cost, name) for cost in costs) for costs in sides.values()]
@@ -150,12 +150,9 @@ def main() -> None:
                 f"{own:.2f}), memory {memory[1]:.0f} MB"
             )
             if given.more:
-                more = house(base_url, given.more, given.in_flight, given.verifier)
+                more = house(server.base_url, given.more, given.in_flight, given.verifier)
                 show("tracegen", given.more, more)
                 print(f"growth: wall {more.wall / wall[1]:.2f} times, memory {more.memory / memory[1]:.2f} times")
-        finally:
-            server.kill()
-            server.wait()
 
 
 if __name__ == "__main__":

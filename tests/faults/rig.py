@@ -87,6 +87,10 @@ class Server:
             self.process.stdout.close()
             self.process = None
 
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
     def look(self) -> list[Exchange]:
         """All exchanges so far, oldest request first; what the log has gained since the last look is read."""
         with self.log.open("rb") as file:
@@ -138,7 +142,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         sums = [{"id": f"p{n}", "statement": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(self.problems)]
         (self.folder / "problems.jsonl").write_text("".join(json.dumps(problem) + "\n" for problem in sums))
-        options = {"base_url": f"http://127.0.0.1:{self.server.port}/v1", "concurrency": self.concurrency}
+        options = {"base_url": self.server.base_url, "concurrency": self.concurrency}
         teacher = {
             "engine": "openai",
             "model": "fake",
@@ -201,6 +205,12 @@ class Run:
     def kill(self, process: "subprocess.Popen[bytes]") -> None:
         """SIGKILL for the whole process group."""
         self.end(process, signal.SIGKILL)
+        process.wait()
+
+    def kill_leader(self, process: "subprocess.Popen[bytes]") -> None:
+        """SIGKILL for the main process alone, as the out-of-memory killer does it."""
+        self.ends[len(self.starts) - 1] = time.time()
+        process.kill()
         process.wait()
 
     def end(self, process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:

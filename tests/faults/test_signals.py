@@ -74,11 +74,9 @@ def test_a_hasty_user_loses_nothing(run):
 
 
 def test_where_the_leader_is_killed_nobody_stays_behind(run):
-    """SIGKILL of the main process alone, as the out-of-memory killer does it: its workers end by themselves."""
+    """Its workers end by themselves."""
     process = launched(run, seed=6)
-    run.ends[len(run.starts) - 1] = time.time()
-    process.kill()
-    process.wait()
+    run.kill_leader(process)
     deadline = time.monotonic() + 10
     while group(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
