@@ -11,15 +11,15 @@ import pytest
 import yaml
 from fake_server import FakeServer
 
-from tracegen import cli, prepare
+from tracegen import prepare
 from tracegen.ledger import read
 
 PROBLEM = {"id": "p1", "statement": "What is 1 + 1?", "answer": "2"}
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command line in this process; returns exit status, stdout, stderr. Loading any model fails the test."""
+def call(call, monkeypatch):
+    """The same as everywhere, but that loading any model fails the test."""
 
     resolve = prepare.resolve
 
@@ -30,10 +30,7 @@ def call(monkeypatch, capsys):
     def run(*arguments, models_allowed=False):
         if not models_allowed:
             monkeypatch.setattr(prepare, "resolve", no_model)
-        monkeypatch.setattr(sys, "argv", ["tracegen", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        return stopped.value.code, *capsys.readouterr()
+        return call(*arguments)
 
     return run
 

@@ -1,7 +1,6 @@
 """tracegen ledger: earlier spending is taken in, checked, packed, handed out, and never asked or counted again."""
 
 import json
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,23 +9,10 @@ import pytest
 import yaml
 from fake_server import FakeServer
 
-from tracegen import cli, rundir
+from tracegen import rundir
 from tracegen.ledger import read
 
 PROBLEMS = [{"id": f"p{n}", "statement": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(4)]
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command line in this process; returns exit status, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tracegen", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        return stopped.value.code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture
