@@ -1,7 +1,7 @@
 """Stands in for vLLM's server where no model is needed: takes the same command line, answers, and dies on request.
 
-A prompt that holds `deadly` ends the process with a last word; `refused` is answered by 400. The file in SCRIPTED_DELAY
-tells how long to wait before listening; `--no-health` never becomes healthy. Each answer names the process.
+A prompt that holds `deadly` ends the process with a last word; `refused` is answered by 400. Each answer takes
+`--latency` seconds and names the process. `--no-health` never becomes healthy.
 """
 
 import json
@@ -59,5 +59,4 @@ if __name__ == "__main__":
     print("loading the weights", flush=True)
     # As vLLM's engine core, a process that does not end by itself when its parent is gone.
     subprocess.Popen(["sleep", "600"])
-    time.sleep(float(option("--delay", "0")))
     ThreadingHTTPServer(("127.0.0.1", int(option("--port", "0"))), Handler).serve_forever()
