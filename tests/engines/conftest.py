@@ -51,3 +51,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
     return str(folder)
+
+
+@pytest.fixture
+def scripted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script in the place of vLLM's server, with the same arguments; but for the tests marked `vllm`."""
+    from serving import script
+
+    from tracegen.engines import vllm_server
+
+    if request.node.get_closest_marker("vllm"):
+        return
+    monkeypatch.setattr(vllm_server, "arguments", script)
+    monkeypatch.setattr(vllm_server, "_PAUSE", 0.0)

@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from processes import session, until
 
 from tracegen.engines.vllm import vllm
 from tracegen.records import Completion, Request, TracegenError, UsageError
@@ -57,29 +57,9 @@ def program(request: pytest.FixtureRequest, tiny_model: str, tmp_path: Path) -> 
     try:
         yield process
     finally:
-        for pid in _members(process.pid):
+        for pid in session(process.pid):
             os.kill(pid, signal.SIGKILL)
         process.communicate()
-
-
-def _members(session: int) -> list[int]:
-    """The processes of a session that still run, by /proc."""
-    members = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, own = stat.read_text().rpartition(")")[2].split()[:4]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(own) == session and state != "Z":
-            members.append(int(stat.parent.name))
-    return members
-
-
-def _gone(session: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while _members(session) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return not _members(session)
 
 
 def _read_until(process: subprocess.Popen[str], key: str) -> dict[str, str]:
@@ -102,14 +82,14 @@ def test_ctrl_c_ends_everything_quietly_and_a_bad_request_ended_only_itself(prog
     assert "stopped" in out
     assert err == ""
     assert program.returncode == 0
-    assert _gone(program.pid, 5)
+    assert until(lambda: not session(program.pid), 5)
 
 
 @pytest.mark.soak
 def test_a_killed_parent_takes_its_engine_with_it(program: subprocess.Popen[str]) -> None:
     _read_until(program, "k8")
     os.kill(program.pid, signal.SIGKILL)
-    assert _gone(program.pid, 15)
+    assert until(lambda: not session(program.pid), 15)
 
 
 DYING = """
