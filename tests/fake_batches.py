@@ -14,13 +14,10 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from fake_server import answer
-
-Reply = Callable[[dict[str, Any]], dict[str, Any]]
+from fake_answers import Reply, answer, usage, whole_body
 
 
 class FakeBatches:
@@ -121,13 +118,8 @@ def _row(line: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     status = said.get("status", 200)
     body: dict[str, Any] = {"error": {"message": said.get("message", "scripted failure")}}
     if status == 200:
-        message = {"role": "assistant", "content": said.get("text")}
-        message |= {name: said[name] for name in ("reasoning", "reasoning_content") if name in said}
         prompt = sum(len(message["content"].split()) for message in line["body"]["messages"])
-        usage = {"prompt_tokens": prompt, "completion_tokens": said.get("completion_tokens")}
-        usage["completion_tokens"] = usage["completion_tokens"] or len((said.get("text") or "").split())
-        choice = {"index": 0, "message": message, "finish_reason": said.get("finish_reason", "stop")}
-        body = {"object": "chat.completion", "choices": [choice], "usage": usage}
+        body = whole_body(line["body"], said, usage(line["body"], said, prompt))
     response = {"status_code": status, "request_id": "r", "body": body}
     return {"id": "line", "custom_id": line["custom_id"], "response": response, "error": None}
 
