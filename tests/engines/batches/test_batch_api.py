@@ -181,6 +181,16 @@ def test_a_cut_off_answer_is_asked_anew_or_gone_on_with_where_the_recipe_says_so
     assert body["messages"][-1] == {"role": "assistant", "content": "<think>a"}
 
 
+def test_an_answer_is_joined_to_what_there_was_wherever_the_server_put_it(server: FakeBatches) -> None:
+    server.reply = lambda body: {"reasoning_content": "The answer", "text": " is 4"}
+    closed = requests(1, prefix="<think>a</think>", prefix_tokens=3, forced=9)
+    assert ask(server, closed, continue_final_message=True)["k0"].text == "<think>a</think>The answer is 4"
+    half_a_character = requests(1, prefix="<think>a\ufffd", prefix_tokens=3)
+    assert ask(server, half_a_character, continue_final_message=True)["k0"].text.startswith("<think>aThe answer\n</th")
+    bodies = [server.lines(batch["input_file_id"])[0]["body"] for batch in server.batches.values()]
+    assert [body["messages"][-1]["content"] for body in bodies] == ["<think>a</think>", "<think>a"]
+
+
 def test_forcing_an_answer_is_an_error_where_nothing_is_gone_on_with(server: FakeBatches) -> None:
     (answer,) = ask(server, requests(1, prefix="<think>a</think>", prefix_tokens=40, forced=9)).values()
     assert "goes on with no answer" in answer.error
