@@ -4,7 +4,10 @@ import errno
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -24,6 +27,15 @@ def row(key, text="text", *, finish="stop", error=None, max_tokens=100, **more):
 def write(folder, rows):
     with Ledger(folder) as ledger:
         return [found["key"] for found in ledger.commit(rows)]
+
+
+def killed(program, *arguments, after):
+    """Run a program that says when it is ready, and kill it so many seconds later."""
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(after)
+        process.kill()
 
 
 def test_rows_come_back_as_written(tmp_path):

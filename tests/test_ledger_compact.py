@@ -1,13 +1,9 @@
 """Compaction keeps what counts and what was paid, at whatever moment it is killed."""
 
 import random
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
-from test_ledger import row, write
+from test_ledger import killed, row, write
 
 from tracegen.ledger import Ledger, best, read, segments
 from tracegen.ledger.compact import compact
@@ -90,11 +86,7 @@ def sweep(folder, kills, seed):
         write(folder, [row(key, "whole", max_tokens=200) for key in moments.sample(keys, 40)])
         before, spent = list(best(folder)), paid(folder)
         size = moments.choice([60_000, 400_000, 1 << 26])
-        process = subprocess.Popen([sys.executable, "-c", COMPACTING, str(folder), str(size)], stdout=subprocess.PIPE)
-        assert process.stdout.readline() == b"ready\n"
-        time.sleep(moments.uniform(0, 0.5))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        killed(COMPACTING, folder, size, after=moments.uniform(0, 0.5))
         assert list(best(folder)) == before, f"kill {kill}"
         assert paid(folder) == spent, f"kill {kill}"
     before = list(best(folder))

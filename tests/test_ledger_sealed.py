@@ -2,15 +2,13 @@
 
 import json
 import random
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_ledger import row, write
+from test_ledger import killed, row, write
 
 from tracegen.ledger import Ledger, best, read, sealed, segments, store
 from tracegen.ledger.ranks import Rank
@@ -117,11 +115,7 @@ def sweep(folder, kills, seed):
         write(folder, rows[start : start + 300])
     moments = random.Random(seed)
     for _ in range(kills):
-        process = subprocess.Popen([sys.executable, "-c", SEALING, str(folder)], stdout=subprocess.PIPE)
-        assert process.stdout.readline() == b"ready\n"
-        time.sleep(moments.uniform(0, 0.3))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        killed(SEALING, folder, after=moments.uniform(0, 0.3))
         assert [found["key"] for found in read(folder)] == [found["key"] for found in rows]
         with Ledger(folder) as ledger:
             assert ledger.found.rows == len(rows)
