@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from tracegen.evidence import json_lines
 from tracegen.format import join
 from tracegen.generate import parse
 from tracegen.ledger import Row, best
@@ -59,7 +60,7 @@ def export(run: Path, target: Path, *, format: str, only: str | None = None) -> 
 
 def traces(run: Path) -> Iterator[dict[str, Any]]:
     """Every answer that counts, with what is known of it."""
-    problems = _problems(run)
+    problems = {row["id"]: Problem(**row) for row in json_lines(run / "problems.jsonl")}
     verdicts = present(run / "verdicts", problems)
     for row in best(run / "traces"):
         if row["error"] is None:
@@ -104,14 +105,6 @@ def _sharegpt(row: dict[str, Any]) -> dict[str, Any]:
             {"from": SHAREGPT.get(turn["role"], turn["role"]), "value": turn["content"]} for turn in turns
         ]
     }
-
-
-def _problems(run: Path) -> dict[str, Problem]:
-    path = run / "problems.jsonl"
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8") as lines:
-        return {row["id"]: Problem(**row) for row in map(json.loads, lines)}
 
 
 def _write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> None:
