@@ -1,18 +1,31 @@
 """What a server says where it refuses, how long it asks to wait, and what the user is told where it concerns them all.
 
-For both clients: the one of single requests (`_http`) and the one of batches (`_batches`).
+For both clients: the one of single requests (`_http`) and the one of batches (`_batches`). The key that they need is
+looked for here too, before anything is asked.
 """
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from tracegen.records import TracegenError
+from tracegen.records import TracegenError, UsageError
 
-__all__ = ["account_empty", "key_refused", "message", "nobody_there", "one_line", "retry_after", "used_up"]
+__all__ = ["account_empty", "key_of", "key_refused", "message", "nobody_there", "one_line", "retry_after", "used_up"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def key_of(key_env: str | None, base_url: str) -> str | None:
+    """The key in this variable; UsageError where it is not set."""
+    if not key_env:
+        return None
+    if not (key := os.environ.get(key_env)):
+        raise UsageError(
+            f"the environment variable {key_env} is not set; it must hold the key for the server at {base_url}."
+        )
+    return key
 
 
 def nobody_there(base_url: str, why: str) -> TracegenError:

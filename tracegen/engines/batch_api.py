@@ -6,13 +6,13 @@ asks. A batch that ended early gives what it has; the rest goes into a new one.
 Limits: there is no canary, so the first batch shows what the server does not take.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tracegen.engines._draw import Stream, draw
+from tracegen.engines._refusals import key_of
 from tracegen.records import Completion, MissingExtra, Request, UsageError
 
 __all__ = ["batch_api"]
@@ -48,7 +48,8 @@ def batch_api(
     takes `continue_final_message` (vLLM does), and asked anew elsewhere.
     Who stops leaves the batches at the server, where they are paid for, unless `cancel_on_exit`.
     """
-    _check(base_url, batch_size, batches_in_flight, api_key_env)
+    _check(base_url, batch_size, batches_in_flight)
+    key = key_of(api_key_env, base_url)
     base_url = base_url.rstrip("/")  # batches of an earlier launch are known by it
     if (drawn := draw(requests)) is None:
         return
@@ -57,7 +58,7 @@ def batch_api(
     from tracegen.engines._lines import Body
     from tracegen.engines._orders import Orders
 
-    server = Batches(base_url, os.environ[api_key_env] if api_key_env else None, api_key_env, timeout)
+    server = Batches(base_url, key, api_key_env, timeout)
     body = Body(model, dict(sampling_names or {}), dict(extra_body or {}), continue_final_message)
     orders = Orders(server, body, Journal(folder, base_url), batch_size, batches_in_flight, max_retries, poll_seconds)
     stream = Stream(drawn[1])
@@ -78,7 +79,7 @@ def batch_api(
         orders.leave(cancel=cancel_on_exit)
 
 
-def _check(base_url: str, batch_size: int, batches_in_flight: int, api_key_env: str | None) -> None:
+def _check(base_url: str, batch_size: int, batches_in_flight: int) -> None:
     if find_spec("aiohttp") is None:
         raise MissingExtra("aiohttp", "openai")
     if not base_url.startswith(("http://", "https://")):
@@ -87,7 +88,3 @@ def _check(base_url: str, batch_size: int, batches_in_flight: int, api_key_env: 
         raise UsageError(f"engine 'batch_api' takes a batch_size of 1 to {MOST_REQUESTS}, not {batch_size}.")
     if batches_in_flight < 1:
         raise UsageError(f"engine 'batch_api' needs at least one of batches_in_flight, not {batches_in_flight}.")
-    if api_key_env and not os.environ.get(api_key_env):
-        raise UsageError(
-            f"the environment variable {api_key_env} is not set; it must hold the key for the server at {base_url}."
-        )

@@ -7,7 +7,6 @@ may be in flight.
 Limits: one model for all servers of an engine, and one key.
 """
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from tracegen.engines._draw import IDLE, Stream, draw
+from tracegen.engines._refusals import key_of
 from tracegen.records import Completion, MissingExtra, Request, UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def openai(
     body as it is, but for those of `drop`; `extra_body` after it.
     TracegenError if no server is up, a key is refused or there is no such model; what was answered by then is yielded.
     """
-    urls = _checked(base_url, concurrency, max_concurrency, api_key_env)
+    urls = _checked(base_url, concurrency, max_concurrency)
+    key = key_of(api_key_env, urls[0])
     if (drawn := draw(requests)) is None:
         return
     from tracegen.engines import _flow, _quirks
@@ -71,7 +72,6 @@ def openai(
     from tracegen.engines._pool import Deliver, Pool
     from tracegen.engines._server import Server, Settings
 
-    key = os.environ[api_key_env] if api_key_env else None
     without = frozenset(drop or ())
     settings = Settings(model, endpoint, stream, tokenizer, without, key, api_key_env, dict(extra_body or {}))
     ceiling = max_concurrency or MORE * concurrency
@@ -126,9 +126,7 @@ def _answers(stream: Stream, other: "Aside") -> Iterator[tuple[Request, Completi
         raise pool.fatal
 
 
-def _checked(
-    base_url: str | list[str] | dict[str, str], concurrency: int, most: int | None, api_key_env: str | None
-) -> list[str]:
+def _checked(base_url: str | list[str] | dict[str, str], concurrency: int, most: int | None) -> list[str]:
     """The addresses, or a sentence on what is wrong with the options."""
     if find_spec("aiohttp") is None:
         raise MissingExtra("aiohttp", "openai")
@@ -147,8 +145,4 @@ def _checked(
         raise UsageError(f"engine 'openai' needs a concurrency of at least 1, not {concurrency}.")
     if most is not None and most < concurrency:
         raise UsageError(f"engine 'openai': max_concurrency is {most}, below concurrency, which is {concurrency}.")
-    if api_key_env and not os.environ.get(api_key_env):
-        raise UsageError(
-            f"the environment variable {api_key_env} is not set; it must hold the key for the server at {urls[0]}."
-        )
     return list(dict.fromkeys(url.rstrip("/") for url in urls))
