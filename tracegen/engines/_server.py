@@ -14,7 +14,7 @@ from typing import Any, Literal
 from tracegen.engines._answers import joined, read, read_events
 from tracegen.engines._continuing import Continuing, open_turn
 from tracegen.engines._flow import Flow
-from tracegen.engines._http import Failure, Http, is_local
+from tracegen.engines._http import Failure, Http, Partial, is_local
 from tracegen.engines._prefix import going_on
 from tracegen.engines._quirks import Quirks
 from tracegen.engines._refusals import (
@@ -149,8 +149,8 @@ class Server:
                     completion = await self._whole(address, sent, max_tokens)
                 break
             except Failure as failure:
-                if failure.partial:
-                    self._keep(job, failure, held)
+                if failure.partial and failure.partial.pieces:
+                    self._keep(job, failure.partial, held)
                 job.paid += failure.paid.get("completion_tokens") or 0
                 job.paid_prompt += failure.paid.get("prompt_tokens") or 0
                 if failure.status not in _NOT_A_BODY or not self.quirks.adapt(body, version, failure.sentence):
@@ -247,10 +247,7 @@ class Server:
         broken = status in _AGAIN or (status >= 500 and status not in _NOT_A_BODY)
         return Failure("broken" if broken else "final", sentence, status=status)
 
-    def _keep(self, job: Job, failure: Failure, held: str) -> None:
-        partial = failure.partial
-        if partial is None or not partial.pieces:
-            return
+    def _keep(self, job: Job, partial: Partial, held: str) -> None:
         piece = Completion(text=partial.text, reasoning=partial.reasoning or None)
         text = joined(piece, held, job.begun + job.partial).text if held else written(piece.text, piece.reasoning)
         job.partial = text.removeprefix(job.begun)
