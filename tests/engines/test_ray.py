@@ -14,10 +14,7 @@ from tracegen.engines.ray import _Writer, ray
 from tracegen.records import Request, UsageError
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
-needs_vllm = [
-    pytest.mark.vllm,
-    pytest.mark.skipif(find_spec("ray") is None or find_spec("vllm") is None, reason="needs vllm and ray"),
-]
+needs_vllm = pytest.mark.skipif(find_spec("ray") is None or find_spec("vllm") is None, reason="needs vllm and ray")
 
 SMALL = {"kv_cache_memory_bytes": 1 << 28}
 
@@ -59,9 +56,10 @@ def test_what_cannot_work_is_refused_before_anything_starts() -> None:
     assert list(ray([None], model="/no/such/model")) == []
 
 
-@pytest.mark.parametrize("name", [pytest.param("ray", marks=needs_vllm)])
-def test_sampling_that_the_engine_does_not_take_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=f"engine '{name}' has no sampling 'temperatur'; it takes .*temperature"):
+@pytest.mark.vllm
+@needs_vllm
+def test_sampling_that_the_engine_does_not_take_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"engine 'ray' has no sampling 'temperatur'; it takes .*temperature"):
         list(ray([request(temperatur=1)], model="/no/such/model"))
 
 
@@ -134,10 +132,9 @@ def run(tmp_path: Path, model: str, address: str, count: int, start_timeout: flo
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", [pytest.param("ray", marks=needs_vllm)])
-def test_the_run_goes_on_when_a_node_is_killed_in_the_middle(
-    name: str, nodes: TwoNodes, tiny_model: str, tmp_path: Path
-) -> None:
+@pytest.mark.vllm
+@needs_vllm
+def test_the_run_goes_on_when_a_node_is_killed_in_the_middle(nodes: TwoNodes, tiny_model: str, tmp_path: Path) -> None:
     process = run(tmp_path, tiny_model, nodes.address, 200)
     try:
         assert process.stdout is not None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
+from asking import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,10 +12,6 @@ from tracegen.engines import _revive
 from tracegen.engines._draw import Stream
 from tracegen.engines._revive import DEATHS, Answers, Died, revived
 from tracegen.records import Completion, Request, TracegenError
-
-
-def requests(count: int) -> list[Request]:
-    return [Request(f"k{number}", f"p{number}", "t", 0, (), {}) for number in range(count)]
 
 
 class Scripted:

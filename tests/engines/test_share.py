@@ -5,15 +5,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from asking import requests
 
 from tracegen.engines._draw import IDLE, Stream
 from tracegen.engines._revive import Answers
 from tracegen.engines._share import Closed, shared
 from tracegen.records import Completion, Request, TracegenError
-
-
-def requests(count: int) -> list[Request]:
-    return [Request(f"k{number}", f"p{number}", "t", 0, (), {}) for number in range(count)]
 
 
 class Slow:

@@ -64,7 +64,7 @@ def vllm_server(
     options = dict(engine_kwargs or {})
     named = {"max_num_seqs": max_num_seqs, "max_model_len": max_model_len}
     options |= {name: value for name, value in named.items() if value is not None}
-    _check(replicas, port, options)
+    _check(replicas, options)
     if (drawn := draw(requests)) is None:
         return
     ended = threading.Event()
@@ -161,7 +161,7 @@ class _Replica:
             raise Died(f"{serving.name} died: {serving.death()}")
 
 
-def _check(replicas: int, port: int | None, options: Mapping[str, Any]) -> None:
+def _check(replicas: int, options: Mapping[str, Any]) -> None:
     if find_spec("vllm") is None:
         raise MissingExtra("vLLM", vllm_extra())
     if find_spec("aiohttp") is None:

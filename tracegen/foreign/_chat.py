@@ -40,8 +40,13 @@ def messages(found: Any) -> tuple[Message, ...]:
     return tuple({"role": one["role"], "content": _text(one.get("content"))} for one in found or () if one.get("role"))
 
 
+def reasoning(message: Mapping[str, Any]) -> str | None:
+    """What stands in the server's own channel for it, whichever of its names that bears."""
+    return message.get("reasoning_content") or message.get("reasoning") or None
+
+
 def _said(message: Mapping[str, Any]) -> tuple[str, str | None]:
-    return _text(message.get("content")), message.get("reasoning_content") or message.get("reasoning")
+    return _text(message.get("content")), reasoning(message)
 
 
 def _text(content: Any) -> str:

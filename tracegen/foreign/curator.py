@@ -16,8 +16,7 @@ def curator(paths: Sequence[Path]) -> Iterator[Answer]:
         if row is None or not isinstance(request := row.get("generic_request"), dict):
             yield Answer(file, number, error="the line is no response of Curator's")
             continue
-        asked = _chat.asked(request | request.get("generation_params", {}))
-        asked["sampling"] = dict(request.get("generation_params") or {})
+        asked = _chat.asked(request) | {"sampling": dict(request.get("generation_params") or {})}
         if row.get("response_errors"):
             yield Answer(file, number, error="it failed: " + "; ".join(map(str, row["response_errors"])), **asked)
             continue

@@ -31,15 +31,12 @@ def jsonl(paths: Sequence[Path]) -> Iterator[Answer]:
         if not text:
             yield Answer(file, number, error="it holds no text", **asked)
             continue
-        thinking = turn.get("reasoning_content") or turn.get("reasoning")
-        if not turn:
-            thinking = row.get("reasoning_content") or row.get("reasoning")
         yield Answer(
             file,
             number,
             sampling=dict(row.get("sampling") or {}),
             text=text,
-            reasoning=thinking or None,
+            reasoning=_chat.reasoning(turn or row),
             finish_reason=row.get("finish_reason"),
             prompt_tokens=usage.get("prompt_tokens"),
             completion_tokens=usage.get("completion_tokens"),
