@@ -1,15 +1,18 @@
 """Bills, prices and budgets: what is known is added up, what is not is said, and a cap holds what is in flight."""
 
 import heapq
+import json
 import random
 import threading
 
 import pytest
 
 from tracegen import cost, prices, problems
+from tracegen import recipe as recipes
 from tracegen.bill import Bill, per_verified
 from tracegen.cost import Meter
 from tracegen.ledger import Ledger
+from tracegen.prepare import prepare
 from tracegen.recipe import Budget, Prices, Recipe, Teacher
 from tracegen.records import BudgetReached, Request, UsageError
 
@@ -247,12 +250,37 @@ def test_the_table_is_dated_and_unambiguous():
 
 
 def test_a_cap_in_dollars_without_a_price_is_refused_where_somebody_sends_a_bill():
-    paid = {"gpt": teacher("gpt-9", base_url="https://api.openai.com/v1")}
-    with pytest.raises(UsageError, match=r"none is for teacher 'gpt' \(model 'gpt-9'\); write teachers\.gpt\.prices="):
+    paid = {"teachers.gpt": teacher("gpt-9", base_url="https://api.openai.com/v1")}
+    with pytest.raises(UsageError, match=r"none is for teachers\.gpt \(model 'gpt-9'\); write teachers\.gpt\.prices="):
         prices.refuse_blind_cap(paid, Budget(usd=5))
     prices.refuse_blind_cap(paid, Budget(tokens=5))
-    own = {"own": teacher("x", engine="vllm"), "priced": teacher("x", given={"output": 0})}
+    own = {"teachers.own": teacher("x", engine="vllm"), "teachers.priced": teacher("x", given={"output": 0})}
     prices.refuse_blind_cap(own, Budget(usd=5))
+
+
+def test_every_model_that_a_recipe_asks_needs_a_price_under_a_cap_in_dollars(tmp_path):
+    openai = {"engine": "openai", "model": "odd", "options": {"base_url": "https://api.openai.com/v1"}}
+    priced = openai | {"prices": {"input": 1, "output": 1}}
+    tree = {
+        "name": "x",
+        "problems": {"source": "synthesize", "seeds": "quickstart", **priced},
+        "prompt": "math",
+        "teachers": {"t": priced},
+        "verifiers": {"judge": priced},
+        "budget": {"usd": 5},
+    }
+
+    def check(**changed):
+        (tmp_path / "r.yaml").write_text(json.dumps(tree | changed))
+        prepare(recipes.load(tmp_path / "r.yaml"), tmp_path / "run")
+
+    for place, changed in {
+        "teachers.t": {"teachers": {"t": openai}},
+        "verifiers.judge": {"verifiers": {"judge": openai}},
+        "problems": {"problems": {"source": "synthesize", "seeds": "quickstart", **openai}},
+    }.items():
+        with pytest.raises(UsageError, match=rf"none is for {place} \(model 'odd'\); write {place}\.prices="):
+            check(**changed)
 
 
 def test_what_all_launches_have_used_holds_teachers_in_both_roles_verifiers_and_the_source(tmp_path):

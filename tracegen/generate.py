@@ -109,6 +109,7 @@ def answers(requests: Iterable[Request | None], asker: Asker, folder: Path | Non
 def record(request: Request, completion: Completion, asker: Asker, *, seconds: float, started: float) -> Row:
     """The ledger row: what was asked and what came back. `seconds` counts from the engine's start, at `started`."""
     sampling = dict(request.sampling)
+    max_tokens = sampling.pop("max_tokens") - request.forced
     return {
         "key": request.key,
         "problem_id": request.problem_id,
@@ -118,7 +119,7 @@ def record(request: Request, completion: Completion, asker: Asker, *, seconds: f
         "revision": asker.model.revision,
         "engine": asker.engine,
         "prompt": [dict(message) for message in request.messages],
-        "max_tokens": sampling.pop("max_tokens") - request.forced,
+        "max_tokens": max_tokens if completion.max_tokens is None else completion.max_tokens,
         "sampling": sampling,
         "text": completion.text,
         "reasoning": completion.reasoning,

@@ -21,9 +21,9 @@ from tracegen.curate import check_filters
 from tracegen.generate import Asker, check_engine, chosen, shares
 from tracegen.golds import lint
 from tracegen.models import Model, local, resolve
-from tracegen.problems import meter, read_problems
+from tracegen.problems import meter, read_problems, source_of
 from tracegen.progress import say
-from tracegen.recipe import Options, Recipe, Sampling
+from tracegen.recipe import Asked, Options, Recipe, Sampling, Teacher
 from tracegen.records import Problem, UsageError
 from tracegen.stored import Stored
 from tracegen.verify import Judge
@@ -155,13 +155,12 @@ def prepare(recipe: Recipe, folder: Path, *, again: str = "tracegen run RUN") ->
         prompts.load(teacher.prompt or recipe.prompt)
         check_engine(name, chosen(teacher.engine), teacher.options, teacher.sampling)
     check_schedule(recipe)
-    prices.refuse_blind_cap(recipe.teachers, recipe.budget)
+    prices.refuse_blind_cap(asked(recipe), recipe.budget)
     held_out.check(recipe)
     if recipe.student is not None and recipe.student.trainer and find_spec("trl"):
         from sft.settings import check as check_trainer
 
         check_trainer(recipe.student.trainer)
-    panel.seats(recipe.verifiers)
     problems = read_problems(recipe, folder)
     run = Run(folder, recipe, problems, again)
     _ = run.prompt, run.judge
@@ -171,6 +170,14 @@ def prepare(recipe: Recipe, folder: Path, *, again: str = "tracegen run RUN") ->
     refuse_bad_golds(run)
     _write_down(run)
     return run
+
+
+def asked(recipe: Recipe) -> dict[str, Teacher | Asked]:
+    """Every model that a run asks, by its place in the recipe."""
+    teachers = {f"teachers.{name}": teacher for name, teacher in recipe.teachers.items()}
+    judges = {f"verifiers.{name}": seat.asked for name, seat in panel.seats(recipe.verifiers).items() if seat.asked}
+    source = source_of(recipe).asked
+    return teachers | judges | ({"problems": source} if source else {})
 
 
 def check_schedule(recipe: Recipe) -> None:

@@ -1,7 +1,7 @@
 """What a model costs: what the recipe says, else the small table that comes with tracegen, else nobody knows.
 
     of(teacher)         the price of a teacher, with where it is from; None where none is known
-    refuse_blind_cap    a cap in dollars over a teacher that is paid for by an unknown price is no cap
+    refuse_blind_cap    a cap in dollars over a model that is paid for by an unknown price is no cap
 
 The table (data/prices.yaml) holds for a model at its provider's own host: others ask other prices for the same weights.
 """
@@ -63,13 +63,16 @@ def of(teacher: Teacher | Asked) -> Price | None:
     return None
 
 
-def refuse_blind_cap(teachers: Mapping[str, Teacher], budget: Budget) -> None:
-    """UsageError if `budget.usd` is to cap teachers that are paid for and whose price nobody knows."""
-    unknown = [name for name, teacher in teachers.items() if teacher.engine in PAID and of(teacher) is None]
+def refuse_blind_cap(models: Mapping[str, Teacher | Asked], budget: Budget) -> None:
+    """UsageError if `budget.usd` is to cap models that are paid for and whose price nobody knows.
+
+    `models` by their place in the recipe, as in `teachers.r1`.
+    """
+    unknown = [place for place, model in models.items() if model.engine in PAID and of(model) is None]
     if budget.usd is not None and unknown:
-        name = unknown[0]
+        place = unknown[0]
         raise UsageError(
-            f"budget.usd caps nothing where no price is known, and none is for teacher {name!r} "
-            f"(model {teachers[name].model!r}); write teachers.{name}.prices={{input: ..., output: ...}} in US dollars "
-            "per million tokens (0 where it costs nothing), or cap budget.tokens instead."
+            f"budget.usd caps nothing where no price is known, and none is for {place} (model "
+            f"{models[place].model!r}); write {place}.prices={{input: ..., output: ...}} in US dollars per million "
+            "tokens (0 where it costs nothing), or cap budget.tokens instead."
         )

@@ -27,7 +27,6 @@ from tracegen.checked import checked
 from tracegen.cost import COLUMNS, Meter
 from tracegen.ledger import read
 from tracegen.models import resolve
-from tracegen.prices import PAID
 from tracegen.prices import of as price_of
 from tracegen.progress import say
 from tracegen.recipe import Asked, Options, Prices, Recipe
@@ -118,11 +117,6 @@ def _make(recipe: Recipe, source: Source, asked: Asked, folder: Path, asking: bo
     if not asking:
         raise UsageError(
             f"the problems of this recipe are made by asking a model; `tracegen generate` makes them in {stage}."
-        )
-    if recipe.budget.usd is not None and asked.engine in PAID and not prices(recipe):
-        raise UsageError(
-            f"budget.usd caps nothing where no price is known, and none is for the source ({asked.model}); "
-            "write problems.prices={input: ..., output: ...} in US dollars per million tokens, or cap budget.tokens."
         )
     rundir.keep_recipe(folder, recipe.to_yaml())
     ask.meter = meter(recipe, folder, again=f"tracegen run {folder}")

@@ -139,6 +139,8 @@ class Completion:
     error: str | None = None
     prefix_tokens: int = 0
     """Completion tokens of the text that an earlier request wrote: 0 where an engine could not go on and began anew."""
+    max_tokens: int | None = None
+    """Of an answer that broke off earlier than the request's own limit: where. It is gone on with in a later launch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,31 @@ def test_a_request_that_is_merely_not_refused_lets_others_through(make, clock) -
     assert flow.trouble is None
 
 
+def test_answers_that_come_in_waves_let_it_grow_as_fast(make, clock) -> None:
+    flow = make(100)
+    for _ in range(5):
+        wave = fill(flow)
+        clock.now += 0.3
+        for number in wave:
+            flow.answered(number, 10)
+    assert 104 <= flow.limit <= 105
+
+
+def test_after_a_burst_it_is_soon_back_where_it_was(make, clock) -> None:
+    flow = make(100)
+    for number in fill(flow):
+        flow.refused(number)
+    clock.now += 30
+    rounds = 0
+    while flow.limit < 95:
+        rounds += 1
+        wave = fill(flow)
+        clock.now += 0.3
+        for number in wave:
+            flow.answered(number, 10)
+    assert rounds < 15
+
+
 def test_pauses_grow_and_stay_bounded(make, clock) -> None:
     flow = make(10)
     flow.refused(flow.send())

@@ -70,6 +70,9 @@ def test_vllm_tells_its_queue() -> None:
         'vllm:num_preemptions_created{engine="0",model_name="m"} 1.7e+09\n'
     )
     assert read_metrics(page) == Queue(waiting=7, kv_cache=0.75, preempted=2)
+    page += 'vllm:num_requests_running{engine="0"} 5.0\n'
+    page += 'vllm:prompt_tokens_total{engine="0"} 100.0\nvllm:generation_tokens_total{engine="0"} 23.0\n'
+    assert read_metrics(page) == Queue(waiting=7, kv_cache=0.75, preempted=2, running=5, tokens=123)
     assert read_metrics("<html>not found</html>") is None
 
 

@@ -1,5 +1,6 @@
 """Answers that were cut off are gone on with where the server can, and asked anew where it cannot."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -7,8 +8,9 @@ from asking import ask, requests
 from fake_answers import THINK
 from fake_server import FakeServer, Faults, answer
 
+from tracegen.engines.openai import openai
 from tracegen.format import ENOUGH, written
-from tracegen.records import Completion, Request
+from tracegen.records import Completion, Request, TracegenError
 
 pytest.importorskip("aiohttp")
 
@@ -110,8 +112,6 @@ def test_the_completions_endpoint_renders_by_a_tokenizer(tiny_model: str) -> Non
 
 
 def test_the_completions_endpoint_needs_one_of_the_two() -> None:
-    from tracegen.records import TracegenError
-
     with FakeServer() as server, pytest.raises(TracegenError, match="option tokenizer"):
         ask(server, requests(1), endpoint="completions")
 
@@ -164,6 +164,36 @@ def test_all_streams_may_break_now_and_then() -> None:
     for number in range(40):
         assert completions[f"k{number}"].text == whole(number)["text"]
         assert completions[f"k{number}"].completion_tokens == whole(number)["completion_tokens"]
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_what_a_broken_stream_has_brought_is_kept_for_a_later_launch(stops: bool) -> None:
+    """Whether the request has used up its tries, or the server is gone for good and all stops."""
+    sent = 0
+
+    def reply(body: dict[str, Any]) -> dict[str, Any]:
+        nonlocal sent
+        sent += 1
+        if sent == 1:
+            return answer(body) | {"cut_after": 5}
+        return {"status": 503 if stops else 500, "message": "down"}
+
+    (asked,) = requests(1, max_tokens=100)
+    got: dict[str, Completion] = {}
+    with FakeServer(reply, vllm=True) as server:
+        options = {"max_retries": 5 if stops else 0, "patience": 1.0}
+        pairs = openai([asked], model="fake", base_url=server.base_url, stream=True, **options)
+        with pytest.raises(TracegenError, match="503 down") if stops else nullcontext():
+            got.update((request.key, completion) for request, completion in pairs)
+        left = got["k0"]
+        assert left.error is None
+        assert (left.finish_reason, left.max_tokens, left.completion_tokens) == ("length", 5, 5)
+        assert whole()["text"].startswith(left.text)
+        server.reply = answer
+        (rest,) = requests(1, max_tokens=100, prefix=left.text, prefix_tokens=5)
+        completion = ask(server, [rest])["k0"]
+    assert completion.text == whole()["text"]
+    assert 5 + (completion.completion_tokens or 0) == whole()["completion_tokens"]
 
 
 def test_a_stream_that_outlasts_the_timeout_is_gone_on_with_piece_by_piece() -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from asking import ask, requests
 from fake_server import FakeServer, Faults, answer
 
 from tracegen import telemetry
+from tracegen.engines import _watching
 from tracegen.engines.openai import openai
 from tracegen.records import TracegenError
 
@@ -128,6 +130,20 @@ def test_one_server_of_two_that_is_down_at_the_start_is_left_out(capsys: pytest.
     assert f"no server answers at {dead.base_url}" in capsys.readouterr().err
     with pytest.raises(TracegenError, match="no server answers"):
         ask(dead, requests(1), base_url=[dead.base_url, dead.base_url + "/x"])
+
+
+def test_a_server_that_was_down_at_the_start_joins_when_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_watching, "_ABSENT", 0.1)
+    with FakeServer() as late:
+        port = late.port
+    with FakeServer(latency=0.05) as server, ExitStack() as stack:
+        urls, answered = [late.base_url, server.base_url], 0
+        for _ in openai(requests(200), model="fake", base_url=urls, concurrency=2, max_concurrency=2):
+            answered += 1
+            if answered == 20:
+                late = stack.enter_context(FakeServer(port=port))
+        assert answered == 200
+        assert len(late.requests()) > 20
 
 
 def test_a_server_that_fails_at_everything_stops_the_run_and_not_only_its_requests() -> None:

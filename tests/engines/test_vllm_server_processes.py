@@ -89,6 +89,17 @@ def test_a_server_that_hangs_is_killed_and_started_again(monkeypatch: pytest.Mon
     assert len({completion.text for completion in found.values()}) == 2
 
 
+def test_a_server_that_is_healthy_and_makes_no_token_is_killed_and_started_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_serving, "_BEAT", 0.2)
+    monkeypatch.setattr(_serving, "_STALL", 1.0)
+    found = answers(requests(20), concurrency=2, engine_kwargs={"stuck": str(tmp_path / "stuck")})
+    assert len(found) == 20
+    assert {completion.error for completion in found.values()} == {None}
+    assert len({completion.text for completion in found.values()}) == 2
+
+
 def test_closing_while_answers_are_awaited_takes_no_time_and_leaves_no_process(tmp_path: Path) -> None:
     kwargs = {"latency": 0.3, "mark": str(tmp_path)}  # other tests may run servers at the same time
     running = vllm_server(requests(100), model="m", concurrency=4, engine_kwargs=kwargs)

@@ -16,7 +16,7 @@ from tracegen.engines._http import Failure, Partial
 from tracegen.format import written
 from tracegen.records import Completion
 
-__all__ = ["completion", "joined", "read", "read_events"]
+__all__ = ["completion", "counts", "joined", "read", "read_events"]
 
 _LENGTH = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length"})
 _GIVEN_UP = frozenset({"error", "abort", "insufficient_system_resource"})
@@ -40,7 +40,7 @@ def completion(answer: Any, max_tokens: int | None) -> Completion:
             raise Failure("broken", f"an error instead of an answer: {said or error}")
         raise Failure("broken", f"the server's answer holds no choice: {str(answer)[:200]}")
     choice = choices[0]
-    usage = answer.get("usage") or {}
+    usage = counts(answer)
     message = choice.get("message")
     if message is None:
         text, reasoning = _text(choice.get("text")), None
@@ -70,7 +70,7 @@ async def read_events(response: aiohttp.ClientResponse, *, max_tokens: int | Non
     reasoning: list[str] = []
     text: list[str] = []
     reason: str | None = None
-    usage: dict[str, Any] = {}
+    usage: dict[str, int] = {}
     pieces = 0
     done = False
     try:
@@ -84,7 +84,7 @@ async def read_events(response: aiohttp.ClientResponse, *, max_tokens: int | Non
             event = json.loads(data)
             if event.get("error"):
                 raise Failure("broken", f"an error inside the stream: {event['error']}")
-            usage = event.get("usage") or usage
+            usage = counts(event) or usage
             for choice in event.get("choices") or ():
                 delta = choice.get("delta") or choice
                 thought = _text(delta.get("reasoning") or delta.get("reasoning_content"))
@@ -99,8 +99,8 @@ async def read_events(response: aiohttp.ClientResponse, *, max_tokens: int | Non
         partial = Partial("".join(reasoning), "".join(text), pieces)
         raise Failure("broken", f"the stream broke off ({error or type(error).__name__})", partial=partial) from None
     message = {"content": "".join(text), "reasoning": "".join(reasoning)}
-    if usage.get("completion_tokens") is None and pieces:
-        usage = usage | {"completion_tokens": pieces}
+    if pieces:
+        usage = {"completion_tokens": pieces} | usage
     return completion({"choices": [{"message": message, "finish_reason": reason}], "usage": usage}, max_tokens)
 
 
@@ -113,6 +113,14 @@ def joined(found: Completion, held: str, prefix: str) -> Completion:
     elif thought:
         new = written(new, f"<think>{thought}").removeprefix("<think>")
     return replace(found, text=held + new, reasoning=None)
+
+
+def counts(answer: Mapping[str, Any]) -> dict[str, int]:
+    """The tokens that an answer says it took, as far as they are numbers."""
+    said = answer.get("usage")
+    if not isinstance(said, dict):
+        return {}
+    return {name: said[name] for name in ("prompt_tokens", "completion_tokens") if isinstance(said.get(name), int)}
 
 
 def _text(content: Any) -> str:

@@ -1,7 +1,8 @@
 """How many requests one server is given at once: pure arithmetic on a clock, with no input or output.
 
 limit      grows by one per round trip while it is used up, and shrinks once for a burst of refusals (429, 503) to 0.7
-           of what is in flight. A burst lasts until a request that was sent after it has been answered.
+           of what is in flight. A burst lasts until a request that was sent after it has been answered. Back to where
+           it was it grows faster.
 pause      after a refusal nothing is sent for a while (Retry-After, or a jittered wait that grows); then one request
            goes ahead, and the number allowed doubles with each second without a refusal, faster with answers.
 climb      of more in flight, the server must make more: where tokens a second stay flat, the limit goes back.
@@ -19,9 +20,12 @@ from contextlib import contextmanager
 
 __all__ = ["Flow", "shared"]
 
-FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.3, 10.0, 1.5
+FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.3, 10.0, 1.3
 """Seconds. A refusal costs nothing but the request, so a server in a storm is asked again soon."""
 DECREASE = 0.7
+REGAIN, FADE = 0.5, 0.9
+"""Of the way back to where a burst of refusals met the limit, so much is regained per round trip, for that was good
+until then (binary increase: Xu, Harfoush and Rhee 2004). With each burst what was good before counts for less."""
 RAMP_STEP = 1.0
 """Seconds without a refusal after which twice as many requests are let through: long answers need not be awaited."""
 WINDOW = 1.0
@@ -55,7 +59,8 @@ class Flow:
         self._proved = True
         self._pause, self._resume, self._asked_until = FIRST_PAUSE, float("-inf"), float("-inf")
         self._ramping, self._tried, self._good, self._first_try = False, 0, 0, 0.0
-        self._window: tuple[float, float, int] = (clock(), 0.0, 0)
+        self._filled, self._lost = float("-inf"), 0.0
+        self._window = _Window(clock())
         self._best: tuple[float, float] = (0.0, 0.0)
         self._held = 0
         self._steered = False
@@ -98,6 +103,8 @@ class Flow:
         with self._lock:
             self._number += 1
             self._sent[self._number] = now = self._clock()
+            if len(self._sent) >= self.slots:
+                self._filled = now
             if self._ramping:
                 self._first_try = self._first_try if self._tried else now
                 self._tried += 1
@@ -106,15 +113,21 @@ class Flow:
     def answered(self, number: int, tokens: int | None) -> None:
         """An answer came. The limit grows if it stood in the way, and the climb counts what was made."""
         with self._lock:
-            now, full = self._clock(), len(self._sent) >= self.slots
+            now, flying = self._clock(), len(self._sent)
             sent = self._sent.pop(number)
+            full = sent <= self._filled
             self.answered_last, self.trouble = now, None
             if sent >= self._since:
                 self._proved = True
                 self._good += self._ramping
             if full and not self._steered:
-                self._grow(1 / self.limit)
-            self._climb(now, tokens or 1, full)
+                self._grow(max(1.0, REGAIN * (self._lost - self.limit)) / self.limit)
+            self._window.add(now - sent, tokens or 1, flying)
+            if self._ramping:
+                self._window = _Window(now)
+            elif self._window.over(now, self.slots):
+                self._climb(self._window.rate, full)
+                self._window = _Window(now)
 
     def refused(self, number: int, retry_after: float | None = None, *, fewer: bool = True) -> None:
         """429 or 503; without `fewer`, nobody was there to refuse: the wait is the same, the limit stays."""
@@ -125,6 +138,7 @@ class Flow:
             if sent >= self._since:  # otherwise it is of a burst that has had its effect
                 self._since = now
                 if self._proved and fewer:
+                    self._lost = max(self.limit, FADE * self._lost)
                     # Few in flight say little of how many would be too many.
                     self.limit = max(1.0, DECREASE * min(self.limit, max(flying, self.limit / 2)))
                 self._pause = FIRST_PAUSE if self._proved else min(LONGEST_PAUSE, self._pause * PAUSE_GROWTH)
@@ -192,14 +206,8 @@ class Flow:
         if self._held == 0:
             self.limit = min(max(self.limit, self.ceiling), self.limit + by)
 
-    def _climb(self, now: float, tokens: int, full: bool) -> None:
-        began, made, answers = self._window
-        made, answers = made + tokens, answers + 1
-        self._window = began, made, answers
-        if now - began < WINDOW or answers < 2 * self.slots:
-            return
-        self._window = now, 0.0, 0
-        rate, (best, best_limit) = made / (now - began), self._best
+    def _climb(self, rate: float, full: bool) -> None:
+        best, best_limit = self._best
         self._best = best * FORGET, best_limit
         if self._held:
             self._held -= 1
@@ -207,6 +215,30 @@ class Flow:
             self._best = rate, self.limit
         elif full and not self._steered and self.limit > best_limit * MORE:
             self.limit, self._held = max(1.0, best_limit / MORE), HOLD
+
+
+class _Window:
+    """What came back in a stretch of time."""
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self._seconds = self._tokens = 0.0
+        self._flying = self._answers = 0
+
+    def add(self, seconds: float, tokens: int, flying: int) -> None:
+        """An answer, with how many were in flight when it came."""
+        self._seconds += seconds
+        self._tokens += tokens
+        self._flying += flying
+        self._answers += 1
+
+    def over(self, now: float, slots: int) -> bool:
+        return now - self._began >= WINDOW and self._answers >= 2 * slots
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second, by Little's law: answers that come in waves would be counted wrongly from edge to edge."""
+        return self._tokens / max(self._seconds, 1e-9) * self._flying / self._answers
 
 
 _flows: dict[tuple[str, str], tuple[Flow, int]] = {}

@@ -16,7 +16,7 @@ from tracegen.engines._prefix import going_on
 from tracegen.progress import say
 from tracegen.records import Completion, Request, TracegenError
 
-__all__ = ["Body", "may_serve", "read", "scratch"]
+__all__ = ["Body", "may_serve", "plus", "read", "scratch"]
 
 
 @contextmanager
@@ -83,3 +83,10 @@ def read(request: Request, given: Shape, answer: dict[str, Any]) -> Completion |
         return found
     held, _ = going_on(request, "")
     return replace(joined(found, held, held), prefix_tokens=request.prefix_tokens)
+
+
+def plus(completion: Completion, paid: Completion) -> Completion:
+    """The completion with the tokens that were paid for beside its own."""
+    tokens = (completion.completion_tokens or 0) + (paid.completion_tokens or 0)
+    prompt = (completion.prompt_tokens or 0) + (paid.prompt_tokens or 0)
+    return replace(completion, completion_tokens=tokens or None, prompt_tokens=prompt or None)

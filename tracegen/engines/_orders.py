@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from tracegen import telemetry
+from tracegen.engines._answers import counts
 from tracegen.engines._batches import Batches, Gone, may_pass
 from tracegen.engines._draw import IDLE
 from tracegen.engines._journal import Batch, Journal, shape
-from tracegen.engines._lines import Body, may_serve, read, scratch
+from tracegen.engines._lines import Body, may_serve, plus, read, scratch
+from tracegen.engines._refusals import ENOUGH, all_refused
 from tracegen.engines._running import ENDED, Running
 from tracegen.progress import say
 from tracegen.records import Completion, Request, TracegenError
@@ -48,6 +50,9 @@ class Orders:
         self._unasked: Counter[str] = Counter()
         """Answers in `found` by the tag of their batch."""
         self._running: dict[str, Running] = {}
+        self._paid: dict[str, Completion] = {}
+        """What answers that are asked anew have cost, by key."""
+        self._answers = self._refusals = 0
         self._sent: set[str] = set()
         """Tags of this launch's batches."""
         self._teachers: set[str] = set()
@@ -82,12 +87,11 @@ class Orders:
             self._unasked[batch.tag] -= 1
             if not self._unasked[batch.tag]:
                 self._journal.settle(batch)
-            answered = read(asked, batch.keys[asked.key], answer)
+            answered = self._read(asked, batch, answer, new=True)
             if answered is None:
                 self._pending.append(asked)
-            else:
-                self._given.pop(asked.key, None)
-            return answered
+                return None
+            return self._done(asked, answered)[1]
         held = self._journal.holding(asked.key)
         if held is None or not may_serve(held.keys[asked.key], asked):
             self._pending.append(asked)
@@ -173,7 +177,19 @@ class Orders:
         say(f"batch {batch.batch_id} ({len(batch.keys)} requests) was sent earlier and is waited for.")
         return True
 
+    def _read(self, asked: Request, batch: Batch, answer: dict[str, Any], *, new: bool) -> Completion | None:
+        """The answer; None where the request must be asked anew: what a `new` one has cost is kept for its end."""
+        self._answers += 1
+        found = read(asked, batch.keys[asked.key], answer)
+        if found is None and new:
+            said = counts(answer)
+            paid = Completion(prompt_tokens=said.get("prompt_tokens"), completion_tokens=said.get("completion_tokens"))
+            self._paid[asked.key] = plus(self._paid.get(asked.key, Completion()), paid)
+        return found
+
     def _done(self, asked: Request, completion: Completion) -> tuple[Request, Completion]:
+        if paid := self._paid.pop(asked.key, None):
+            completion = plus(completion, paid)
         return self._given.pop(asked.key, asked), completion
 
     def _again(self, keys: list[str]) -> None:
@@ -237,6 +253,8 @@ class Orders:
             self._journal.settle(batch)
         batch.collected = True
         self._journal.write(batch, holding=False)
+        if not self._answers and self._refusals >= ENOUGH:
+            raise all_refused(self._server.base_url, next(iter(reasons.values())))
 
     def _row(
         self, batch: Batch, row: dict[str, Any], reasons: dict[str, str], answered: set[str]
@@ -253,7 +271,7 @@ class Orders:
                 if not batch.collected:
                     self._found[key] = batch, answer
                     self._unasked[batch.tag] += 1
-            elif (found := read(request, batch.keys[key], answer)) is not None:
+            elif (found := self._read(request, batch, answer, new=not batch.collected)) is not None:
                 yield self._done(self._waiting.pop(key), found)
             return
         error = row.get("error") or answer.get("error") or answer
@@ -262,6 +280,7 @@ class Orders:
         final = isinstance(status, int) and not may_pass(status)
         # A refusal of an earlier launch is why it is asked again now.
         if final and key in self._waiting and batch.tag in self._sent:
+            self._refusals += 1
             yield self._done(self._waiting.pop(key), Completion(error=reasons[key]))
 
     def _refuse_or_wait(self, batch: Batch, state: dict[str, Any]) -> None:

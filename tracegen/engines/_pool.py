@@ -14,8 +14,9 @@ from functools import partial
 
 from tracegen import telemetry
 from tracegen.engines._http import Failure, Http
-from tracegen.engines._metrics import read_metrics
+from tracegen.engines._refusals import ENOUGH, all_refused
 from tracegen.engines._server import Job, Server
+from tracegen.engines._watching import await_, tell, watch
 from tracegen.progress import say
 from tracegen.records import Completion, Request, TracegenError
 
@@ -27,12 +28,8 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
 """Seconds; the wait doubles from one try to the next (the openai package's first wait, and a minute's rate limit)."""
 _SCOUTING = 1.0
 """Seconds for which a server's first request goes ahead alone: a refusal of what it asks comes at once."""
-_POLL = 1.0
-"""Seconds between two looks at a server's queue and at what is told to whoever watches."""
 _PATIENT_REFUSALS = 20
 """A request that was refused more often, for longer than the patience, while others were answered, is given up."""
-_ALL_REFUSED = 50
-"""Requests that were refused for good, without one answer, concern them all."""
 
 
 class Pool:
@@ -53,14 +50,15 @@ class Pool:
         self.fatal: TracegenError | None = None
         self.ended = 0
         """Requests that were handed over or are resting; a resting one comes back."""
-        self._line: deque[Job] = deque()
+        self.line: deque[Job] = deque()
+        self.who = ""
+        """The teacher that asked last."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._resting: dict[Job, asyncio.TimerHandle] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self._watchers: list[asyncio.Task[None]] = []
         self._answers = self._refused_for_good = 0
         self._last = "its rate limit is used up"
-        self._who = ""
         self._apart = apart or len(self.servers) > 1
 
     def appetite(self) -> int:
@@ -83,9 +81,12 @@ class Pool:
         for problem in problems:
             if not isinstance(problem, TracegenError):
                 raise problem
-            say(f"{problem} The other servers go on without it.")
-        self.servers = [s for s, f in zip(self.servers, found, strict=True) if not isinstance(f, BaseException)]
-        self._watchers = [asyncio.create_task(self._watch(server)) for server in self.servers]
+            say(f"{problem} The other servers begin without it.")
+        checked = list(zip(self.servers, found, strict=True))
+        self.servers = [server for server, problem in checked if problem is None]
+        watched = [watch(self, server) for server in self.servers]
+        absent = [await_(self, server) for server, problem in checked if problem is not None]
+        self._watchers = [asyncio.create_task(one) for one in (*watched, *absent)]
 
     async def close(self) -> None:
         for watcher in (*self._watchers, *self._tasks):
@@ -96,25 +97,25 @@ class Pool:
             timer.cancel()
         await asyncio.gather(*self._watchers, *self._tasks, return_exceptions=True)
         await self.http.close()
-        self._tell()
+        tell(self, *self.servers)
 
     def add(self, requests: Sequence[Request]) -> None:
         if self.fatal:
             for request in requests:
                 self._end(Job(request), None)
             return
-        self._line.extend(Job(request) for request in requests)
-        self._pump()
+        self.line.extend(Job(request) for request in requests)
+        self.pump()
 
     def stop(self, error: TracegenError, *, now: bool = False) -> None:
         """What is in flight is paid for and awaited, unless `now`; all else is given up."""
         self.fatal = self.fatal or error
-        for job in (*self._line, *self._resting):
+        for job in (*self.line, *self._resting):
             self._end(job, None)
         for timer in self._resting.values():
             timer.cancel()
         self.ended -= len(self._resting)
-        self._line.clear()
+        self.line.clear()
         self._resting.clear()
         for task in self._tasks if now else ():
             if task is not asyncio.current_task():
@@ -122,18 +123,24 @@ class Pool:
 
     def _end(self, job: Job, completion: Completion | None) -> None:
         self.ended += 1
-        self.deliver(job.request, completion)
+        self.deliver(job.request, completion or job.broken_off())
 
-    def _pump(self) -> None:
-        while self._line and (server := self._server_for(self._line[0])):
-            job = self._line.popleft()
-            self._who = job.request.teacher
+    def _give_up(self, job: Job, sentence: str) -> None:
+        left = job.broken_off()
+        if left and job.avoid:
+            job.avoid.quirks.tell("breaks off again and again; what had come is kept for a later launch to go on with")
+        self._end(job, left or job.given_up(sentence))
+
+    def pump(self) -> None:
+        while self.line and (server := self._server_for(self.line[0])):
+            job = self.line.popleft()
+            self.who = job.request.teacher
             server.scouting_since = server.scouting_since or asyncio.get_running_loop().time()
             number = server.flow.send()
             task = asyncio.create_task(self._try(server, job, number))
             self._tasks.add(task)
             task.add_done_callback(partial(self._left, server, job, number))
-        if self._line and self._alarm is None:
+        if self.line and self._alarm is None:
             waits = [wait for server in self.servers if (wait := server.flow.wake()) is not None]
             # Where a flow is shared, another engine's answer may make room without a word.
             seconds = max(0.01, min([*waits, 0.25]))
@@ -141,7 +148,7 @@ class Pool:
 
     def _wake(self) -> None:
         self._alarm = None
-        self._pump()
+        self.pump()
 
     def _server_for(self, job: Job) -> Server | None:
         """The one with the most room for its size; not again the one that has just failed, where there is another."""
@@ -178,7 +185,7 @@ class Pool:
             flow.answered(number, completion.completion_tokens)
             self._end(job, completion)
         if not self.fatal:
-            self._pump()
+            self.pump()
 
     def _left(self, server: Server, job: Job, number: int, task: "asyncio.Task[None]") -> None:
         """A try is over; one that was cancelled may not even have begun."""
@@ -196,8 +203,8 @@ class Pool:
             server.scouted = True
             self._refused_for_good += 1
             self._end(job, job.given_up(sentence))
-            if not self._answers and self._refused_for_good >= _ALL_REFUSED:
-                self.stop(TracegenError(f"the server at {server.base_url} refuses every request: {sentence}."))
+            if not self._answers and self._refused_for_good >= ENOUGH:
+                self.stop(all_refused(server.base_url, sentence))
             return
         gateway = failure.status == 502 and not flow.answered_since(number)
         if failure.kind == "broken" and not gateway:
@@ -206,11 +213,11 @@ class Pool:
         else:
             refused = failure.kind == "refused"
             if refused:
-                telemetry.count(self._named(server), "throttled")
+                telemetry.count(self.named(server), "throttled")
             flow.refused(number, failure.retry_after, fewer=refused)
             self._back_in_line(server, job, sentence)
         self._last = sentence
-        self._break_circuit()
+        self.break_circuit()
 
     def _again(self, job: Job, sentence: str) -> None:
         """Another try after a wait, unless the tries are used up."""
@@ -218,7 +225,7 @@ class Pool:
         if self.fatal:
             self._end(job, None)
         elif job.tries > self.max_retries:
-            self._end(job, job.given_up(f"{sentence}; given up after {job.tries} tries"))
+            self._give_up(job, f"{sentence}; given up after {job.tries} tries")
         else:
             telemetry.count(job.request.teacher, "retries")
             wait = min(_FIRST_WAIT * 2 ** (job.tries - 1), _LONGEST_WAIT) * random.uniform(0.5, 1)
@@ -228,8 +235,8 @@ class Pool:
     def _rested(self, job: Job) -> None:
         del self._resting[job]
         self.ended -= 1
-        self._line.append(job)
-        self._pump()
+        self.line.append(job)
+        self.pump()
 
     def _back_in_line(self, server: Server, job: Job, sentence: str) -> None:
         now = asyncio.get_running_loop().time()
@@ -238,14 +245,15 @@ class Pool:
         if self.fatal:
             self._end(job, None)
         elif job.refusals > _PATIENT_REFUSALS and now - job.waiting_since > self.patience and not server.flow.stuck():
-            self._end(job, job.given_up(f"{sentence}; given up after {now - job.waiting_since:.0f} s"))
+            self._give_up(job, f"{sentence}; given up after {now - job.waiting_since:.0f} s")
         else:
-            self._line.appendleft(job)
+            self.line.appendleft(job)
 
-    def _break_circuit(self) -> None:
+    def break_circuit(self) -> None:
+        """Stop where nothing but failures comes, or every server wants to be left alone for too long."""
         if self.fatal:
             return
-        last, waits = self._last, self._asked_to_wait()
+        last, waits = self._last, self.asked_to_wait()
         where = " and ".join(server.base_url for server in self.servers)
         if waits:
             seconds = min(server.flow.asked_to_wait() for server in self.servers)
@@ -260,37 +268,10 @@ class Pool:
         # Who asks for a wait goes on with what is in flight; where all fails, nothing of it is to be hoped for.
         self.stop(TracegenError(f"{sentence}. {again} {option}"), now=not waits)
 
-    def _asked_to_wait(self) -> bool:
+    def named(self, server: Server) -> str:
+        """Under which name a server is told to whoever watches."""
+        return f"{self.who}@{server.base_url}" if self._apart else self.who
+
+    def asked_to_wait(self) -> bool:
         """Whether every server wants to be left alone for longer than the patience lasts."""
         return all(server.flow.asked_to_wait() > self.patience for server in self.servers)
-
-    async def _watch(self, server: Server) -> None:
-        """Follows the server's own metrics, where it has any, and tells whoever watches."""
-        metrics = True
-        while True:
-            values: dict[str, float] = {}
-            if metrics:
-                try:
-                    status, page = await self.http.get(f"{server.root}/metrics", timeout=10.0)
-                    queue = read_metrics(page.decode(errors="replace")) if status == 200 else None
-                    metrics = queue is not None
-                    if queue:
-                        server.flow.queue(*queue)
-                        values = {"waiting": queue.waiting, "kv_cache": queue.kv_cache}
-                        self._pump()
-                except Failure:
-                    pass
-            self._tell(server, **values)
-            if self._line and self._asked_to_wait():
-                # Nothing is sent meanwhile, so no failure would say so.
-                self._break_circuit()
-            await asyncio.sleep(_POLL)
-
-    def _tell(self, *servers: Server, **values: float) -> None:
-        for server in servers or self.servers:
-            if self._who:
-                flow = server.flow
-                telemetry.gauge(self._named(server), in_flight=flow.in_flight, slots=flow.slots, **values)
-
-    def _named(self, server: Server) -> str:
-        return f"{self._who}@{server.base_url}" if self._apart else self._who

@@ -12,7 +12,21 @@ from email.utils import parsedate_to_datetime
 
 from tracegen.records import TracegenError, UsageError
 
-__all__ = ["account_empty", "key_of", "key_refused", "message", "nobody_there", "one_line", "retry_after", "used_up"]
+__all__ = [
+    "ENOUGH",
+    "account_empty",
+    "all_refused",
+    "key_of",
+    "key_refused",
+    "message",
+    "nobody_there",
+    "one_line",
+    "retry_after",
+    "used_up",
+]
+
+ENOUGH = 50
+"""Requests that were refused for good, without one answer, concern them all."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -43,6 +57,10 @@ def key_refused(base_url: str, status: int, key_env: str | None) -> TracegenErro
 
 def account_empty(base_url: str, status: int, said: str) -> TracegenError:
     return TracegenError(f"the account at {base_url} is empty ({status}): {said}")
+
+
+def all_refused(base_url: str, why: str) -> TracegenError:
+    return TracegenError(f"the server at {base_url} refuses every request: {why}.")
 
 
 def one_line(text: str, key: str | None) -> str:

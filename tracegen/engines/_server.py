@@ -84,6 +84,21 @@ class Job:
         tokens = self.paid + self.partial_tokens
         return Completion(error=sentence, prompt_tokens=self.paid_prompt or None, completion_tokens=tokens or None)
 
+    def broken_off(self) -> Completion | None:
+        """What streams have brought of an answer that nobody waits for any longer: a later launch goes on with it."""
+        request = self.request
+        if not self.partial or request.forced:
+            return None
+        spent = request.prefix_tokens + self.partial_tokens
+        return Completion(
+            text=self.begun + self.partial,
+            finish_reason="length",
+            prompt_tokens=self.paid_prompt or None,
+            completion_tokens=self.partial_tokens + self.paid,
+            prefix_tokens=request.prefix_tokens,
+            max_tokens=min(spent, request.sampling.get("max_tokens", spent + 1) - 1),
+        )
+
 
 class Server:
     """One address; `scouted` once a first request has shown how the server takes them."""

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tracegen.engines._core import cause
+from tracegen.engines._metrics import Queue, read_metrics
 from tracegen.engines._share import Closed
 from tracegen.progress import LINE_EVERY, say
 from tracegen.records import TracegenError
@@ -36,6 +37,8 @@ _BEAT = 5.0
 """Seconds between two looks at /health."""
 _SILENCE = 120.0
 """Seconds without an answer from /health after which a server that still runs is taken for dead and killed."""
+_STALL = 900.0
+"""Seconds in which requests run and no token is read or written: whatever /health says, the server hangs."""
 _PORT = 10.0
 """Seconds until the port of a server that was killed is free again; longer than that, it is somebody else's."""
 _LAST_WORDS = 30.0
@@ -59,7 +62,7 @@ class Serving:
         self.name, self._command, self._env, self._timeout, self._closing = name, command, env, timeout, closing
         self._log = log
         self._port = port
-        self._silent = False
+        self._hangs: str | None = None
         self._ended = threading.Event()
 
     @property
@@ -151,30 +154,46 @@ class Serving:
 
     def _watch(self) -> None:
         """A server that hangs would keep its requests for ever; killed, it fails them all. So it does when we close."""
-        heard = time.monotonic()
-        while not self._closing.wait(_BEAT) and not self._ended.is_set():
+        heard = moved = time.monotonic()
+        tokens = -1.0
+        while not self._closing.wait(_BEAT) and not self._ended.is_set() and not self.over:
+            now = time.monotonic()
             if self._healthy() is not None:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > _SILENCE and not self.over:
-                self._silent = True
+                heard = now
+            if not (load := self._load()) or not load.running or load.tokens != tokens:
+                moved, tokens = now, load.tokens if load else -1.0
+            if now - heard > _SILENCE:
+                self._hangs = f"it had not answered its /health for {_SILENCE:g} s"
+            elif now - moved > _STALL and load:
+                self._hangs = f"it had worked on {load.running:.0f} requests for {_STALL:g} s without a single token"
+            if self._hangs:
                 break
         if not self._ended.is_set():
             self._kill()
 
     def _healthy(self) -> int | None:
         """The status of /health; None if nobody answers."""
+        status, _ = self._get("/health")
+        return status
+
+    def _load(self) -> Queue | None:
+        """What the server says of its work; None if it says nothing."""
+        status, page = self._get("/metrics")
+        return read_metrics(page) if status == 200 else None
+
+    def _get(self, path: str) -> tuple[int | None, str]:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(f"{self.url}/health", timeout=_BEAT) as answer:
-                return int(answer.status)
+            with opener.open(f"{self.url}{path}", timeout=_BEAT) as answer:
+                return int(answer.status), answer.read().decode(errors="replace")
         except urllib.error.HTTPError as error:
-            return error.code
+            return error.code, ""
         except OSError:
-            return None
+            return None, ""
 
     def _cause(self) -> str:
-        if self._silent:
-            return f"it had not answered its /health for {_SILENCE:g} s"
+        if self._hangs:
+            return self._hangs
         with self._log.open("rb") as log:
             return cause(log, self._said(), since=self._began)
 

@@ -108,6 +108,16 @@ def test_a_line_that_the_server_refuses_is_an_error_and_is_not_sent_again() -> N
         assert set(server.asked.values()) == {1}
 
 
+def test_a_server_that_refuses_every_line_stops_the_run() -> None:
+    got = []
+    with FakeBatches(lambda body: {"status": 400, "message": "no such parameter"}) as server:
+        with pytest.raises(TracegenError, match=r"refuses every request: 400 no such parameter"):
+            got.extend(engine(server, batch_size=60)(requests(200)))
+        assert len(server.batches) < 4 + 4
+    assert len(got) >= 50
+    assert all(completion.error for _, completion in got)
+
+
 def test_a_batch_that_the_server_refuses_stops_with_its_reason(server: FakeBatches, tmp_path: Path) -> None:
     server.ends, server.errors = "failed", [{"code": "model_not_found", "message": "The model fake does not exist"}]
     with pytest.raises(TracegenError, match=r"refuses batch batch_1: The model fake does not exist"):

@@ -166,7 +166,8 @@ def test_a_failure_of_an_earlier_launch_is_asked_again_and_not_remembered_for_ev
 def test_a_larger_max_tokens_keeps_what_is_finished_and_asks_what_was_cut_off(tmp_path: Path) -> None:
     def reply(body: dict[str, Any]) -> dict[str, Any]:
         long = "What is 0 " in body["messages"][0]["content"] and body["max_tokens"] < 100
-        return {"text": "half", "finish_reason": "length"} if long else {"text": "whole"}
+        cut = {"text": "half", "finish_reason": "length", "completion_tokens": 50}
+        return cut if long else {"text": "whole", "completion_tokens": 7}
 
     with FakeBatches(reply) as server:
         first = ask(server, requests(2), tmp_path)
@@ -174,7 +175,21 @@ def test_a_larger_max_tokens_keeps_what_is_finished_and_asks_what_was_cut_off(tm
         # The ledger would ask only for k0; whoever has lost its ledger asks for both.
         second = ask(server, requests(2, max_tokens=200), tmp_path)
         assert (second["k0"].text, second["k1"].text) == ("whole", "whole")
+        assert second["k0"].completion_tokens == 7, "the first launch was given the other 50"
         assert server.asked == {"k0": 2, "k1": 1}
+
+
+def test_what_nobody_was_given_is_paid_for_all_the_same(server: FakeBatches, tmp_path: Path) -> None:
+    def reply(body: dict[str, Any]) -> dict[str, Any]:
+        if body["max_tokens"] < 100:
+            return {"text": "half", "finish_reason": "length", "completion_tokens": 50}
+        return {"text": "whole", "completion_tokens": 70}
+
+    server.reply = reply
+    leave_running(server, requests(2), tmp_path)
+    answers = ask(server, requests(2, max_tokens=200), tmp_path)
+    assert {answer.text for answer in answers.values()} == {"whole"}
+    assert {answer.completion_tokens for answer in answers.values()} == {120}
 
 
 def test_files_that_are_gone_are_asked_again(server: FakeBatches, tmp_path: Path, said: list[str]) -> None:
