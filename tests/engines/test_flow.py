@@ -104,12 +104,14 @@ def test_after_a_refusal_one_goes_ahead_and_the_others_follow_when_it_is_answere
     flow = make(100)
     for number in fill(flow):
         flow.refused(number)
-    assert flow.room() == 0
+    assert flow.room() == flow.taken() == 0
     clock.now += flow.wake()
-    assert flow.room() == 1
+    assert flow.room() == flow.taken() == 1
     rounds = 0
     while flow.room() < 60 and rounds < 20:
         rounds += 1
+        # As many as may be sent are worth having at hand: nobody could send them otherwise.
+        assert flow.taken() == flow.room()
         for number in fill(flow):
             flow.answered(number, 1)
     assert rounds < 8

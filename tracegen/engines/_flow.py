@@ -185,10 +185,9 @@ class Flow:
             oldest = next(iter(self._sent.values()), float("inf"))
             return 0.0 if self.trouble is None or oldest < self.trouble else self._clock() - self.trouble
 
-    @property
-    def recovering(self) -> bool:
-        """Whether a refusal still keeps the limit from being used."""
-        return self._ramping or self._clock() < self._resume
+    def taken(self) -> int:
+        """How many requests the server would have by now, if there were enough."""
+        return min(self.slots, self.in_flight + self.room())
 
     def answered_since(self, number: int) -> bool:
         """Whether the server has answered anybody since this request was sent."""

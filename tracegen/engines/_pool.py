@@ -63,8 +63,8 @@ class Pool:
 
     def appetite(self) -> int:
         """How many requests may be in line or in flight: what the servers take, and a little so that none waits."""
-        slots = sum(server.flow.slots for server in self.servers if not server.flow.recovering)
-        return max(1, slots + slots // 8)
+        taken = sum(server.flow.taken() for server in self.servers)
+        return max(1, taken + taken // 8)
 
     @property
     def delivered(self) -> int:
