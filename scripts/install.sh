@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-shared=openai,gym,code,train,embedded,dev
+shared=openai,gym,code,train,embedded,curate,view,dev
 log=.venv/install.log
 
 find_python() {
