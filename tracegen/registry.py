@@ -42,6 +42,9 @@ RESERVED = frozenset(
         "folder",
         "hear",
         "drop",
+        "note",
+        "teachers",
+        "sketches",
     }
 )
 
