@@ -65,7 +65,7 @@ class Drawing:
         """What was drawn and is not settled yet, by key."""
         self._numbers: dict[str, int] = {}
         self._ids: list[str] = []
-        self._adaptive = {asker.name: self._picker(asker, schedule) for asker in askers if adapts(asker, schedule)}
+        self._adaptive = {asker.name: self._picker(asker, schedule) for asker in askers if schedule.steers(asker.after)}
         self._next = {name: array("I", bytes(4 * len(self._ids))) for name in self._adaptive}
         self._looked = 0.0
 
@@ -266,11 +266,6 @@ class Drawing:
         del self.aloft[request.key]
         if (adaptive := self._adaptive.get(request.teacher)) and request.problem_id not in self._voting:
             adaptive.lost(self._numbers[request.problem_id])
-
-
-def adapts(asker: Asker, schedule: Schedule) -> bool:
-    """Whether verdicts decide what this asker is asked."""
-    return schedule.steers(asker.after)
 
 
 def solves(trace: Trace, verdict: Verdict | None) -> bool:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from tracegen import prices, telemetry
 from tracegen.bill import COLUMNS, Bill
-from tracegen.drawing import adapts
 from tracegen.estimate import Draws, Projection, Usage, beta, draws, exactly, project, spread_of, together
 from tracegen.generate import Asker
 from tracegen.ledger import read
@@ -83,7 +82,7 @@ def pilot(run: Run, samples: int) -> Forecast:
     unsolved: dict[str, set[str]] = {}
     left: dict[str, float] = {}
     for asker in _in_turn(list(run.teachers.values())):
-        steered = adapts(asker, schedule) or any(other.after == asker.name for other in run.teachers.values())
+        steered = schedule.steers(asker.after) or any(other.after == asker.name for other in run.teachers.values())
         each = min(2 if steered else 1, asker.most)
         own = [name for name in run.problems if asker.asks(name)]
         chosen = _chosen(own, unsolved.get(asker.after, set()), samples // (each * len(run.teachers)), run, asker.name)
@@ -158,12 +157,12 @@ class _Plan(NamedTuple):
 
 def _plan(asker: Asker, schedule: Schedule, rates: Mapping[str, tuple[int, int]], problems: float) -> _Plan:
     answers = sum(count for _, count in rates.values())
-    adaptive = adapts(asker, schedule)
+    adaptive = schedule.steers(asker.after)
     if not answers:
         return _Plan(exactly(problems * asker.most), None, 1.0, {})
     spread = spread_of(list(rates.values()))
     rate = mean([right / count for right, count in rates.values() if count], answers / len(rates))
-    stop_after, cap = (schedule.stop_after or 1, asker.most) if adaptive else (1, asker.sampling.n)
+    stop_after, cap = (schedule.enough, asker.most) if adaptive else (1, asker.sampling.n)
 
     def drawn(alpha: float, beta_: float) -> Draws:
         return draws(alpha, beta_, stop_after=stop_after, cap=cap)

@@ -15,7 +15,7 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 
 from tracegen.cost import Meter
-from tracegen.drawing import Drawing, adapts, solves
+from tracegen.drawing import Drawing, solves
 from tracegen.generate import Asker, answers, parse
 from tracegen.interrupts import gently
 from tracegen.judging import Judging, together, voting
@@ -46,7 +46,7 @@ def sample(
     stage: str = "generate",
 ) -> None:
     """Draw what is worth asking, and judge what is not judged. Without `ask`, only judge. A watch names the `stage`."""
-    steered = any(adapts(asker, schedule) for asker in askers)
+    steered = any(schedule.steers(asker.after) for asker in askers)
     with (
         Ledger(folder / "traces") as ledger,
         closing(_verdicts(folder, judge, problems)) as verdicts,
@@ -102,7 +102,7 @@ def missing(
 ) -> int:
     """How many samples are still to be asked; of a problem that its verdicts leave unsolved, all that it may get."""
     solved: frozenset[str] = frozenset()
-    steered = [asker for asker in askers if adapts(asker, schedule)]
+    steered = [asker for asker in askers if schedule.steers(asker.after)]
     if steered and judge is not None:
         right = Counter(
             trace.problem_id
@@ -152,7 +152,7 @@ def _ask(
 ) -> None:
     """One engine serves the whole group: it is loaded only if there is something to ask."""
     drawing = Drawing(group, judging.problems, ledger, schedule=schedule, voting=judging.voting, watch=watch)
-    if steered := any(adapts(asker, schedule) for asker in group):
+    if steered := any(schedule.steers(asker.after) for asker in group):
         for trace, verdict in _recalled(ledger, plans, judging):
             drawing.judged(trace, verdict)
     if meter:
