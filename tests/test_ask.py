@@ -122,7 +122,7 @@ def test_closing_keeps_what_is_in_flight_and_lets_go_of_the_rest(tmp_path: Path)
         ask.close()
         thread.join(10)
         assert not thread.is_alive()
-    assert errors == ["the judge was closed before its model had answered."]
+    assert errors == ["verifier:judge was closed before its model had answered."]
     assert 1 <= len(list(read(tmp_path / "judge"))) < 20
     with pytest.raises(TracegenError, match="was closed"):
         ask.of(PROBLEM)(prompt("late"))

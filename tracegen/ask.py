@@ -1,8 +1,10 @@
-"""A verifier's or a source's line to a model: prompts go to an engine; answers are on disk before anyone sees them.
+"""A verifier's, a filter's or a source's line to a model: prompts go to an engine; answers are on disk before anyone
+sees them.
 
-Each verifier that asks has a ledger of its own, `<folder>/<verifier>/`, and a source has `<folder>/source/`, written
-and resumed like that of a teacher: what was asked once is never asked again, by any launch. The engine runs in a thread
-of its own and starts with the first question, so a model that runs on this machine is loaded beside the teacher's.
+Each verifier that asks has a ledger of its own, `<folder>/<verifier>/`, a filter has `<folder>/filter_<filter>/`, and a
+source `<folder>/source/`, written and resumed like that of a teacher: what was asked once is never asked again, by any
+launch. The engine runs in a thread of its own and starts with the first question, so a model that runs on this machine
+is loaded beside the teacher's.
 Limits: answers of earlier launches are held in memory.
 """
 
@@ -37,17 +39,18 @@ class Ask:
         *,
         folder: Path | None,
         seed: int,
-        shelf: Literal["verifier", "source"] = "verifier",
+        shelf: Literal["verifier", "filter", "source"] = "verifier",
     ) -> None:
         self.name = f"{shelf}:{who}"
-        self._alone = shelf == "source"
+        self._alone = shelf != "verifier"
         engine = chosen(asked.engine)
         check_engine(f"{shelf} {who!r}", engine, asked.options, asked.sampling)
         model, unused = resolve(asked.model, asked.revision), Prompt("", "", None, (), "")
         self._asker = Asker(self.name, model, engine, asked.options, unused, "none", asked.sampling, seed)
         if folder is None:
             raise UsageError(f"verifier {who!r} asks a model, and its answers need a folder: Judge(asked=...).")
-        self._folder = folder / (shelf if shelf == "source" else re.sub(r"[^A-Za-z0-9_.-]", "_", who))
+        name = re.sub(r"[^A-Za-z0-9_.-]", "_", who)
+        self._folder = folder / {"verifier": name, "filter": f"filter_{name}", "source": shelf}[shelf]
         self._sampling = asked.sampling.model_dump(exclude_none=True, exclude={"n"})
         self._waiting: SimpleQueue[Request] = SimpleQueue()
         self._answers: dict[str, Future[Completion]] = {}
@@ -81,7 +84,7 @@ class Ask:
 
         An interrupt ends the waiting: what is in flight is lost then.
         """
-        self._ended = self._ended or TracegenError("the judge was closed before its model had answered.")
+        self._ended = self._ended or TracegenError(f"{self.name} was closed before its model had answered.")
         try:
             self._thread.shutdown()
         except KeyboardInterrupt:

@@ -1,25 +1,22 @@
-"""Traces pass the recipe's filters one after the other, as a stream; what is dropped is written down with its reason.
+"""Traces pass the recipe's filters one after the other, as a stream, and every one that goes in is told with its fate.
 
-Shape: `curate(traces, filters=..., ...) -> (kept traces, one FunnelRow a filter)`, in the recipe's order. A filter sees
-only what the earlier ones kept, so every dropped trace has one filter and one reason, and the counts add up.
-Memory: all traces, because `siblings` shows a filter every trace of a problem.
+Shape: `curate(fates, filters=..., told=..., ...) -> one FunnelRow a filter`, in the recipe's order. A filter sees only
+what the earlier ones kept, so every dropped trace has one filter and one reason, and the counts add up.
+Memory: the traces of one problem, and what filters hold (`fates`).
 """
 
-import json
-import re
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from tracegen.records import Problem, Trace, TracegenError
+from tracegen import asked_filters
+from tracegen.fates import Fate, Filter, Passage, Step
+from tracegen.filters import unnoted
 from tracegen.registry import bind
 
-__all__ = ["FunnelRow", "bind_filters", "check_filters", "curate", "funnel_json"]
+__all__ = ["FunnelRow", "bind_filter", "check_filters", "curate", "funnel_json"]
 
-Filter = Callable[[Iterable[Trace]], Iterator[tuple[Trace, str | None]]]
 Options = Mapping[str, Any]
 
 
@@ -35,51 +32,41 @@ class FunnelRow:
 
 
 def curate(
-    traces: Iterable[Trace],
+    fates: Iterable[Fate],
     *,
     filters: Mapping[str, Options | None],
-    problems: Mapping[str, Problem],
-    tokenizer: Any = None,
-    benchmarks: Mapping[str, Sequence[Problem]],
-    dropped: Path,
-) -> tuple[list[Trace], list[FunnelRow]]:
-    """The traces that every filter keeps, in order, and the funnel.
+    told: Callable[[Fate], None],
+    foreseen: Container[str] = (),
+    sketched: Container[str] = (),
+    asks: Mapping[str, Any] | None = None,
+    **reserved: Any,
+) -> list[FunnelRow]:
+    """Tell every trace's fate, in order; returns the funnel. All traces of one problem must stand together.
 
-    `dropped` is an existing folder; each filter gets one file in it, `<filter>.jsonl`: a dropped trace as a row, and
-    with it `filter` and `reason`. `tokenizer` is the student's, a `tokenizers.Tokenizer`.
+    `reserved`: what filters may ask for by name: problems, benchmarks, teachers, tokenizer (the student's, a
+    `tokenizers.Tokenizer`); `asks`, by filter, the line to a model. Filters in `foreseen` are not run: the fates say
+    what they drop. For those in `sketched` the fates hold sketches.
     Raises UsageError for an unknown filter or option, before a trace is read; TracegenError when a filter breaks its
     contract (every trace once, in order).
     """
-    groups: dict[tuple[str, str], list[Trace]] = defaultdict(list)
-    bound = bind_filters(
-        filters,
-        problems=problems,
-        tokenizer=tokenizer,
-        benchmarks=benchmarks,
-        siblings=lambda trace: groups[trace.problem_id, trace.teacher],
-    )
-    everything = list(traces)
-    for trace in everything:
-        groups[trace.problem_id, trace.teacher].append(trace)
-    stages: list[_Stage] = []
-    with ExitStack() as files:
-        stream: Iterable[Trace] = everything
-        for name, function in bound.items():
-            path = dropped / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}.jsonl"
-            # In a JSON string the escape of half a surrogate pair, `\ud800`, is what backslashreplace writes for it.
-            file = files.enter_context(path.open("w", encoding="utf-8", errors="backslashreplace"))
-            stages.append(_Stage(name, function, file))
-            stream = stages[-1].run(stream)
-        kept = list(stream)
-    return kept, [stage.row() for stage in stages]
+    passage, steps = Passage(), []
+    for name, options in filters.items():
+        step = Step(name, passage)
+        if name not in foreseen:
+            sketches = step.sketches() if name in sketched else None
+            own = {"note": passage.note, "siblings": passage.siblings, "sketches": sketches}
+            step.function = bind_filter(name, options, ask=(asks or {}).get(name), **own, **reserved)
+        steps.append(step)
+    passage.run(fates, steps, told)
+    return [FunnelRow(step.name, step.before, step.after, dict(step.reasons.most_common())) for step in steps]
 
 
-def bind_filters(filters: Mapping[str, Options | None], **reserved: Any) -> dict[str, Filter]:
-    """The recipe's filters by name, in its order, their options and the house's `reserved` parameters bound.
+def bind_filter(name: str, options: Options | None, **reserved: Any) -> Filter:
+    """A filter of the recipe, its options and the house's `reserved` parameters bound.
 
     Raises UsageError for a name or an option that does not exist.
     """
-    return {name: bind("filter", name, options, **reserved) for name, options in filters.items()}
+    return bind("filter", name, asked_filters.parted(name, options)[0], **reserved)
 
 
 def check_filters(filters: Mapping[str, Options | None]) -> None:
@@ -87,8 +74,10 @@ def check_filters(filters: Mapping[str, Options | None]) -> None:
 
     Each filter runs over an empty stream, so its set-up speaks up.
     """
-    bound = bind_filters(filters, problems={}, tokenizer=None, benchmarks={}, siblings=lambda trace: ())
-    for function in bound.values():
+    asked_filters.models(filters)
+    nothing: dict[str, Any] = {"problems": {}, "benchmarks": {}, "teachers": {}, "tokenizer": None, "ask": None}
+    for name, options in filters.items():
+        function = bind_filter(name, options, siblings=lambda trace: (), note=unnoted, **nothing)
         deque(function(()), maxlen=0)
 
 
@@ -99,43 +88,3 @@ def funnel_json(rows: Sequence[FunnelRow], traces: int, unchecked: Sequence[str]
     """
     counts = {"rows": [asdict(row) for row in rows], "traces": traces, "kept": rows[-1].after if rows else traces}
     return counts | ({"unchecked": list(unchecked)} if unchecked else {})
-
-
-class _Stage:
-    """One filter at work: passes on what it keeps, writes down and counts what it drops."""
-
-    def __init__(self, name: str, function: Filter, file: TextIO) -> None:
-        self.name, self.function, self.file = name, function, file
-        self.before = 0
-        self.reasons: Counter[str] = Counter()
-        self.waiting: deque[Trace] = deque()
-
-    def run(self, traces: Iterable[Trace]) -> Iterator[Trace]:
-        taken = self._taken(traces)
-        for trace, reason in self.function(taken):
-            if not self.waiting or self.waiting.popleft() is not trace:
-                raise TracegenError(f"filter {self.name!r} yielded a trace that was not the next one; {_CONTRACT}.")
-            if reason is None:
-                yield trace
-            elif isinstance(reason, str) and reason:
-                self.reasons[reason] += 1
-                row = asdict(trace) | {"filter": self.name, "reason": reason}
-                self.file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            else:
-                raise TracegenError(f"filter {self.name!r} gave {reason!r} as a reason; {_CONTRACT}.")
-        deque(taken, maxlen=0)  # What the filter left unread shows up as waiting.
-        if self.waiting:
-            raise TracegenError(f"filter {self.name!r} ended with {len(self.waiting)} traces not yielded; {_CONTRACT}.")
-
-    def row(self) -> FunnelRow:
-        after = self.before - self.reasons.total()
-        return FunnelRow(self.name, self.before, after, dict(self.reasons.most_common()))
-
-    def _taken(self, traces: Iterable[Trace]) -> Iterator[Trace]:
-        for trace in traces:
-            self.before += 1
-            self.waiting.append(trace)
-            yield trace
-
-
-_CONTRACT = "a filter yields every trace exactly once, in order, with a reason (text) to drop it or None"

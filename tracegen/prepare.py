@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tracegen import __version__, held_out, panel, prices, prompts, rundir
+from tracegen import __version__, asked_filters, held_out, panel, prices, prompts, rundir
 from tracegen.cost import Meter
 from tracegen.curate import check_filters
 from tracegen.generate import Asker, check_engine, chosen, shares
@@ -176,8 +176,9 @@ def asked(recipe: Recipe) -> dict[str, Teacher | Asked]:
     """Every model that a run asks, by its place in the recipe."""
     teachers = {f"teachers.{name}": teacher for name, teacher in recipe.teachers.items()}
     judges = {f"verifiers.{name}": seat.asked for name, seat in panel.seats(recipe.verifiers).items() if seat.asked}
+    filters = {f"filters.{name}": model for name, model in asked_filters.models(recipe.filters).items()}
     source = source_of(recipe).asked
-    return teachers | judges | ({"problems": source} if source else {})
+    return teachers | judges | filters | ({"problems": source} if source else {})
 
 
 def check_schedule(recipe: Recipe) -> None:

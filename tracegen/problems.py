@@ -21,7 +21,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tracegen import held_out, panel, registry, rows, rundir
+from tracegen import asked_filters, held_out, panel, registry, rows, rundir
 from tracegen.ask import Ask
 from tracegen.checked import checked
 from tracegen.cost import COLUMNS, Meter
@@ -72,18 +72,21 @@ def prices(recipe: Recipe) -> dict[str, Prices]:
 
 
 def meter(recipe: Recipe, folder: Path, *, again: str) -> Meter:
-    """The budget, with what all launches have used of it: teachers, also where evaluated, verifiers and the source."""
+    """The budget, with what all launches have used of it: teachers, also where evaluated, and who else asks a model."""
     teachers = {name: price.prices for name, teacher in recipe.teachers.items() if (price := price_of(teacher))}
     evaluated = {f"teacher:{name}": price for name, price in teachers.items()}
     asked = {name: seat.asked for name, seat in panel.seats(recipe.verifiers).items() if seat.asked}
     judges = {f"verifier:{name}": price.prices for name, model in asked.items() if (price := price_of(model))}
-    found = Meter(recipe.budget, teachers | evaluated | judges | prices(recipe), again=again)
-    for name in ("asked/source", "traces", "eval/traces"):
-        found.add_earlier(read(folder / name, columns=COLUMNS))
+    filters = asked_filters.prices(recipe.filters)
+    found = Meter(recipe.budget, teachers | evaluated | judges | filters | prices(recipe), again=again)
+    for_themselves = sorted((folder / "asked").glob("filter_*"))
+    for ledger in (folder / "asked" / "source", *for_themselves, folder / "traces", folder / "eval" / "traces"):
+        found.add_earlier(read(ledger, columns=COLUMNS))
     # Verifiers ask beside the teachers, so their time is no time of its own.
     for ledger in sorted((folder / "asked").glob("*")):
-        for row in read(ledger, columns=COLUMNS) if ledger.name != "source" else ():
-            found.add(row)
+        if ledger.name != "source" and ledger not in for_themselves:
+            for row in read(ledger, columns=COLUMNS):
+                found.add(row)
     return found
 
 

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from tracegen.records import Problem, Trace, Verdict
+from tracegen.records import Completion, Problem, Trace, Verdict
 from tracegen.registry import bind, names, summary
 
 TEXTS = [
@@ -54,7 +54,11 @@ def function(request: pytest.FixtureRequest) -> Callable[..., Iterator[tuple[Tra
 
 def bound(name: str) -> Callable[..., Iterator[tuple[Trace, str | None]]]:
     reserved: dict[str, Any] = {"problems": PROBLEMS, "benchmarks": BENCHMARKS, "tokenizer": TOKENIZER}
-    return bind("filter", name, None, siblings=lambda trace: TRACES[:3], **reserved)
+
+    def ask(*prompts: Any, repeats: int = 1) -> list[Completion]:
+        return [Completion(text="SCORE ?: 5")] * len(prompts) * repeats
+
+    return bind("filter", name, None, siblings=lambda trace: TRACES[:3], ask=ask, **reserved)
 
 
 def test_the_shelf_is_not_empty() -> None:
