@@ -1,0 +1,155 @@
+// The page of `tracegen view`: the list on the left, on the right the run or one of its traces, all of it in the address.
+
+import { filters, go, onChange, present } from "./address.js";
+import * as api from "./api.js";
+import { fill, h, trouble } from "./dom.js";
+import { Filters } from "./filters.js";
+import { listenToKeys } from "./keys.js";
+import { TraceList } from "./list.js";
+import { headline, listen, showLive } from "./live.js";
+import { named } from "./marks.js";
+import { runPage } from "./run.js";
+import { comparePage, forget } from "./siblings.js";
+import { tracePage } from "./trace.js";
+import { counted } from "./words.js";
+
+const place = (id) => document.getElementById(id);
+const list = new TraceList(place("frame"), place("status"));
+const form = new Filters(place("filters"), place("chips"));
+const held = { raw: false, open: false };
+let run = null;
+let news = null;
+let narrowed = null;
+let opening = null;
+
+/** Everything follows from the address. */
+async function show() {
+  const set = JSON.stringify(filters());
+  form.show();
+  document.body.dataset.showing = present().trace ? "pane" : "list";
+  if (set !== narrowed) {
+    narrowed = set;
+    list.reload();
+  } else {
+    list.draw(true);
+  }
+  await showPane();
+}
+
+async function showPane() {
+  const { trace, compare } = present();
+  opening?.abort();
+  opening = new AbortController();
+  const { signal } = opening;
+  if (!trace) return showRun();
+  place("pane").setAttribute("aria-busy", "true");
+  try {
+    const found = await api.trace(trace, signal);
+    const page = compare ? await comparePage(found, held) : tracePage(found, held);
+    if (signal.aborted) return;
+    fill(place("pane"), page);
+    place("pane").scrollTop = 0;
+    document.title = named(`${found.problem.id} · ${run?.name ?? "tracegen"}`);
+  } catch (error) {
+    if (error.name !== "AbortError") fill(place("pane"), trouble(error.message, showPane));
+  }
+  place("pane").removeAttribute("aria-busy");
+}
+
+function showRun() {
+  if (!run) return;
+  document.title = named(`${run.name} · tracegen`);
+  fill(place("pane"), runPage(run));
+  if (news) showLive(place("live"), news);
+}
+
+async function loadRun() {
+  try {
+    run = await api.ask("run");
+  } catch (error) {
+    fill(place("pane"), trouble(error.message, start));
+    return false;
+  }
+  fill(place("name"), run.name);
+  fill(place("state"), run.live ? "live" : "");
+  form.offer(run);
+  return true;
+}
+
+async function start() {
+  if (!(await loadRun())) return;
+  show();
+  if (run.live) listen(tell, rest);
+}
+
+/** The run goes on: new figures, and a word where the list has fallen behind. */
+function tell(message) {
+  news = message;
+  fill(place("state"), h("span", { class: "dot", "aria-hidden": "true" }), headline(message) || "live");
+  const fresh = (message.totals?.traces ?? 0) - (run.totals?.traces ?? 0);
+  fill(place("fresh"), fresh > 0 && h("button", { class: "button fresh", onclick: refresh }, `${counted(fresh, "new trace")}: show ${fresh === 1 ? "it" : "them"}`));
+  if (place("live")) showLive(place("live"), message);
+}
+
+async function refresh() {
+  fill(place("fresh"));
+  forget();
+  await loadRun();
+  await list.reload();
+}
+
+async function rest() {
+  news = null;
+  await refresh();
+  if (!present().trace) showRun();
+}
+
+function openRun() {
+  go({ trace: null, compare: null });
+  document.body.dataset.showing = "pane";
+}
+
+function back() {
+  if (present().compare) go({ compare: null });
+  else if (present().trace) go({ trace: null });
+  else document.body.dataset.showing = "list";
+}
+
+/** Fold or unfold the thinking, here and of the traces to come. */
+function fold() {
+  held.open = !held.open;
+  for (const each of document.querySelectorAll("details.thinking")) each.open = held.open;
+}
+
+function setRaw() {
+  held.raw = !held.raw;
+  place("raw").setAttribute("aria-pressed", String(held.raw));
+  if (present().trace) showPane();
+}
+
+function search() {
+  document.body.dataset.showing = "list";
+  place("q").focus();
+  place("q").select();
+}
+
+const help = place("help");
+listenToKeys({
+  j: ["next trace", () => list.move(1)],
+  k: ["trace before", () => list.move(-1)],
+  "/": ["search", search],
+  o: ["unfold or fold the thinking", fold],
+  r: ["text as it was written, or typeset", setRaw],
+  c: ["side by side with its siblings, and back", () => present().trace && go({ compare: present().compare ? null : "1" })],
+  h: ["the run: figures, funnel, cost", openRun],
+  Esc: ["back", back],
+  "?": ["this help", () => help.showModal()],
+}, help);
+place("raw").addEventListener("click", setRaw);
+place("overview").addEventListener("click", openRun);
+place("back").addEventListener("click", back);
+place("keys").addEventListener("click", () => help.showModal());
+place("next").addEventListener("click", () => list.move(1));
+place("previous").addEventListener("click", () => list.move(-1));
+onChange(show);
+start();

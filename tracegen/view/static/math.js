@@ -1,0 +1,48 @@
+// Typesets formulas with KaTeX as they come near the window; one that cannot be, or must not, stays the TeX that it is.
+//
+// Limits: KaTeX is loaded with the first formula. Commands that can hide, move or overprint what a reader should see are
+// not followed: such a formula stays TeX, and colours are the page's.
+
+import { unseen } from "./marks.js";
+
+const HIDING = /\\(?:[hv]?phantom|(?:math)?[lrc]lap|smash|raisebox|tiny|hspace\*?\s*\{\s*-|[mh]?(?:kern|skip)\s*-)/;
+const OPTIONS = { trust: false, strict: "ignore", throwOnError: true, maxSize: 10, maxExpand: 300 };
+const near = new IntersectionObserver(arrived, { rootMargin: "600px 0px" });
+let katex = null;
+
+/** An element that holds TeX and becomes a formula when it is looked at. */
+export function formula(source, tex, display) {
+  const element = document.createElement("span");
+  element.className = display ? "math display" : "math";
+  element.textContent = source;
+  element.dataset.tex = tex;
+  near.observe(element);
+  return element;
+}
+
+/** Whether a formula may be typeset: it hides nothing, and holds no character that is not seen. */
+export function honest(tex) {
+  return !HIDING.test(tex) && !unseen(tex);
+}
+
+function arrived(entries) {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    near.unobserve(entry.target);
+    typeset(entry.target);
+  }
+}
+
+async function typeset(element) {
+  katex ??= import("./katex/katex.min.js").then(() => globalThis.katex);
+  const made = document.createElement("span");
+  try {
+    (await katex).render(element.dataset.tex, made, { ...OPTIONS, displayMode: element.classList.contains("display") });
+  } catch (error) {
+    element.classList.add("bad");
+    element.title = "This TeX cannot be typeset, so it is shown as it is.";
+    return;
+  }
+  element.title = element.dataset.tex;
+  element.replaceChildren(...made.childNodes);
+}
