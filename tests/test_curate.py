@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracegen import curate as module
-from tracegen.curate import FunnelRow, bind_filters, check_filters, curate, funnel_json
+from tracegen.curate import FunnelRow, bind_filter, check_filters, curate, funnel_json
+from tracegen.dropped import Dropped, file_of
+from tracegen.fates import Drop, Fate
 from tracegen.records import Problem, Trace, TracegenError, UsageError, Verdict, asdict
 
 PROBLEMS = {name: Problem(name, f"What is {name} + 1?") for name in "abc"}
@@ -25,7 +27,18 @@ def make(number: int, *, problem: str = "a", teacher: str = "ours", outcome: Any
 
 
 def run(traces: Iterable[Trace], filters: dict[str, Any], dropped: Path) -> tuple[list[Trace], list[FunnelRow]]:
-    return curate(traces, filters=filters, problems=PROBLEMS, tokenizer=None, benchmarks={}, dropped=dropped)
+    """What is kept, and the funnel; what is dropped is written down."""
+    kept: list[Trace] = []
+    with Dropped(dropped, filters) as files:
+
+        def told(fate: Fate) -> None:
+            if fate.drop:
+                files.add(fate.trace, fate.drop)
+            else:
+                kept.append(fate.trace)
+
+        funnel = curate(map(Fate, traces), filters=filters, told=told, problems=PROBLEMS, tokenizer=None, benchmarks={})
+    return kept, funnel
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -70,7 +83,7 @@ def test_a_dropped_row_is_the_whole_trace(tmp_path: Path) -> None:
     run([trace], {"correct": {}}, tmp_path)
     [row] = [json.loads(line) for line in (tmp_path / "correct.jsonl").read_text(encoding="utf-8").split("\n") if line]
     expected = json.loads(json.dumps(asdict(trace)))
-    assert row == expected | {"filter": "correct", "reason": "wrong"}
+    assert row == expected | {"filter": "correct", "reason": "wrong", "detail": None}
 
 
 def test_no_filters_and_no_traces(tmp_path: Path) -> None:
@@ -105,9 +118,9 @@ def test_whatever_the_filters_decide_the_counts_add_up(data: st.DataObject, coun
 
         return function
 
-    traces = [make(n, problem="abc"[n % 3]) for n in range(count)]
+    traces = [make(n, problem="abc"[n // 5]) for n in range(count)]
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "bind", lambda shelf, name, options, **reserved: decide(int(name)))
+        patch.setattr(module, "bind_filter", lambda name, options, **reserved: decide(int(name)))
         kept, funnel = run(traces, {str(n): {} for n in range(depth)}, Path(folder))
         lost = {
             row["key"]: (row["filter"], row["reason"])
@@ -157,7 +170,7 @@ def test_the_users_mistakes_are_found_before_a_trace_is_read(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="filter 'length' has no option 'max_token'; it takes min_tokens, max_tokens"):
         run(unread(), {"correct": {}, "length": {"max_token": 5}}, tmp_path)
     with pytest.raises(UsageError, match="there is no filter 'lenght'; the filters are correct, "):
-        bind_filters({"lenght": {}})
+        bind_filter("lenght", {})
     with pytest.raises(UsageError, match="and max_pass_rate is "):
         check_filters({"correct": {}, "difficulty": {"min_pass_rate": 0.9, "max_pass_rate": 0.1}})
 
