@@ -31,7 +31,8 @@ def chats(corpus: str) -> Iterator[tuple[str, str, Messages]]:
 
 def _read(corpus: str) -> Iterator[rows.Row]:
     path = Path(corpus)
-    if path.is_dir() and (files := sorted(path.glob("data/train-*.parquet"))):
+    # A run's own corpus, or any data set that was downloaded: the Hub's usual place for files.
+    if files := sorted(path.glob("data/curated/train-*.parquet")) or sorted(path.glob("data/train-*.parquet")):
         return (row for file in files for row in _parquet(file))
     if path.is_file() and path.suffix in (".jsonl", ".json"):
         return rows.json_lines(path)

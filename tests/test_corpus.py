@@ -13,13 +13,22 @@ import yaml
 from huggingface_hub import DatasetCard
 from markdown_it import MarkdownIt
 
-from tracegen.corpus import COLUMNS, DATA_FILE, write_corpus
+from tracegen.corpus import CURATED, CorpusWriter
 from tracegen.format import join
 from tracegen.markdown import cell, fenced
 from tracegen.records import Message, Problem, Trace, Verdict
 from tracegen.redact import safe_recipe
 
 GOLDEN = Path(__file__).with_name("golden") / "corpus_card.md"
+DATA_FILE = "data/curated/train-00000-of-00001.parquet"
+FILES = [
+    "README.md",
+    *(f"data/{config}/train-00000-of-00001.parquet" for config in ("all", "curated", "problems")),
+    "funnel.json",
+    "prompts/math.yaml",
+    "prompts/math_fewshot.yaml",
+    "recipe.yaml",
+]
 RECIPE = "name: small  # a comment\nteachers: {smol: {options: {api_key_env: SOME_KEY}, sampling: {max_tokens: 64}}}\n"
 
 
@@ -90,7 +99,14 @@ def corpus(folder: Path, **changes: Any) -> Path:
         "licence": "apache-2.0",
         "stats": {"tokens sampled in all": 12345},
     }
-    write_corpus(folder, **{**arguments, **changes})
+    arguments |= changes
+    traces, funnel = arguments.pop("traces"), arguments.pop("funnel")
+    dropped = arguments.pop("dropped", {})
+    writer = CorpusWriter(folder, **arguments)
+    for each in traces:
+        filter, reason = dropped.get(each.key, (None, None))
+        writer.add(each, filter=filter, reason=reason)
+    writer.close(funnel)
     return folder
 
 
@@ -103,7 +119,7 @@ def test_card_is_the_golden_one(tmp_path: Path) -> None:
 
 def test_rows_hold_the_student_prompt_the_whole_answer_and_where_it_comes_from(tmp_path: Path) -> None:
     rows = parquet.read_table(corpus(tmp_path) / DATA_FILE).to_pylist()
-    assert [list(row) for row in rows] == [list(COLUMNS)] * 3
+    assert [list(row) for row in rows] == [list(CURATED)] * 3
     assert rows[0]["messages"] == [
         {"role": "user", "content": "What is 2 + 3?"},
         {"role": "assistant", "content": join("2 and 3 make 5.", "The answer is \\boxed{5}.")},
@@ -119,6 +135,8 @@ def test_rows_hold_the_student_prompt_the_whole_answer_and_where_it_comes_from(t
         "model": "embedded",
         "revision": "0123abc",
         "engine": "hf",
+        "teacher_licence": "apache-2.0",
+        "may_train": True,
         "sample": 0,
         "key": "add-1-0",
         "tokens": 10,
@@ -141,6 +159,8 @@ def test_load_dataset_reads_the_folder_by_its_card(tmp_path: Path, monkeypatch: 
     loaded = load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
     assert list(loaded) == ["train"]
     assert loaded["train"].num_rows == 3
+    assert load_dataset(str(folder), "all", cache_dir=str(tmp_path / "cache"))["train"].num_rows == 3
+    assert load_dataset(str(folder), "problems", cache_dir=str(tmp_path / "cache"))["train"].num_rows == 2
     assert loaded["train"][1]["messages"] == [
         {"role": "user", "content": "What is 2 + 3?"},
         {"role": "assistant", "content": "<think>\n2 + 3 = 5\n</think>\n\n\\boxed{5}"},
@@ -153,7 +173,12 @@ def test_front_matter_is_what_the_hub_expects(tmp_path: Path) -> None:
     assert data["language"] == ["en", "de"]
     assert data["size_categories"] == ["n<1K"]
     assert data["configs"] == [
-        {"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}
+        {
+            "config_name": config,
+            "data_files": [{"split": "train", "path": f"data/{config}/train-*.parquet"}],
+            **({"default": True} if config == "curated" else {}),
+        }
+        for config in ("curated", "all", "problems")
     ]
 
 
@@ -180,7 +205,7 @@ def test_licence_is_inherited_when_every_problem_carries_the_same(tmp_path: Path
 def test_same_traces_give_the_same_bytes(tmp_path: Path) -> None:
     first, second = corpus(tmp_path / "a"), corpus(tmp_path / "b")
     names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    assert [str(name) for name in names] == ["README.md", DATA_FILE, "funnel.json", "recipe.yaml"]
+    assert [str(name) for name in names] == FILES
     assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
 
 

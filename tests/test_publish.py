@@ -14,8 +14,8 @@ import pyarrow.parquet as parquet
 import pytest
 import test_corpus
 from fake_hub import TOKEN, FakeHub
+from test_corpus import DATA_FILE, FILES
 
-from tracegen.corpus import DATA_FILE
 from tracegen.publish import publish
 from tracegen.records import TracegenError, UsageError
 
@@ -47,11 +47,11 @@ def test_every_file_arrives_intact_in_one_commit(hub: FakeHub, corpus: Path) -> 
     url = publish(corpus, REPO)
     assert url == f"{hub.url}/datasets/{REPO}"
     initial, made = hub.dataset(REPO).commits
-    names = ["README.md", DATA_FILE, "funnel.json", "recipe.yaml"]
+    names = FILES
     assert list(made.changed) == names
     assert {name: made.files[name] for name in names} == {name: (corpus / name).read_bytes() for name in names}
     assert set(made.files) == {*names, *initial.files}
-    assert made.lfs == {DATA_FILE}
+    assert made.lfs == {name for name in names if name.endswith(".parquet")}
     assert made.summary == "Publish 3 traces"
     assert not hub.dataset(REPO).private
 
@@ -65,15 +65,15 @@ def test_a_second_time_nothing_is_uploaded_or_committed(hub: FakeHub, corpus: Pa
 
 
 def test_a_changed_corpus_commits_what_changed_and_drops_stale_data(hub: FakeHub, corpus: Path) -> None:
-    (corpus / "data" / "train-00001-of-00002.parquet").write_bytes((corpus / DATA_FILE).read_bytes())
+    (corpus / "data" / "curated" / "train-00001-of-00002.parquet").write_bytes((corpus / DATA_FILE).read_bytes())
     publish(corpus, REPO)
     hub.dataset(REPO).commit("by hand", {"data/notes.csv": b"theirs"})
-    (corpus / "data" / "train-00001-of-00002.parquet").unlink()
+    (corpus / "data" / "curated" / "train-00001-of-00002.parquet").unlink()
     (corpus / "funnel.json").write_text('{"traces": 9}')
     publish(corpus, REPO, message="Nine")
     head = hub.dataset(REPO).head
     assert head.summary == "Nine"
-    assert head.changed == ("data/train-00001-of-00002.parquet", "funnel.json")
+    assert head.changed == ("data/curated/train-00001-of-00002.parquet", "funnel.json")
     assert head.files["data/notes.csv"] == b"theirs"
 
 

@@ -86,9 +86,9 @@ def run(tmp_path: Path) -> Path:
     dropped = trace | {"response": "The answer is 6." * 1000, "filter": "correct", "reason": "judged_wrong"}
     write_lines(run / "dropped" / "correct.jsonl", [dropped])
     row = {"messages": [*rows[0]["prompt"], {"role": "assistant", "content": rows[0]["text"]}], "problem_id": "p0"}
-    (run / "corpus" / "data").mkdir(parents=True)
+    (run / "corpus" / "data" / "curated").mkdir(parents=True)
     table = pyarrow.Table.from_pylist([row | {"teacher": "smol", "tokens": 10}])
-    pyarrow.parquet.write_table(table, run / "corpus" / "data" / "train-00000-of-00001.parquet")
+    pyarrow.parquet.write_table(table, run / "corpus" / "data" / "curated" / "train-00000-of-00001.parquet")
     funnel = [
         {"filter": "wellformed", "before": 6, "after": 6, "reasons": {}},
         {"filter": "correct", "before": 6, "after": 3, "reasons": {"judged_wrong": 2, "no_judgement": 1}},
@@ -221,7 +221,7 @@ def test_it_is_made_for_phones_and_dark_mode_and_small(run: Path) -> None:
 
 
 def test_a_huge_trace_keeps_the_page_under_two_megabytes(run: Path) -> None:
-    path = next((run / "corpus" / "data").glob("*.parquet"))
+    path = next((run / "corpus" / "data" / "curated").glob("*.parquet"))
     (row,) = pyarrow.parquet.read_table(path).to_pylist()
     row["messages"][-1]["content"] = f"<think>\n{'<&' * 1_000_000}\n</think>\n\nThe answer is 5."
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), path)

@@ -142,7 +142,7 @@ def funnel(run: Path) -> dict[str, Any]:
 
 def accepted(run: Path, problems: Mapping[str, Problem]) -> dict[str, Any] | None:
     """The first row of the corpus, in full."""
-    files = sorted((run / "corpus" / "data").glob("*.parquet"))
+    files = sorted((run / "corpus" / "data" / "curated").glob("train-*.parquet"))
     if not files:
         return None
     import pyarrow.parquet as parquet

@@ -8,13 +8,22 @@ Limits: one commit holds the whole corpus, so that readers never see half of it;
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
 import yaml
 
 from tracegen.records import TracegenError, UsageError
 
-FILES = ("README.md", "funnel.json", "recipe.yaml", "data/*.parquet")
+FILES = (
+    "README.md",
+    "croissant.json",
+    "decontamination.json",
+    "funnel.json",
+    "recipe.yaml",
+    "prompts/*.yaml",
+    "data/*/train-*.parquet",
+)
 """What is published; whatever else lies in the folder stays at home."""
 
 
@@ -44,7 +53,7 @@ def publish(
                 f"{url} is public, and a private corpus was asked for; make it private there, or name another."
             )
         present = api.list_repo_files(url.repo_id, repo_type="dataset")
-        stale = [path for path in present if path.startswith("data/train-") and path not in files]
+        stale = [path for path in present if fnmatch(path, "data/*train-*.parquet") and path not in files]
         # Not `upload_folder`: with Xet it streams the folder in several commits.
         api.create_commit(
             url.repo_id,
@@ -60,7 +69,7 @@ def publish(
 
 def _files(corpus: Path) -> list[str]:
     files = sorted(path.relative_to(corpus).as_posix() for pattern in FILES for path in corpus.glob(pattern))
-    if "README.md" not in files or not any(path.startswith("data/") for path in files):
+    if "README.md" not in files or not any(path.startswith("data/curated/") for path in files):
         raise UsageError(f"there is no corpus in {corpus}; run `tracegen curate` first.")
     return files
 
@@ -70,7 +79,7 @@ def _rows(corpus: Path) -> int:
     import pyarrow.parquet as parquet
 
     rows = 0
-    for path in sorted(corpus.glob("data/*.parquet")):
+    for path in sorted(corpus.glob("data/curated/train-*.parquet")):
         try:
             rows += parquet.read_metadata(path).num_rows
         except (pyarrow.ArrowException, OSError) as error:

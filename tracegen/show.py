@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tracegen import models, registry, shipped
-from tracegen.corpus import DATA_FILE
+from tracegen.corpus import shards_of
 from tracegen.recipe import Asked, Recipe
 from tracegen.records import UsageError
 
@@ -90,7 +90,7 @@ def training_row(recipe: Recipe, folder: Path, number: int) -> None:
     if recipe.student is None:
         raise UsageError("the recipe has no student, so there is nothing to show.")
     corpus = folder / "corpus"
-    if not (corpus / DATA_FILE).is_file():
+    if not shards_of(corpus):
         raise UsageError(f"there is no corpus in {corpus}; run `tracegen curate` first.")
     tokenizer = AutoTokenizer.from_pretrained(models.resolve(recipe.student.model).path)
     found, hygiene = rows(str(corpus), tokenizer, max_length=recipe.student.max_length)

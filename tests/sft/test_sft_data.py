@@ -230,7 +230,7 @@ def test_tokenizer_without_chat_template() -> None:
 
 
 def test_corpus_folder_and_parquet_file_read_alike(tmp_path: Path) -> None:
-    file = tmp_path / "run" / "data" / "train-00000-of-00001.parquet"
+    file = tmp_path / "run" / "data" / "curated" / "train-00000-of-00001.parquet"
     file.parent.mkdir(parents=True)
     pyarrow.parquet.write_table(pyarrow.table({"messages": [CHAT, TWO_TURNS], "key": ["a", "b"], "n": [1, 2]}), file)
     made = tokenizer(HEADERS)

@@ -1,0 +1,13 @@
+"""The corpus on disk: what survived, what did not and why, and the problems, as Parquet with a card.
+
+    corpus/  README.md  funnel.json  recipe.yaml  prompts/*.yaml  data/curated/  data/all/  data/problems/
+
+`CorpusWriter` takes the traces one by one; `columns` says what a row holds, `shards` cuts the files, `census` counts
+what they hold, `card` writes the README. One row of `curated` (the default) and `all` is one trace.
+"""
+
+from tracegen.corpus.card import HUB_LICENCES, About
+from tracegen.corpus.columns import ALL, CONFIGS, CURATED, PROBLEMS
+from tracegen.corpus.writer import LAYOUT, CorpusWriter, shards_of
+
+__all__ = ["ALL", "CONFIGS", "CURATED", "HUB_LICENCES", "LAYOUT", "PROBLEMS", "About", "CorpusWriter", "shards_of"]

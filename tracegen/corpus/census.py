@@ -1,0 +1,113 @@
+"""What a corpus holds, counted by DuckDB over its Parquet files: only the columns that are counted are read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+LINES = 20
+"""Lines of one breakdown; groups too small for it are summed up in the last one."""
+GROUPS = {"teacher": "teacher", "source": "source", "domain": "domain", "licence of the problem": "licence"}
+
+
+class Group(NamedTuple):
+    """One line of a breakdown."""
+
+    label: str | None
+    traces: int
+    problems: int
+    tokens: int
+
+
+class Tally(NamedTuple):
+    """The traces of one problem."""
+
+    traces: int = 0
+    judged: int = 0
+    right: int = 0
+    kept: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """The curated rows in numbers."""
+
+    rows: int
+    problems: int
+    tokens: int
+    shortest: int | None
+    median: int | None
+    longest: int | None
+    verdicts: Mapping[tuple[str, str, str], int]
+    """Traces by (verifier, version, outcome)."""
+    breakdowns: Mapping[str, Sequence[Group]]
+    licences: Sequence[str | None]
+    """Of the problems' sources."""
+    keys: int
+
+    @property
+    def right(self) -> int:
+        return sum(count for (_, _, outcome), count in self.verdicts.items() if outcome == "right")
+
+
+def census(corpus: Path) -> Census:
+    """Count `data/curated`."""
+    with _open(corpus, "curated") as rows:
+        totals = rows.execute(
+            "select count(*), count(distinct problem_id), coalesce(sum(tokens), 0)::bigint, min(tokens), "
+            "round(median(tokens))::bigint, max(tokens), count(distinct key) from rows"
+        ).fetchall()[0]
+        verdicts = rows.execute(
+            "select verifier, verifier_version, verdict, count(*) from rows where verdict is not null "
+            "group by all order by all"
+        ).fetchall()
+        breakdowns = {title: _breakdown(rows, column) for title, column in GROUPS.items()}
+        licences = rows.execute("select distinct licence from rows order by licence").fetchall()
+    *figures, keys = totals
+    return Census(
+        *figures,
+        verdicts={(verifier, version, outcome): count for verifier, version, outcome, count in verdicts},
+        breakdowns=breakdowns,
+        licences=[licence for (licence,) in licences],
+        keys=keys,
+    )
+
+
+def tallies(corpus: Path) -> dict[str, Tally]:
+    """The traces of `data/all` by problem."""
+    with _open(corpus, "all") as rows:
+        found = rows.execute(
+            "select problem_id, count(*), count(*) filter (verdict in ('right', 'wrong')), "
+            "count(*) filter (verdict = 'right'), count(*) filter (filter is null) from rows group by problem_id"
+        )
+        return {problem: Tally(*counts) for problem, *counts in found.fetchall()}
+
+
+def _breakdown(rows: Any, column: str) -> list[Group]:
+    """The largest groups first; what would be more than LINES is counted as one."""
+    found = rows.execute(
+        f"""
+        with ranked as (
+            select {column} as label, row_number() over (order by count(*) desc, {column} nulls first) as place,
+                count(*) over () as groups
+            from rows group by {column}
+        )
+        select first(label), count(*), count(distinct problem_id), sum(tokens)::bigint, max(groups),
+            least(place, {LINES}) as line
+        from rows join ranked on rows.{column} is not distinct from ranked.label group by line order by line
+        """
+    ).fetchall()
+    return [
+        Group(f"{groups - LINES + 1} others" if line == LINES < groups else label, *counts)
+        for label, *counts, groups, line in found
+    ]
+
+
+def _open(corpus: Path, config: str) -> Any:
+    """A connection with the config's files as `rows`."""
+    import duckdb
+
+    connection = duckdb.connect(config={"threads": 2})
+    files = [str(path) for path in sorted((corpus / "data" / config).glob("train-*.parquet"))]
+    connection.read_parquet(files).create_view("rows")
+    return connection
