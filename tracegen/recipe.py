@@ -65,7 +65,7 @@ class Prices(Strict):
 
 
 class Terms(Strict):
-    """What the teacher's licence says of its outputs."""
+    """What the teacher's licence says of its outputs; the table's word where nothing is said (docs/licences.md)."""
 
     licence: str | None = None
     may_train: bool | Literal["unknown"] = "unknown"
@@ -146,6 +146,8 @@ class Student(Strict):
 
     model: str
     revision: str | None = None
+    licence: str | None = None
+    """The base model's; None: the table's, where it knows the model (docs/licences.md)."""
     method: Literal["sft"] = "sft"
     prompt: str | None = None
     """None: the recipe's `prompt`."""
@@ -217,17 +219,22 @@ class Schedule(Strict):
         return self.stop_after is not None or bool(after)
 
 
-class Judging(Strict):
-    """Where verifiers run."""
+class Place(Strict):
+    """Where a stage does its work: on this machine, or on a Ray cluster."""
 
     on: Literal["local", "ray"] = "local"
-    workers: int | None = Field(None, ge=1)
-    """Processes, on ray on each node; None: one per core."""
 
     @model_validator(mode="before")
     @classmethod
     def _yaml_takes_on_for_true(cls, value: Any) -> Any:
         return {"on" if name is True else name: value[name] for name in value} if isinstance(value, dict) else value
+
+
+class Judging(Place):
+    """Where verifiers run."""
+
+    workers: int | None = Field(None, ge=1)
+    """Processes, on ray on each node; None: one per core."""
 
 
 class Budget(Strict):
@@ -250,6 +257,8 @@ class Recipe(Strict):
     verifiers: dict[str, Verifier] = {"math": Verifier()}
     judging: Judging = Judging()
     filters: dict[str, Options] = {}
+    curating: Place = Place()
+    """Where filters run."""
     corpus: Corpus = Corpus()
     student: Student | None = None
     benchmarks_dir: str | None = None
