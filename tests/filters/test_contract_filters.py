@@ -53,7 +53,7 @@ def function(request: pytest.FixtureRequest) -> Callable[..., Iterator[tuple[Tra
 
 
 def bound(name: str) -> Callable[..., Iterator[tuple[Trace, str | None]]]:
-    reserved: dict[str, Any] = {"problems": PROBLEMS, "benchmarks": BENCHMARKS, "tokenizer": TOKENIZER}
+    reserved: dict[str, Any] = {"problems": PROBLEMS, "benchmarks": BENCHMARKS, "tokenizer": TOKENIZER, "teachers": {}}
 
     def ask(*prompts: Any, repeats: int = 1) -> list[Completion]:
         return [Completion(text="SCORE ?: 5")] * len(prompts) * repeats
