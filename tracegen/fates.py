@@ -47,9 +47,8 @@ class Step:
     `function` is the filter, its options bound; without one, those drops of its happen that are foreseen.
     """
 
-    def __init__(self, name: str, passage: "Passage") -> None:
-        self.name, self._noted = name, passage.noted
-        self.function: Filter | None = None
+    def __init__(self, name: str, passage: "Passage", function: Filter | None = None) -> None:
+        self.name, self._noted, self.function = name, passage.noted, function
         self.before = 0
         self.reasons: Counter[str] = Counter()
         self._waiting: deque[Fate] = deque()

@@ -12,6 +12,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -72,7 +73,15 @@ class Partitions:
 
     def packed(self, number: int) -> bytes:
         """One partition, for `unpacked`, here or on another machine."""
-        return self._path(number).read_bytes() if self.sizes[number] else b""
+        return self.path(number).read_bytes() if self.sizes[number] else b""
+
+    def problems(self, number: int) -> list[str]:
+        """The ids of those whose traces are in this partition, if there are any."""
+        return list(islice(self._problems, number * self._each, (number + 1) * self._each))
+
+    def path(self, number: int) -> Path:
+        """Where a partition lies, if it holds a trace; what else is known of it may lie beside it."""
+        return self.folder / f"{number:06d}"
 
     def __len__(self) -> int:
         return sum(self.sizes)
@@ -93,12 +102,9 @@ class Partitions:
         for number, some in waiting.items():
             whole = pickle.dumps(some)
             packed = compress(whole, codec="zstd", asbytes=True)
-            with self._path(number).open("ab") as file:
+            with self.path(number).open("ab") as file:
                 file.write(_FRAME.pack(len(packed), len(whole)) + packed)
             self.sizes[number] += len(some)
-
-    def _path(self, number: int) -> Path:
-        return self.folder / f"{number:06d}"
 
 
 def unpacked(partition: bytes) -> list[Trace]:

@@ -1,25 +1,31 @@
 """The whole flow, top to bottom: each stage reads what is on disk and writes the next thing; what stands is skipped."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tracegen import __version__, rundir
-from tracegen.corpus import DATA_FILE, write_corpus
+from tracegen import __version__, asked_filters, rundir, terms
+from tracegen.corpus import LAYOUT, CorpusWriter, shards_of
+from tracegen.curate import FunnelRow, funnel_json
 from tracegen.curate import curate as apply_filters
-from tracegen.curate import funnel_json
+from tracegen.dropped import Dropped
 from tracegen.evaluate import evaluate as score_roles
 from tracegen.evaluate import named
+from tracegen.fates import Fate
+from tracegen.partitions import Partitions
 from tracegen.prepare import Run, plan_inputs
 from tracegen.progress import Bar, during, say
-from tracegen.records import MissingExtra, Problem, Score, Trace, TracegenError, UsageError
+from tracegen.records import MissingExtra, Problem, Score, TracegenError, UsageError
 from tracegen.sample import judged, missing, sample, settled
 
 
 def run(run: Run) -> list[Score]:
     """problems -> traces and verdicts -> corpus -> student -> scores -> report."""
+    if run.recipe.student is not None:
+        terms.refuse_training(run.recipe)
     generate(run)
     curate(run)
     if run.recipe.student is not None:
@@ -47,44 +53,28 @@ def verify(run: Run) -> None:
 @during("curate")
 def curate(run: Run) -> None:
     """Verdicts -> filters -> `corpus/` and `dropped/`."""
-    traces = list(_traces(run))
-    askers = list(run.teachers.values())
-    schedule = run.recipe.schedule
-    if lacking := missing(run.folder, problems=run.problems, askers=askers, judge=run.judge, schedule=schedule):
+    recipe, askers = run.recipe, list(run.teachers.values())
+    if lacking := missing(run.folder, problems=run.problems, askers=askers, judge=run.judge, schedule=recipe.schedule):
         say(f"{lacking} samples of the plan have no answer; the corpus is made without them.")
-    if unjudged := sum(trace.verdict is None for trace in traces):
-        say(f"{unjudged} traces have no verdict under the present verifiers; `tracegen verify` judges them.")
-    inputs = _curate_inputs(run, traces)
-    corpus, dropped = run.folder / "corpus", run.folder / "dropped"
-    if rundir.up_to_date(corpus, inputs) and rundir.up_to_date(dropped, inputs):
-        say(f"corpus: up to date ({corpus})")
-        return
-    with rundir.rebuilt(dropped, inputs) as new_dropped, rundir.rebuilt(corpus, inputs) as new_corpus:
-        kept, rows = apply_filters(
-            traces,
-            filters=run.recipe.filters,
-            problems=run.problems,
-            tokenizer=_student_tokenizer(run),
-            benchmarks=run.whole_benchmarks,
-            dropped=new_dropped,
-        )
-        write_corpus(
-            new_corpus,
-            traces=kept,
-            problems=run.problems,
-            teachers=_provenance(run),
-            prompts={p.name: p.as_dict() for p in (run.prompt, *(t.prompt for t in run.teachers.values()))},
-            student_messages=lambda problem: [dict(message) for message in run.prompt.messages(problem)],
-            funnel=funnel_json(rows, len(traces), list(run.unchecked)),
-            recipe=run.recipe.to_yaml(),
-            recipe_hash=rundir.fingerprint(run.recipe.to_yaml())[:16],
-            name=run.recipe.name,
-            licence=run.recipe.corpus.licence,
-            repo=run.recipe.corpus.repo,
-            student_prompt=run.prompt.name,
-        )
-    solved = len({trace.problem_id for trace in kept})
-    say(f"corpus: {len(kept)} of {len(traces)} traces kept, of {solved} of {len(run.problems)} problems ({corpus})")
+    lines = asked_filters.lines(recipe.filters, folder=run.folder / "asked", seed=recipe.seed)
+    with Partitions(run.folder / ".curating", run.problems, askers) as partitions:
+        partitions.write(judged(run.folder, problems=run.problems, askers=askers, judge=run.judge))
+        if unjudged := partitions.unjudged:
+            say(f"{unjudged} traces have no verdict under the present verifiers; `tracegen verify` judges them.")
+        inputs = _curate_inputs(run, partitions) | {"asked": asked_filters.inputs(recipe.filters, lines)}
+        corpus, dropped = run.folder / "corpus", run.folder / "dropped"
+        if rundir.up_to_date(corpus, inputs) and rundir.up_to_date(dropped, inputs):
+            say(f"corpus: up to date ({corpus})")
+            return
+        with (
+            rundir.rebuilt(dropped, inputs) as new_dropped,
+            rundir.rebuilt(corpus, inputs) as new_corpus,
+            asked_filters.asking(lines, run.meter, again=run.again) as asks,
+        ):
+            rows, kept, solved = _filter(run, partitions, new_dropped, new_corpus, asks)
+            if asked_filters.unanswered(rows):
+                inputs["unanswered"] = True  # so that the next launch asks again
+    say(f"corpus: {kept} of {len(partitions)} traces kept, of {solved} of {len(run.problems)} problems ({corpus})")
 
 
 @during("train")
@@ -104,9 +94,10 @@ def train(run: Run) -> None:
         raise TracegenError(
             f"the corpus is empty, so there is nothing to train on; {run.folder / 'dropped'} says why of each trace."
         )
+    terms.refuse_training(run.recipe, corpus)
     inputs = {
         "rows": rundir.fingerprint(rows),
-        "student": student.model_dump(),
+        "student": student.model_dump(exclude={"licence"}),
         "model": run.base.identity,
         "seed": run.recipe.seed,
     }
@@ -135,13 +126,12 @@ def train(run: Run) -> None:
             dtype=student.dtype,
             attention=student.attention,
             card={
-                "name": f"{run.recipe.name}-student",
                 "base": run.base.name,
                 "recipe": run.recipe.name,
                 "recipe_hash": rundir.fingerprint(run.recipe.to_yaml())[:16],
                 "corpus": run.recipe.corpus.repo,
                 "teachers": [asker.model.name for asker in run.teachers.values()],
-                "licence": run.recipe.corpus.licence,
+                **terms.of_student(run.recipe, corpus),
             },
             progress=progress,
         )
@@ -191,22 +181,62 @@ def report(run: Run) -> Path:
     return render(run.folder)
 
 
-def _traces(run: Run) -> Iterable[Trace]:
-    return judged(run.folder, problems=run.problems, askers=run.teachers.values(), judge=run.judge)
+def _filter(
+    run: Run, partitions: Partitions, dropped: Path, corpus: Path, asks: Mapping[str, Any]
+) -> tuple[list[FunnelRow], int, int]:
+    """Fill both folders in one pass; returns the funnel, and how many traces are kept, of how many problems."""
+    writer = CorpusWriter(
+        corpus,
+        problems=run.problems,
+        teachers=_provenance(run),
+        prompts={p.name: p.as_dict() for p in (run.prompt, *(t.prompt for t in run.teachers.values()))},
+        student_messages=lambda problem: [dict(message) for message in run.prompt.messages(problem)],
+        recipe=run.recipe.to_yaml(),
+        recipe_hash=rundir.fingerprint(run.recipe.to_yaml())[:16],
+        name=run.recipe.name,
+        licence=run.recipe.corpus.licence,
+        repo=run.recipe.corpus.repo,
+        student_prompt=run.prompt.name,
+    )
+    kept: Counter[str] = Counter()
+    with Dropped(dropped, run.recipe.filters) as drops, Bar("curate", len(partitions), "traces") as bar:
+
+        def told(fate: Fate) -> None:
+            if fate.drop:
+                drops.add(fate.trace, fate.drop)
+                writer.add(fate.trace, filter=fate.drop.filter, reason=fate.drop.reason)
+            else:
+                kept[fate.trace.problem_id] += 1
+                writer.add(fate.trace)
+            bar.advance()
+
+        rows = apply_filters(
+            map(Fate, partitions.traces()),
+            filters=run.recipe.filters,
+            told=told,
+            asks=asks,
+            problems=run.problems,
+            tokenizer=_student_tokenizer(run),
+            benchmarks=run.whole_benchmarks,
+            teachers=_provenance(run),
+        )
+    writer.close(funnel_json(rows, len(partitions), list(run.unchecked)))
+    return rows, kept.total(), len(kept)
 
 
-def _curate_inputs(run: Run, traces: list[Trace]) -> dict[str, Any]:
+def _curate_inputs(run: Run, partitions: Partitions) -> dict[str, Any]:
     recipe = run.recipe
     return {
-        "traces": rundir.fingerprint([[trace.key, trace.verdict and asdict(trace.verdict)] for trace in traces]),
+        "traces": partitions.fingerprint(),
         "plans": plan_inputs(list(run.teachers.values())),
-        "problems": _problems_hash(run.problems.values()),
+        "problems": run.problems.fingerprint(),
         "filters": recipe.filters,
         "benchmarks": _problems_hash(named(run.whole_benchmarks).values()),
         **({"unchecked": sorted(run.unchecked)} if run.unchecked else {}),
         "prompt": run.prompt.as_dict(),
         "corpus": recipe.corpus.model_dump(),
-        "terms": {name: teacher.terms.model_dump() for name, teacher in recipe.teachers.items()},
+        "layout": LAYOUT,
+        "terms": {name: terms.of(teacher) for name, teacher in recipe.teachers.items()},
         "tokenizer": run.base.identity if recipe.student else None,
         "tracegen": __version__,
     }
@@ -225,8 +255,7 @@ def _provenance(run: Run) -> dict[str, dict[str, Any]]:
             "engine": asker.engine,
             "sampling": asker.sampling.model_dump(exclude_none=True),
             "prompt": asker.prompt.name,
-            "licence": run.recipe.teachers[name].terms.licence,
-            "may_train": run.recipe.teachers[name].terms.may_train,
+            **terms.of(run.recipe.teachers[name])._asdict(),
         }
         for name, asker in run.teachers.items()
     }
@@ -245,7 +274,7 @@ def _student_tokenizer(run: Run) -> Any:
 def _messages(corpus: Path) -> list[Any]:
     import pyarrow.parquet as parquet
 
-    if not (corpus / DATA_FILE).is_file():
+    if not (files := shards_of(corpus)):
         raise UsageError(f"there is no corpus in {corpus}; run `tracegen curate` first.")
-    rows: list[Any] = parquet.read_table(corpus / DATA_FILE, columns=["messages"])["messages"].to_pylist()
+    rows: list[Any] = parquet.read_table(files, columns=["messages"])["messages"].to_pylist()
     return rows
