@@ -12,6 +12,7 @@ quickstart: .venv/.installed  ## the whole flow on the embedded model; ARGS='see
 	.venv/bin/tracegen run recipes/quickstart.yaml $(ARGS)
 
 test: .venv/.installed  ## the test suite; ARGS='tests/test_sources.py' picks from it
+	@bash scripts/install_chromium.sh
 	.venv/bin/python -m pytest $(ARGS)
 
 check: .venv/.installed  ## style, types and layers

@@ -21,6 +21,8 @@ let run = null;
 let news = null;
 let narrowed = null;
 let opening = null;
+let indexing = null;
+const AGAIN = 1500; // milliseconds between two looks at an index that is being made
 
 /** Everything follows from the address. */
 async function show() {
@@ -73,7 +75,18 @@ async function loadRun() {
   fill(place("name"), run.name);
   fill(place("state"), run.live ? "live" : "");
   form.offer(run);
+  clearTimeout(indexing);
+  if (!run.index.whole && !run.index.error) indexing = setTimeout(whole, AGAIN);
   return true;
+}
+
+/** The index of a large run is made while its first rows are shown: look again until it is whole. */
+async function whole() {
+  const before = run.index.rows;
+  if (!(await loadRun())) return;
+  if (!run.live) fill(place("state"), run.index.whole ? "" : `counting: ${counted(run.index.rows, "trace")} so far`);
+  if (!present().trace) showRun();
+  if (list.partial && (run.index.whole || run.index.rows !== before) && list.frame.scrollTop === 0) list.reload();
 }
 
 async function start() {
@@ -98,10 +111,13 @@ async function refresh() {
   await list.reload();
 }
 
+/** The run is at rest; its index has a moment to take in the last of it. */
 async function rest() {
   news = null;
-  await refresh();
-  if (!present().trace) showRun();
+  setTimeout(async () => {
+    await refresh();
+    if (!present().trace) showRun();
+  }, AGAIN);
 }
 
 function openRun() {

@@ -44,13 +44,17 @@ export class TraceList {
     const { signal } = this.asking;
     fill(this.foot, h("p", { class: "waiting" }, this.rows.length ? "More…" : "Looking…"));
     this.frame.setAttribute("aria-busy", "true");
+    const before = this.rows.length;
     try {
-      const page = await ask("traces", { ...filters(), limit: PAGE, after: this.next }, signal);
-      this.rows.push(...page.rows);
-      this.next = page.next ?? undefined;
-      this.total ??= page.total;
+      while (this.next !== undefined && this.rows.length === before) { // a search may come back early, with nothing yet
+        const page = await ask("traces", { ...filters(), limit: PAGE, after: this.next }, signal);
+        this.rows.push(...page.rows);
+        this.next = page.next ?? undefined;
+        this.total ??= page.total;
+        this.partial = page.partial;
+        this.say();
+      }
       fill(this.foot, this.rows.length ? null : this.nothing());
-      this.say();
     } catch (error) {
       if (error.name === "AbortError") return;
       fill(this.foot, trouble(error.message, () => this.more().then(() => this.draw(true))));
@@ -63,7 +67,7 @@ export class TraceList {
   say() {
     const there = this.next === undefined ? this.rows.length : null;
     const total = this.total ?? there;
-    fill(this.status, total === null ? `${number(this.rows.length)} and more` : counted(total, "trace"));
+    fill(this.status, total === null ? `${number(this.rows.length)} so far` : counted(total, "trace"));
   }
 
   nothing() {
@@ -134,7 +138,7 @@ export function face(row) {
   if (row.status && row.status !== "complete") facts.push(plainly(row.status));
   return [
     h("span", { class: "top" }, badge(row.verdict), h("b", {}, row.problem_id), h("span", { class: "who" }, `${row.teacher} · ${row.sample}`)),
-    h("span", { class: "snippet" }, row.snippet || "(no text)"),
+    h("span", { class: "snippet" }, row.snippet ?? "…"),
     h("span", { class: "facts" }, row.filter && h("span", { class: "gone" }, `${row.filter}: ${plainly(row.reason)} · `), facts.filter(Boolean).join(" · ")),
   ];
 }

@@ -12,6 +12,7 @@ const UNSEEN = new RegExp(
     "\\u{1D173}-\\u{1D17A}\\u{1BCA0}-\\u{1BCA3}\\p{Cs}])",
   "gu",
 );
+const MOST = 2000; // marks of one text; what is behind them is named in plain text
 const NAMES = {
   0x200b: "zero width space", 0x200c: "zero width non-joiner", 0x200d: "zero width joiner", 0xfeff: "byte order mark",
   0x200e: "left-to-right mark", 0x200f: "right-to-left mark", 0x061c: "arabic letter mark", 0x00ad: "soft hyphen",
@@ -28,9 +29,11 @@ export function unseen(text) {
 /** A text as nodes, with marks in the place of what is not seen. */
 export function marked(text) {
   const nodes = document.createDocumentFragment();
+  let marks = 0;
   for (const run of runs(text)) {
-    if (!run.mark) {
-      nodes.append(run.text);
+    marks += run.mark ? 1 : 0;
+    if (!run.mark || marks > MOST) {
+      nodes.append(run.text ?? plain(run));
       continue;
     }
     const mark = document.createElement("span");
@@ -44,14 +47,19 @@ export function marked(text) {
 
 /** The same for a place that takes text alone: an attribute, a title. */
 export function named(text) {
-  return runs(text).map((run) => (run.mark ? `[${run.mark}]` : run.text)).join("");
+  return runs(text).map((run) => run.text ?? plain(run)).join("");
 }
 
-function runs(text) {
+function plain({ mark, count }) {
+  return count > 1 ? `[${mark} × ${count}]` : `[${mark}]`;
+}
+
+function runs(shown) {
+  const text = String(shown);
   const found = [];
   let from = 0;
   const last = () => found[found.length - 1];
-  for (const match of String(text).matchAll(UNSEEN)) {
+  for (const match of text.matchAll(UNSEEN)) {
     if (match.groups.emoji) continue;
     const point = match[0].codePointAt(0);
     if (match.index > from) found.push({ text: text.slice(from, match.index) });
@@ -59,6 +67,6 @@ function runs(text) {
     else found.push({ mark: `U+${point.toString(16).toUpperCase().padStart(4, "0")}`, point, count: 1 });
     from = match.index + match[0].length;
   }
-  if (from < String(text).length) found.push({ text: String(text).slice(from) });
+  if (from < text.length) found.push({ text: String(text).slice(from) });
   return found;
 }

@@ -4,9 +4,12 @@
 //
 // `start` and `end` bound the piece with its delimiters, `from` and `to` what stands between them. A dollar sign is a
 // delimiter by Pandoc's rule (no space inside, no digit behind) and never around two plain words in a row, which are money.
-// Limits: one pass; a formula longer than LONGEST is text, and a closing delimiter that is absent is looked for once.
+// Limits: one pass; a formula longer than LONGEST is text, as is all that follows MOST pieces, for no reader's text has so
+// many; a closing delimiter that is absent is looked for once.
 
 const LONGEST = 5000;
+const BOXED = 600;
+const MOST = 20_000;
 const FENCED = 200_000;
 const OPENERS = /```|~~~|`|\\\[|\\\(|\$\$|\$|\\begin\{([a-z]+\*?)\}|\\boxed\s*\{|\*\*|^#{1,6} (?=\S)|\\\$/gm;
 const ENVIRONMENTS = /^(equation|align|aligned|alignat|gather|gathered|multline|cases|array|[pbvBV]?matrix|split)\*?$/;
@@ -19,7 +22,8 @@ export function pieces(text, start = 0, end = text.length, inner = false) {
   /** Where a closing delimiter stands, or -1. */
   const close = (delimiter, from, most = LONGEST) => {
     if (absent.has(delimiter)) return -1;
-    const place = text.indexOf(delimiter, from);
+    let place = text.indexOf(delimiter, from);
+    while (delimiter === "$" && place > from && text[place - 1] === "\\") place = text.indexOf("$", place + 1);
     if (place < 0 || place >= end) absent.add(delimiter);
     return place >= 0 && place + delimiter.length <= end && place - from <= most ? place : -1;
   };
@@ -29,7 +33,7 @@ export function pieces(text, start = 0, end = text.length, inner = false) {
     at = last;
   };
   OPENERS.lastIndex = start;
-  for (let match = OPENERS.exec(text); match && match.index < end; match = OPENERS.exec(text)) {
+  for (let match = OPENERS.exec(text); match && match.index < end && found.length < MOST; match = OPENERS.exec(text)) {
     const piece = opened(text, match, close, inner);
     if (piece) add(...piece);
     OPENERS.lastIndex = piece ? at : match.index + match[0].length;
@@ -80,7 +84,7 @@ function isTex(tex, next) {
 /** Where the brace that is open at `from` has its fellow: the place behind it, or -1. */
 function balanced(text, from) {
   let depth = 1;
-  for (let place = from; place < text.length && place - from < LONGEST; place += 1) {
+  for (let place = from; place < text.length && place - from < BOXED; place += 1) {
     if (text[place] === "\\") place += 1;
     else if (text[place] === "{") depth += 1;
     else if (text[place] === "}" && (depth -= 1) === 0) return place + 1;

@@ -63,7 +63,7 @@ function scores(rows) {
 
 /** Whatever the server knows of cost: dollars, tokens, seconds. */
 function cost(found) {
-  const said = (name, value) => (/usd/.test(name) ? dollars(value) : /seconds/.test(name) ? duration(value) : Number.isInteger(value) ? number(value) : String(value));
+  const said = (name, value) => (/usd|budget/.test(name) ? dollars(value) : /seconds/.test(name) ? duration(value) : Number.isInteger(value) ? number(value) : String(value));
   const rows = Object.entries(found).filter(([, value]) => value !== null && typeof value !== "object");
   return h("dl", { class: "facts" }, rows.map(([name, value]) => h("div", {}, h("dt", {}, plainly(name).replace("usd", "dollars")), h("dd", {}, said(name, value)))));
 }

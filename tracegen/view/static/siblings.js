@@ -6,7 +6,7 @@ import { follow, link } from "./address.js";
 import * as api from "./api.js";
 import { fill, h, trouble } from "./dom.js";
 import { thinking } from "./thinking.js";
-import { badge, deciding } from "./verdict.js";
+import { badge } from "./verdict.js";
 import { counted, outcome, OUTCOMES, percent, plainly } from "./words.js";
 import { written } from "./written.js";
 
@@ -72,7 +72,7 @@ function column(row, known, held) {
       const found = known ?? (await api.trace(row.key));
       fill(body, thinking(found.reasoning, held), found.response ? written(found.response, { ...held, answer: found.answer }) : h("p", { class: "quiet" }, "No response."),
         found.answer && h("p", { class: "gold" }, h("span", { class: "label" }, "Final answer"), written(found.answer.text, held)),
-        found.verdicts?.filter((verdict) => verdict.outcome === deciding(found)).slice(0, 1).map((verdict) => h("p", { class: "quiet small" }, `${verdict.verifier}: ${plainly(verdict.reason)}`)));
+        found.verdicts.filter((verdict) => verdict.decides).map((verdict) => h("p", { class: "quiet small" }, `${verdict.verifier}: ${plainly(verdict.reason)}`)));
     } catch (error) {
       fill(body, trouble(error.message, load));
     }

@@ -72,9 +72,9 @@ function response(found, held) {
 }
 
 function verdicts(found) {
-  if (!found.verdicts?.length) return h("p", { class: "quiet" }, "No verifier has judged this trace yet; `tracegen verify` does.");
+  if (!found.verdicts.length) return h("p", { class: "quiet" }, "No verifier has judged this trace yet; `tracegen verify` does.");
   const row = (verdict) => h("tr", {},
-    h("th", { scope: "row" }, verdict.verifier, h("span", { class: "quiet small" }, ` ${verdict.version ?? ""}`)),
+    h("th", { scope: "row" }, verdict.verifier, h("span", { class: "quiet small" }, ` ${verdict.version ?? ""}`, verdict.decides ? "" : ", heard beside")),
     h("td", {}, badge(verdict.outcome)), h("td", {}, plainly(verdict.reason)),
     h("td", { class: "code" }, verdict.answer ?? "–"), h("td", { class: "n" }, duration(verdict.seconds)));
   const details = found.verdicts.filter((verdict) => verdict.detail);

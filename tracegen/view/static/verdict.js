@@ -12,7 +12,5 @@ export function badge(verdict) {
 
 /** The outcome that counts. */
 export function deciding(found) {
-  if (found.verdict) return found.verdict;
-  const judged = (found.verdicts ?? []).find((verdict) => verdict.outcome === "right" || verdict.outcome === "wrong");
-  return (judged ?? found.verdicts?.[0])?.outcome;
+  return found.verdicts.find((verdict) => verdict.decides)?.outcome;
 }

@@ -1,0 +1,105 @@
+"""A real headless Chromium before a real server on a real run; every page is watched for errors and stray requests."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import looked_at
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the page's tests need: pip install 'tracegen[dev]'")
+pytest.importorskip("starlette", reason="the page's tests need: pip install 'tracegen[view]'")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HOW = "the page's tests need a Chromium: apt-get install chromium, or `make test` as root, which does that"
+PATIENCE = 20_000
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is generated, judged and curated."""
+    if not CHROMIUM:
+        pytest.skip(HOW)
+    folder = tmp_path_factory.mktemp("looked_at")
+    recipe = looked_at.recipe(folder)
+    looked_at.call("generate", recipe, "--run-dir", folder / "run")
+    looked_at.call("curate", recipe, "--run-dir", folder / "run")
+    return folder / "run"
+
+
+class Server:
+    """`tracegen view RUN`, as a person starts it."""
+
+    def __init__(self, run: Path) -> None:
+        command = [sys.executable, "-m", "tracegen.cli", "view", str(run), "--port", "0"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.url = self._address()
+
+    def _address(self) -> str:
+        assert self._process.stdout
+        said = ""
+        while line := self._process.stdout.readline():
+            said += line
+            if found := re.search(r"http://\S+", line):
+                return found[0].rstrip("/.")
+        raise AssertionError(f"`tracegen view` named no address: {said}")
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def server(run: Path) -> Iterator[Server]:
+    found = Server(run)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """The browser; one for each module, so that its loop is not there when other tests have one of their own."""
+    if not CHROMIUM:
+        pytest.skip(HOW)
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens an address in a window of its own; at the end, nothing has gone wrong in any of them."""
+    contexts, wrong = [], []
+
+    def open_page(address: str, *, width: int = 1280, height: int = 800, **how: Any) -> Any:
+        contexts.append(chromium.new_context(viewport={"width": width, "height": height}, **how))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(PATIENCE)
+        origin = "/".join(address.split("/")[:3])
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
+        page.on("request", lambda asked: None if asked.url.startswith(origin) else wrong.append(f"asked: {asked.url}"))
+        page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def wait_for(done: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """The first thing that `done` returns and that is true."""
+    end = time.monotonic() + seconds
+    while not (found := done()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+    return found

@@ -1,0 +1,94 @@
+"""A run to look at: sums in plenty, and a few problems whose traces hold what a page may stumble over."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SUMS = 60
+FORMULAS = (
+    "Let us count: $1+3+5 = 9 = 3^2$, and in general\n\n$$\\sum_{k=1}^{n} (2k-1) = n^2.$$\n\n"
+    "Tom pays with $10 for apples of $3 each. This one is broken: $\\frac{1}{$ and \\(\\undefinedmacro{2}\\).\n\n"
+    "```python\nprice = '$x$'\n```\n\n**So** the answer is \\boxed{n^2}"
+)
+ASTRAL = "𝟙 and 🧮 come first, then the answer: \\boxed{7}"
+HIDDEN = (
+    "The file is \u202egnp.exe\u202c and zero\u200b\u200b\u200bwidth. $\\color{white}{\\phantom{secret}}x$ \\boxed{4}"
+)
+MARKUP = (
+    "<script>window.owned = 1</script><img src=x onerror='window.owned = 2'>"
+    "<svg onload='window.owned = 3'></svg><iframe srcdoc='<script>parent.owned = 4</script>'></iframe>"
+    "<style>body { display: none }</style><a href='javascript:window.owned = 5'>link</a> "
+    "[md](javascript:window.owned=6) ![i](http://example.com/leak.png) "
+    "$\\href{javascript:window.owned=7}{x}$ $\\includegraphics{http://example.com/leak.png}$ "
+    "$\\htmlStyle{background: url(http://example.com/leak)}{y}$ $<img src=x onerror='window.owned = 8'>$ "
+    "$\\def\\a{\\a\\a}\\a$ $\\rule{9999em}{9999em}$ </div></article></body> \\boxed{4}"
+)
+RIGHT_TO_LEFT = "שלום: התשובה היא \\boxed{5}"
+SPECIAL = {
+    "formulas": ("What is the sum of the first $n$ odd numbers?", "n^2", FORMULAS),
+    "astral": ("Which number comes last?", "7", ASTRAL),
+    "hidden": ("How much is 2 + 2?", "4", HIDDEN),
+    "markup": ("<b onmouseover='window.owned = 9'>How much</b> is $2 + 2$?", "4", MARKUP),
+    "hebrew": ("כמה זה 2 + 3?", "5", RIGHT_TO_LEFT),
+}
+LEAKED = "If a train leaves the station at noon with ninety seven passengers on board and twelve get off at each stop"
+THINKING = "First the tens, then the ones.\n\n" + "\n\n".join(f"Step {n}: $x_{{{n}}} = {n}$." for n in range(40))
+
+
+def recipe(folder: Path, engine: str = "replay", **options: Any) -> Path:
+    """The recipe of the run, with all that it reads, in `folder`."""
+    rows, answers = [], []
+    for name, (statement, answer, response) in SPECIAL.items():
+        rows.append({"id": name, "statement": statement, "answer": answer, "source": "by hand", "licence": "cc0-1.0"})
+        answers += [_answer(name, 0, response), _answer(name, 1, "I do not know."), _answer(name, 2, "hm", "length")]
+    for n in range(SUMS):
+        leak = f"{LEAKED}, how many are {n} and {n + 1}?" if n == 7 else f"How much is {n} + {n + 1}?"
+        rows.append({"id": f"sum-{n:03}", "statement": leak, "answer": str(2 * n + 1), "source": "sums"})
+        for sample, said in enumerate([2 * n + 1, 2 * n + 1 if n % 3 else 0, 2 * n + 1]):
+            answers.append(_answer(rows[-1]["id"], sample, f"Adding up, **it is** \\boxed{{{said}}}"))
+    _lines(folder / "problems.jsonl", rows)
+    _lines(folder / "answers.jsonl", answers)
+    _lines(folder / "held_out.jsonl", [{"id": "h", "statement": f"{LEAKED}, how many are left?", "answer": "1"}])
+    tree = {
+        "name": "looked-at",
+        "problems": {"source": "jsonl", "path": str(folder / "problems.jsonl")},
+        "prompt": "math",
+        "teachers": {
+            "smol": {
+                "engine": engine,
+                "model": "recorded",
+                "options": {"path": str(folder / "answers.jsonl"), **options},
+                "sampling": {"n": 3, "max_tokens": 4000},
+                "prices": {"input": 1.0, "output": 10.0},
+                "terms": {"licence": "apache-2.0", "may_train": True},
+            }
+        },
+        "verifiers": {"math": {}},
+        "filters": {"wellformed": {}, "correct": {}, "decontaminate": {}},
+        "corpus": {"licence": "apache-2.0"},
+        "evaluate": {"benchmarks": {"jsonl": {"path": str(folder / "held_out.jsonl")}}},
+    }
+    path = folder / "looked_at.yaml"
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+    return path
+
+
+def call(*arguments: object) -> None:
+    """A command of tracegen, to its end."""
+    command = [sys.executable, "-m", "tracegen.cli", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def _answer(problem: str, sample: int, response: str, finish: str = "stop") -> dict[str, Any]:
+    text = "<think>\nhm" if finish == "length" else f"<think>\n{THINKING}\n</think>\n\n{response}"
+    figures = {"prompt_tokens": 20, "completion_tokens": 100 + 10 * sample}
+    return {"problem_id": problem, "sample": sample, "text": text, "finish_reason": finish, **figures}
+
+
+def _lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))

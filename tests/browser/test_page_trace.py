@@ -1,0 +1,92 @@
+"""A trace: typeset, its answer marked, its thinking folded, its siblings beside it, its drop explained."""
+
+
+def opened(visit, server, problem, sample=0):
+    page = visit(f"{server.url}/?problem={problem}")
+    page.locator("#frame .row").nth(sample).click()
+    page.wait_for_selector("article.trace table")
+    return page
+
+
+def test_formulas_are_typeset_and_code_and_money_are_not(visit, server):
+    page = opened(visit, server, "formulas")
+    text = page.locator("section", has=page.locator("h2", has_text="Response")).locator(".written").first
+    text.locator(".katex-display").wait_for()
+    page.wait_for_function("document.querySelectorAll('.written .katex').length >= 4")
+    assert "pays with $10 for apples of $3 each" in text.inner_text()
+    assert text.locator("pre code").inner_text() == "price = '$x$'"
+    assert text.locator("strong").inner_text() == "So"
+    bad = text.locator(".math.bad")
+    assert bad.all_inner_texts() == ["$\\frac{1}{$", "\\(\\undefinedmacro{2}\\)"]
+    shape = text.locator(".katex-display .katex-html").evaluate("e => [e.offsetWidth, e.offsetHeight]")
+    assert shape[0] > 60
+    assert shape[1] > 30
+    fonts = page.evaluate(
+        "document.fonts.ready.then(all => [...all].filter(f => f.status === 'loaded').map(f => f.family))"
+    )
+    assert "KaTeX_Math" in "".join(fonts)
+
+
+def test_the_final_answer_is_marked_where_it_stands(visit, server):
+    page = opened(visit, server, "formulas")
+    assert page.locator("mark.answer .katex").count() == 1
+    assert "Final answer" in page.locator("article").inner_text()
+    page = opened(visit, server, "astral")
+    page.click("#raw")
+    page.wait_for_selector(".written.raw mark.answer")
+    assert page.locator(".written.raw mark.answer").inner_text() == "7"
+
+
+def test_thinking_is_folded_until_it_is_wanted(visit, server):
+    page = opened(visit, server, "sum-000")
+    fold = page.locator("details.thinking")
+    assert "words" in fold.locator("summary").inner_text()
+    assert fold.locator(".written").count() == 0
+    page.keyboard.press("o")
+    fold.locator(".written").wait_for()
+    page.wait_for_function("document.querySelectorAll('details.thinking .katex').length > 3")
+    page.keyboard.press("o")
+    assert not fold.locator(".written").is_visible()
+
+
+def test_raw_text_is_every_character(visit, server):
+    page = opened(visit, server, "formulas")
+    page.keyboard.press("r")
+    page.wait_for_selector("section .written.raw mark.answer")
+    assert "**So** the answer is \\boxed{n^2}" in page.locator("article").inner_text()
+
+
+def test_verdict_and_facts_are_told(visit, server):
+    page = opened(visit, server, "sum-003", 1)
+    text = page.locator("article").inner_text()
+    assert page.locator(".head .badge").inner_text().split()[-1] == "wrong"
+    for said in ("math", "110 tokens", "recorded", "Gold answer", "Dropped by correct: wrong", "67 %"):
+        assert said in text
+
+
+def test_siblings_stand_side_by_side(visit, server):
+    page = opened(visit, server, "sum-003", 1)
+    page.wait_for_selector(".sign")
+    assert page.locator(".sign").all_inner_texts() == ["✓", "✗", "✓"]
+    page.keyboard.press("c")
+    page.wait_for_function("document.querySelectorAll('.column .written').length >= 3")
+    columns = page.locator(".column")
+    assert columns.count() == 3
+    assert columns.first.locator("h2").inner_text() == "smol · 1"
+    tops = columns.evaluate_all("all => all.map(e => e.getBoundingClientRect().top)")
+    assert len(set(tops)) == 1
+    columns.nth(1).locator("h2 a").click()
+    page.wait_for_selector(".tools #next >> visible=true")
+    page.wait_for_function("document.querySelector('.sign[aria-current]')?.innerText === '✓'")
+
+
+def test_a_leak_is_shown_beside_what_it_leaks(visit, server):
+    page = opened(visit, server, "sum-007")
+    found = page.locator(".dropped").inner_text()
+    assert found.startswith("Dropped by decontaminate: jsonl")
+
+
+def test_a_key_that_is_nobodys_is_one_sentence(visit, server, monkeypatch):
+    page = visit(server.url)
+    answer = page.request.get(f"{server.url}/api/trace/{'0' * 64}")
+    assert answer.status == 404
