@@ -47,7 +47,8 @@ def save(
     """Write the student; an older one in `out` is replaced.
 
     `dtype` is that of the base model's files. `card` may hold name, base, recipe, recipe_hash, corpus (where it can
-    be had), licence, languages and teachers (names of models).
+    be had), licence and licence_why, duties (what licences ask of who passes the student on), languages and teachers
+    (names of models).
     """
     beside, old = (out.with_name(f".{out.name}.{suffix}") for suffix in ("new", "old"))
     for folder in (beside, old):
@@ -88,7 +89,7 @@ def _card(
     card: Mapping[str, Any],
 ) -> str:
     facts = {"name": name, "base": base, "licence": None, "recipe": None, "recipe_hash": None, "corpus": None}
-    facts |= {"languages": ["en"], "teachers": []} | dict(card)
+    facts |= {"licence_why": None, "duties": [], "languages": ["en"], "teachers": []} | dict(card)
     template = environment().get_template("student_card.md.jinja")
     return template.render(
         **facts,

@@ -135,6 +135,18 @@ def duties(recipe: Recipe, corpus: Path) -> list[Terms]:
     return list({terms.duty: terms for terms in (*base, *in_corpus(recipe, corpus).values()) if terms.duty}.values())
 
 
+def of_student(recipe: Recipe, corpus: Path) -> dict[str, Any]:
+    """What a student's card says of its name and its licence."""
+    found, asked = student_licence(recipe, corpus), duties(recipe, corpus)
+    begins = [terms.name_begins for terms in asked if terms.name_begins]
+    return {
+        "name": "-".join([*begins[:1], recipe.name, "student"]),
+        "licence": None if found.name == "unknown" else found.name,
+        "licence_why": found.why,
+        "duties": [f"{terms.licence}: {terms.duty} ({terms.url})" for terms in asked],
+    }
+
+
 def in_corpus(recipe: Recipe, corpus: Path) -> dict[str, Terms]:
     """The terms of every teacher with a row in the corpus: as the recipe has them now, else as the rows say."""
     return {
