@@ -12,6 +12,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from tracegen import evidence
 from tracegen.records import Problem, Score, UsageError, Verdict
 from tracegen.report import report
 from tracegen.verdicts import gold_hash
@@ -151,6 +152,22 @@ def test_figures_come_from_the_rows(run: Path) -> None:
     assert "dropped.too_long 0" in text
 
 
+def test_what_was_paid_when_and_which_teacher_was_right_how_often(run: Path) -> None:
+    unit, paid = evidence.paid(run, {"smol": {"model": "m", "prices": {"input": 1.0, "output": 10.0}}})
+    # The second launch begins where the first ended, after 6 seconds of work.
+    assert (unit, paid[0], paid[-1]) == ("dollars", (0.0, 0.0), (7 / 60, pytest.approx(0.0028)))
+    assert evidence.paid(run, {})[0] == "tokens"
+    text = text_of(run)
+    assert "Cost over time" in text
+    assert "Pass rate by teacher" not in text, "there is one"
+    lines = (run / "traces" / "0001.jsonl").read_text(encoding="utf-8").splitlines()
+    other = [json.loads(line) | {"teacher": "big"} for line in lines]
+    write_lines(run / "traces" / "0001.jsonl", [json.loads(line) for line in lines[:3]] + other[3:])
+    text = text_of(run)
+    assert "Pass rate by teacher" in text
+    assert "Tokens over time" in text, "the price of one is not known"
+
+
 def test_it_says_what_steering_by_verdicts_has_saved(run: Path) -> None:
     assert "How samples were spent" not in text_of(run)
     (run / "recipe.3.yaml").write_text(
@@ -215,7 +232,7 @@ def test_it_is_made_for_phones_and_dark_mode_and_small(run: Path) -> None:
     assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in page.tags
     assert "prefers-color-scheme: dark" in source
     plots = [attributes for tag, attributes in page.tags if tag == "svg"]
-    assert len(plots) == 6
+    assert len(plots) == 7
     assert all(attributes["aria-label"] and attributes["role"] == "img" for attributes in plots)
     assert path.stat().st_size < 100_000
 

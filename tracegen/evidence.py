@@ -90,6 +90,33 @@ def teachers(run: Path, teachers: Mapping[str, Any], traces: Sequence[Seen]) -> 
         }
 
 
+def paid(run: Path, teachers: Mapping[str, Any]) -> tuple[str, list[tuple[float, float]]]:
+    """What all launches have paid for by when: `dollars`, or `tokens` where a price is not known, over minutes of work.
+
+    Between two launches no time passes.
+    """
+    recipes = {name: Teacher.model_validate(teacher) for name, teacher in teachers.items()}
+    bill = Bill({name: price.prices for name, teacher in recipes.items() if (price := prices.of(teacher))})
+    dollars, tokens = [(0.0, 0.0)], [(0.0, 0.0)]
+    for row in read(run / "traces", columns=COLUMNS):
+        bill.add(row)
+        minutes, spent = bill.seconds / 60, bill.teachers.values()
+        dollars.append((minutes, sum(one.usd or 0.0 for one in spent)))
+        tokens.append((minutes, float(sum(one.tokens for one in spent))))
+    if any(one.usd is None for one in bill.teachers.values()) or not dollars[-1][1]:
+        return "tokens", tokens
+    return "dollars", dollars
+
+
+def pass_rates(traces: Sequence[Seen]) -> dict[str, list[float]]:
+    """By teacher, the share of right traces of each problem of which any was judged."""
+    judged: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for trace in traces:
+        if trace.outcome in ("right", "wrong"):
+            judged[trace.teacher][trace.problem].append(trace.outcome == "right")
+    return {name: [sum(each) / len(each) for each in those.values()] for name, those in judged.items()}
+
+
 def spending(recipe: Mapping[str, Any], traces: Sequence[Seen]) -> list[dict[str, Any]]:
     """What verdicts that steer have saved, a row per teacher; nothing where every problem gets the same samples.
 

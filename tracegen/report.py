@@ -20,6 +20,7 @@ from tracegen.opinions import asked, opinions
 from tracegen.records import Problem, Score
 from tracegen.rundir import write_atomically
 from tracegen.scores import ordered, shown
+from tracegen.stats import mean
 
 DROPPED_SHOWN = 6
 OUTCOMES = ("right", "wrong", "unverifiable", "error", "not judged")
@@ -74,7 +75,8 @@ def report(run: Path) -> Path:
         rows=evidence.flat(evidence.json_file(run / "student" / "rows.json")),
         scores=scores,
         headline=_headline(scores),
-        plots=_plots(traces, funnel, steps, scores),
+        plots=_plots(traces, funnel, steps, scores)
+        | _of_teachers(traces, *evidence.paid(run, recipe.get("teachers") or {})),
     )
     # A model may write half a surrogate pair, which UTF-8 cannot hold.
     write_atomically(run / "report.html", page.encode("utf-8", "replace").decode("utf-8"))
@@ -120,6 +122,19 @@ def _plots(
             for title, groups in both.items()
             if groups
         }
+    return drawn
+
+
+def _of_teachers(traces: Sequence[Seen], unit: str, paid: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """What was paid over time, and, of several teachers, how often each was right."""
+    title = f"{unit.capitalize()} paid for over minutes of work"
+    drawn: dict[str, Any] = {"unit": unit, "paid": None, "by_teacher": None}
+    if len(paid) > 2 and paid[-1][0] > 0:
+        drawn["paid"] = plots.curve(paid, title, "minutes of work")
+    rates = evidence.pass_rates(traces)
+    if len(rates) > 1:
+        rows = [(name[:11], *mean(values), "accent") for name, values in rates.items()]
+        drawn["by_teacher"] = plots.whiskers({"": rows}, "Pass rate by teacher, with 95 % intervals")
     return drawn
 
 
