@@ -59,6 +59,7 @@ def judge_quality(
 
     for trace, completions in ahead(traces, rate, at_once):
         mark = _mark(problems[trace.problem_id], trace)
+        evidence: dict[str, Any]
         found = [_score(completion, mark) for completion in completions if completion.error is None]
         scores = [score for score, _ in found if score is not None]
         if len(found) < len(completions):
