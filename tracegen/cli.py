@@ -18,6 +18,7 @@ from tracegen.cli_ledger import ledger
 from tracegen.cli_look import check, doctor, list_, sandbox, show
 from tracegen.cli_money import estimate
 from tracegen.cli_target import Overrides, RunDir, Target, load_recipe, opened
+from tracegen.cli_view import view
 from tracegen.cli_watch import status, watchable
 from tracegen.records import TracegenError, UsageError
 
@@ -150,7 +151,7 @@ def publish(
     print(upload(corpus, name, private=private, benchmarks=recipe.evaluate.benchmarks))
 
 
-for other in (status, check, show, sandbox, doctor, grade, audit):
+for other in (status, view, check, show, sandbox, doctor, grade, audit):
     app.command()(other)
 app.command("list")(list_)
 app.command()(watchable(estimate))

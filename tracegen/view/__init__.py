@@ -1,0 +1,18 @@
+"""`tracegen view RUN`: a local web page over the files of a run, which are read and never changed.
+
+    server     the process: port, token, browser, the index's process
+    app        the addresses, and what is behind each
+    guard      who is answered: method, host, token; the headers of every answer
+    index      an index of the run below `<run>/.view/`, made by a process of its own
+    pieces     the parts of the index that are kept: problems, verdicts, the first words of each trace
+    join       the parts become one table, a row a trace, in the order of the plan
+    state      where the index lies, and what it was made of
+    query      filters, order and pages of that table
+    search     words in the texts
+    whole      one trace, one problem, with their texts
+    live       what is new while the run goes on
+    static/    the page
+
+Only the rows of the index are read for a list; a text is read when it is shown, or when words are looked for.
+Limits: everybody who may read the run may see all of it; there are no accounts.
+"""
