@@ -12,7 +12,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from tracegen import evidence
+from tracegen import curated, evidence
 from tracegen.records import Problem, Score, UsageError, Verdict
 from tracegen.report import report
 from tracegen.verdicts import gold_hash
@@ -166,6 +166,17 @@ def test_what_was_paid_when_and_which_teacher_was_right_how_often(run: Path) -> 
     text = text_of(run)
     assert "Pass rate by teacher" in text
     assert "Tokens over time" in text, "the price of one is not known"
+
+
+def test_clusters_of_twins_are_counted_by_size(run: Path) -> None:
+    assert "Clusters of twins" not in text_of(run)
+    twins = ["a", "a", "b", "c", *["d"] * 30]
+    rows = [{"detail": json.dumps({"kept": key, "similarity": 1.0})} for key in twins]
+    rows += [{"detail": None}, {"detail": json.dumps({"kind": "e-mail"})}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), run / "dropped" / "reasons.parquet")
+    found = curated.clusters(run)
+    assert {size: count for size, count in found.items() if count} == {"2": 2, "3": 1, "20+": 1}
+    assert "Clusters of twins" in text_of(run)
 
 
 def test_it_says_what_steering_by_verdicts_has_saved(run: Path) -> None:

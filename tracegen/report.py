@@ -14,7 +14,7 @@ import jinja2
 import yaml
 from markupsafe import Markup, escape
 
-from tracegen import evidence, plots
+from tracegen import curated, evidence, plots
 from tracegen.evidence import Seen
 from tracegen.opinions import asked, opinions
 from tracegen.records import Problem, Score
@@ -76,6 +76,7 @@ def report(run: Path) -> Path:
         scores=scores,
         headline=_headline(scores),
         plots=_plots(traces, funnel, steps, scores)
+        | {"clusters": _clusters(curated.clusters(run))}
         | _of_teachers(traces, *evidence.paid(run, recipe.get("teachers") or {})),
     )
     # A model may write half a surrogate pair, which UTF-8 cannot hold.
@@ -123,6 +124,12 @@ def _plots(
             if groups
         }
     return drawn
+
+
+def _clusters(sizes: Mapping[str, int]) -> Markup | None:
+    """How large the clusters of twins are of which one trace was kept."""
+    title = "Clusters of equal or nearly equal traces by size, the kept trace included"
+    return plots.columns({"clusters": list(sizes.values())}, list(sizes), title, "traces") if sizes else None
 
 
 def _of_teachers(traces: Sequence[Seen], unit: str, paid: Sequence[tuple[float, float]]) -> dict[str, Any]:
