@@ -8,10 +8,11 @@ Memory: the traces of one problem, and what filters hold (`fates`).
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from tracegen import asked_filters
-from tracegen.fates import Fate, Filter, Passage, Step
+from tracegen.fates import Fate, Filtered, Passage, Step
 from tracegen.filters import unnoted
 from tracegen.registry import bind
 
@@ -61,7 +62,7 @@ def curate(
     return [FunnelRow(step.name, step.before, step.after, dict(step.reasons.most_common())) for step in steps]
 
 
-def bind_filter(name: str, options: Options | None, **reserved: Any) -> Filter:
+def bind_filter(name: str, options: Options | None, **reserved: Any) -> partial[Filtered]:
     """A filter of the recipe, its options and the house's `reserved` parameters bound.
 
     Raises UsageError for a name or an option that does not exist.

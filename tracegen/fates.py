@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from tracegen.records import Trace, TracegenError
 
-__all__ = ["Drop", "Fate", "Filter", "Passage", "Step"]
+__all__ = ["Drop", "Fate", "Filter", "Filtered", "Passage", "Step"]
 
-Filter = Callable[[Iterable[Trace]], Iterator[tuple[Trace, str | None]]]
+Filtered = Iterator[tuple[Trace, str | None]]
+Filter = Callable[[Iterable[Trace]], Filtered]
 
 
 class Drop(NamedTuple):

@@ -91,7 +91,7 @@ def options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in RESERVED}
 
 
-def bind(shelf: Shelf, name: str, given: Mapping[str, Any] | None = None, **reserved: Any) -> Callable[..., Any]:
+def bind(shelf: Shelf, name: str, given: Mapping[str, Any] | None = None, **reserved: Any) -> partial[Any]:
     """The function with the recipe's options bound, and those of `reserved` that its signature asks for."""
     function = load(shelf, name)
     given = dict(given or {})

@@ -11,6 +11,7 @@ from tracegen import __version__, asked_filters, rundir, terms
 from tracegen.corpus import LAYOUT, CorpusWriter, shards_of
 from tracegen.curate import FunnelRow, funnel_json
 from tracegen.curate import curate as apply_filters
+from tracegen.curate_on_ray import Foreseen, foresee
 from tracegen.dropped import Dropped
 from tracegen.evaluate import evaluate as score_roles
 from tracegen.evaluate import named
@@ -198,6 +199,15 @@ def _filter(
         repo=run.recipe.corpus.repo,
         student_prompt=run.prompt.name,
     )
+    given = {
+        "filters": run.recipe.filters,
+        "asks": asks,
+        "problems": run.problems,
+        "tokenizer": _student_tokenizer(run),
+        "benchmarks": run.whole_benchmarks,
+        "teachers": _provenance(run),
+    }
+    known = foresee(partitions, **given) if run.recipe.curating.on == "ray" else Foreseen(partitions)
     kept: Counter[str] = Counter()
     with Dropped(dropped, run.recipe.filters) as drops, Bar("curate", len(partitions), "traces") as bar:
 
@@ -210,16 +220,7 @@ def _filter(
                 writer.add(fate.trace)
             bar.advance()
 
-        rows = apply_filters(
-            map(Fate, partitions.traces()),
-            filters=run.recipe.filters,
-            told=told,
-            asks=asks,
-            problems=run.problems,
-            tokenizer=_student_tokenizer(run),
-            benchmarks=run.whole_benchmarks,
-            teachers=_provenance(run),
-        )
+        rows = apply_filters(known.fates(), told=told, foreseen=known.decided, sketched=known.sketched, **given)
     writer.close(funnel_json(rows, len(partitions), list(run.unchecked)))
     return rows, kept.total(), len(kept)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ray.actor import ActorHandle
     from ray.data import Dataset
 
-__all__ = ["Feed", "Feeder", "Row", "pulled"]
+__all__ = ["Feed", "Feeder", "Row", "here", "pulled"]
 
 Row = dict[str, Any]
 Taken = tuple[list[tuple[str, int]], set[str]]
@@ -86,7 +86,7 @@ class Feeder:
         import ray
 
         remote: Any = ray.remote(Feed)
-        self.actor = remote.options(num_cpus=0, max_concurrency=1000, **_here()).remote()
+        self.actor = remote.options(num_cpus=0, max_concurrency=1000, **here()).remote()
 
     def exchange(self, rows: list[tuple[int, Row]], answered: dict[str, int], ended: tuple[str, ...] = ()) -> Taken:
         """As the feed's; TracegenError where the cluster does not answer."""
@@ -122,7 +122,7 @@ def pulled(feed: "ActorHandle", stream: str, seats: int) -> "Dataset":
             return None
 
     return ray.data.read_datasource(
-        Pulled(), override_num_blocks=1, ray_remote_args={"num_cpus": 0, "max_retries": 0, **_here()}
+        Pulled(), override_num_blocks=1, ray_remote_args={"num_cpus": 0, "max_retries": 0, **here()}
     )
 
 
@@ -135,7 +135,8 @@ def _blocks(feed: "ActorHandle", stream: str, seats: int) -> Iterator[pa.Table]:
     raise RuntimeError("this pipeline was told to end")
 
 
-def _here() -> dict[str, Any]:
+def here() -> dict[str, Any]:
+    """Arguments that keep a task or an actor to this node."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

@@ -26,7 +26,7 @@ from tracegen.cluster.stream import Arrival, Stream
 from tracegen.progress import say
 from tracegen.records import TracegenError
 
-__all__ = ["Pool"]
+__all__ = ["Pool", "cause"]
 
 LIVES = 8
 """Replicas that may follow each other in one place without an answer: as many as finding one row among 128 may take."""
@@ -36,7 +36,7 @@ ASK = 0.2
 """Seconds between two looks at who took what, where there is nothing to hand out."""
 WATCH = 5.0
 """Seconds between two looks at who is still there."""
-_CAUSE = re.compile(r"\b\w+(?:Error|Exception): .+")
+_CAUSE = re.compile(r"\b(?!UserCode)\w+(?:Error|Exception): .+")
 _DEATH = re.compile(r"(?:dead|died) because ([^.]+)")
 
 Launch = Callable[..., Stream]
@@ -174,15 +174,15 @@ class Pool:
         else:
             self._failures[place] = 0 if stream.answered else self._failures[place] + 1
         if not self._ever_ready and not no_room and not _of_node(error):
-            raise TracegenError(f"{self._what} could not be started: {_cause(error)}")
+            raise TracegenError(f"{self._what} could not be started: {cause(error)}")
         if self._failures[place] >= LIVES:
-            say(f"{self._what} is given up after {LIVES} lives without an answer: {_cause(error)}")
+            say(f"{self._what} is given up after {LIVES} lives without an answer: {cause(error)}")
             if not any(self._streams):
-                raise TracegenError(f"no {self._what} is left: {_cause(error)}")
+                raise TracegenError(f"no {self._what} is left: {cause(error)}")
         else:
             if not no_room:
                 telemetry.count(self._who, "restarts")
-                say(f"a {self._what} was lost ({_cause(error)}); {len(held)} unfinished requests go on elsewhere.")
+                say(f"a {self._what} was lost ({cause(error)}); {len(held)} unfinished requests go on elsewhere.")
             self._streams[place] = self._start()
         if not stream.ready or _of_node(error):
             self._waiting.extend(held)
@@ -212,7 +212,7 @@ class Pool:
             self._group = len(tried) // 2
             return []
         del self._open[tried[0]]
-        return [(tried[0], f"this request ended the replica that worked on it, more than once: {_cause(error)}")]
+        return [(tried[0], f"this request ended the replica that worked on it, more than once: {cause(error)}")]
 
 
 def _of_node(error: BaseException) -> bool:
@@ -222,8 +222,8 @@ def _of_node(error: BaseException) -> bool:
     return isinstance(error, (ActorUnavailableError, NodeDiedError)) or "its node has died" in str(error)
 
 
-def _cause(error: BaseException) -> str:
-    """The last cause that a chain of remote errors names, in one line."""
+def cause(error: BaseException) -> str:
+    """The last cause that a chain of remote errors names, in one line; that Ray ran it in somebody's code is none."""
     text = str(error)
     if death := _DEATH.search(text):
         return death[1]
