@@ -2,6 +2,8 @@
 
 words(text)   words and numbers without case and punctuation
 masked(words) the same with every number, or row of them, as `#`: problems that differ in their numbers become one
+bare(words)   the same without operators, with every number as `#`, word for word
+place(text, start, end)  where these of its words stand in a text, in characters
 Runs          texts that are found by a run of words in a row
 Alike         texts that are found by a share of their words, in any order
 
@@ -17,26 +19,57 @@ from math import ceil
 
 EXACT_BELOW = 5
 """A text of fewer words, such as "What is 3 + 4?", stands inside others by chance."""
-_LETTER = r"[^\W\d_]"
+_SPACELESS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+"""Scripts that put no space between words: each character is one."""
+_LETTER = rf"[^\W\d_{_SPACELESS}]"
 _DASH = re.compile(rf"-(?:-+|(?<={_LETTER}-)(?={_LETTER}))")
 _THOUSANDS = re.compile(r",(?<=\d,)(?=\d{3}(?!\d))")
 _OPERATORS = frozenset("-+*/=<>^%()|")
-_TOKEN = re.compile(rf"{_LETTER}+|\d+(?:\.\d+)?|[-+*/=<>^%()|]")
-_SPELLINGS = str.maketrans({"−": "-", "×": "*", "·": "*", "÷": "/", "⁄": "/"})
+_TOKEN = re.compile(rf"{_LETTER}+|[{_SPACELESS}]|\d+(?:\.\d+)?|[-+*/=<>^%()|]")
+_SIGNS = {"−": "-", "×": "*", "·": "*", "∙": "*", "⋅": "*", "÷": "/", "⁄": "/", "∕": "/"}
+_LATIN = dict(zip("аеорсухіјѕһԁԛԝοαινυερτκχ", "aeopcyxijshdqwoaivueptkx", strict=True))
+"""Small letters of the Cyrillic and Greek alphabets that look like Latin ones; in a formula both sides lose them."""
+_SPELLINGS = str.maketrans(_SIGNS | _LATIN)
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]"
+)
+"""What takes no room on the page: joiners, marks of direction, variation selectors, tags, the soft hyphen."""
+_ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+_LAYOUT = re.compile(
+    r"\\(?:left|right|displaystyle|textstyle|limits|quad|qquad|text|textbf|textit|mathrm|mathbf|mathit|mathsf|"
+    r"operatorname|mbox|[bB]igg?[lr]?)(?![A-Za-z])"
+)
+"""LaTeX that changes the look of a formula and not what it says."""
+_SAME = [(re.compile(r"\\[dt]frac(?![a-z])"), r"\\frac"), (re.compile(r"\\(?:cdot|times)(?![a-z])"), "*")]
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_COUNTING = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million
+"""
+_COUNTED = dict.fromkeys(_COUNTING.split(), "#")
 
 
 def words(text: str) -> list[str]:
-    """Words and numbers without case and punctuation, each with the operators in front of it: `3`, `+4`, `(x`."""
-    text = unicodedata.normalize("NFKC", text).casefold()
-    if not text.isascii():
-        text = text.translate(_SPELLINGS)
+    """Words and numbers without case and punctuation; numbers and letters with the operators in front: `3`, `+4`, `(x`.
+
+    Two texts that look alike have the same words: marks that take no room, accents, letters of other alphabets that
+    look Latin, and the layout of formulas do not count.
+    """
+    if "\\" in text:
+        text = _LAYOUT.sub(" ", text)
+        for spelling, same in _SAME:
+            text = spelling.sub(same, text)
+    if text.isascii():
+        text = text.lower()
+    else:
+        text = unicodedata.normalize("NFKD", _UNSEEN.sub("", text)).casefold()
+        text = _ACCENTS.sub("", text).translate(_SPELLINGS)
     found, operators = [], ""
     for token in _TOKEN.findall(_THOUSANDS.sub("", _DASH.sub(" ", text))):
         if token in _OPERATORS:
             operators += token
         else:
-            found.append(operators + token)
+            found.append(token if len(token) > 1 and token.isalpha() else operators + token)
             operators = ""
     return found
 
@@ -44,6 +77,25 @@ def words(text: str) -> list[str]:
 def masked(found: Sequence[str]) -> list[str]:
     """The words with every number as `#`; several equal ones in a row, as in a list of numbers, are one."""
     return [word for word, _ in groupby(_NUMBER.sub("#", word) for word in found)]
+
+
+def bare(found: Sequence[str]) -> list[str]:
+    """The words, one for one, without operators and with every number as `#`, written in digits or not."""
+    return [_COUNTED.get(word, word) if word.isalpha() else "#" if word[-1].isdigit() else word[-1] for word in found]
+
+
+def place(text: str, start: int, end: int) -> tuple[int, int]:
+    """Where the words from `start` to before `end` stand in a text, in characters, to the next space."""
+    first, last, count = 0, len(text), 0
+    for chunk in re.finditer(r"\S+", text):
+        here = count
+        count += len(words(chunk[0]))
+        if here <= start < count:
+            first = chunk.start()
+        if here < end <= count:
+            last = chunk.end()
+            break
+    return first, last
 
 
 def numbers(found: Sequence[str]) -> list[str]:

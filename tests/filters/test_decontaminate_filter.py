@@ -83,5 +83,5 @@ def test_memory_does_not_grow_with_the_stream() -> None:
 
 
 def test_runs_that_are_too_short() -> None:
-    with pytest.raises(UsageError, match="from 5 up"):
+    with pytest.raises(UsageError, match="from 8 up"):
         reason("?", ngram=4)
