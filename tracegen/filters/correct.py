@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from tracegen.records import Trace
 
+DECIDES = "trace"
+
 
 def correct(traces: Iterable[Trace]) -> Iterator[tuple[Trace, str | None]]:
     """Drop a trace unless its deciding verdict is right; what nobody could judge is counted apart from wrong."""

@@ -10,6 +10,8 @@ from tokenizers import Tokenizer
 from tracegen.format import join
 from tracegen.records import Trace, UsageError
 
+DECIDES = "trace"
+
 
 def length(
     traces: Iterable[Trace],

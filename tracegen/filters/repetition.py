@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tracegen.records import Trace, UsageError
 
+DECIDES = "trace"
+
 _TOKEN = re.compile(r"[^\W\d_\u2e80-\uffff]{1,4}|\S")
 """At most four letters, about what a model's tokenizer makes of English; East Asian signs one by one."""
 

@@ -8,6 +8,8 @@ from typing import get_args
 
 from tracegen.records import Status, Trace, UsageError
 
+DECIDES = "trace"
+
 
 def wellformed(
     traces: Iterable[Trace], *, allow: Sequence[Status] = ("complete",)
