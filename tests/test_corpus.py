@@ -96,7 +96,7 @@ def corpus(folder: Path, **changes: Any) -> Path:
         "recipe": RECIPE,
         "recipe_hash": "f00d",
         "name": "small",
-        "licence": "apache-2.0",
+        "licence": "cc-by-4.0",
         "stats": {"tokens sampled in all": 12345},
     }
     arguments |= changes
@@ -169,7 +169,7 @@ def test_load_dataset_reads_the_folder_by_its_card(tmp_path: Path, monkeypatch: 
 
 def test_front_matter_is_what_the_hub_expects(tmp_path: Path) -> None:
     data = DatasetCard.load(corpus(tmp_path, languages=["en", "de"]) / "README.md").data.to_dict()
-    assert data["license"] == "apache-2.0"
+    assert data["license"] == "cc-by-4.0"
     assert data["language"] == ["en", "de"]
     assert data["size_categories"] == ["n<1K"]
     assert data["configs"] == [
@@ -188,6 +188,7 @@ def test_front_matter_is_what_the_hub_expects(tmp_path: Path) -> None:
         ("MIT", {"license": "mit"}),
         ("house-terms", {"license": "other", "license_name": "house-terms"}),
         (None, {"license": "unknown"}),
+        ("Apache License 2.0", {"license": "apache-2.0"}),
     ],
 )
 def test_licence_is_one_that_the_hub_knows_or_other(
@@ -195,6 +196,15 @@ def test_licence_is_one_that_the_hub_knows_or_other(
 ) -> None:
     data = DatasetCard.load(corpus(tmp_path, licence=licence) / "README.md").data.to_dict()
     assert {name: data[name] for name in ("license", "license_name") if name in data} == expected
+
+
+def test_the_card_names_licences_in_conflict_and_what_the_teachers_ask(tmp_path: Path) -> None:
+    teachers = {"smol": {"licence": "llama3.3", "duty": "call it Llama", "because": "read `there`", "prompt": "math"}}
+    card = (corpus(tmp_path, licence="mit", teachers=teachers) / "README.md").read_text()
+    assert "- **Licences in conflict**: `` corpus.licence is mit, and source 'sums' is cc-by-4.0, which may" in card
+    assert "- No licence is known of ``source 'a|b `c`'``." in card
+    assert "- `llama3.3`, the licence of teacher `smol`, asks: call it Llama." in card
+    assert "; `` read `there` ``" in card
 
 
 def test_licence_is_inherited_when_every_problem_carries_the_same(tmp_path: Path) -> None:

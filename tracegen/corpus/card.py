@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from tracegen import terms
 from tracegen.corpus.census import Census
 from tracegen.corpus.columns import ABOUT_CONFIGS, ALL, CONFIGS, CURATED
 from tracegen.corpus.shards import Written
@@ -49,14 +50,14 @@ def render(
     folder: Path, about: About, funnel: Mapping[str, Any], census: Census, written: Mapping[str, Written]
 ) -> str:
     """The README of the corpus in `folder`, whose data files are there."""
-    licence = about.licence or _common(census.licences)
+    found = terms.of_corpus(folder, about.licence)
     return (
         environment()
         .get_template("corpus_card.md.jinja")
         .render(
-            front_matter=_front_matter(about, licence, census, written),
+            front_matter=_front_matter(about, found.name, census, written),
             name=" ".join(about.name.split()),
-            licence=licence,
+            licence=found,
             repo=about.repo,
             teachers=about.teachers,
             prompts=about.prompts,
@@ -77,10 +78,10 @@ def render(
 
 def _front_matter(about: About, licence: str, census: Census, written: Mapping[str, Written]) -> str:
     """The YAML that the Hub reads: https://huggingface.co/docs/hub/datasets-cards"""
-    known = licence.lower() in HUB_LICENCES.split()
+    known = licence in HUB_LICENCES.split()
     front = {
         "pretty_name": " ".join(about.name.split()),
-        "license": licence.lower() if known else "other",
+        "license": licence if known else "other",
         **({} if known else {"license_name": licence}),
         "language": list(about.languages),
         "task_categories": ["text-generation"],
@@ -119,10 +120,6 @@ def _size_category(rows: int) -> str:
     steps = ["1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B"]
     over = next((i for i in range(len(steps)) if rows < 1000 * 10**i), len(steps) - 1)
     return f"{steps[over - 1]}<n<{steps[over]}" if over else "n<1K"
-
-
-def _common(licences: Sequence[str | None]) -> str:
-    return (licences[0] if len(licences) == 1 else None) or "unknown"
 
 
 def _prompt_users(about: About) -> dict[str, list[str]]:

@@ -41,9 +41,6 @@ class Census:
     verdicts: Mapping[tuple[str, str, str], int]
     """Traces by (verifier, version, outcome)."""
     breakdowns: Mapping[str, Sequence[Group]]
-    licences: Sequence[str | None]
-    """Of the problems' sources."""
-    keys: int
 
     @property
     def right(self) -> int:
@@ -55,22 +52,15 @@ def census(corpus: Path) -> Census:
     with _open(corpus, "curated") as rows:
         totals = rows.execute(
             "select count(*), count(distinct problem_id), coalesce(sum(tokens), 0)::bigint, min(tokens), "
-            "round(median(tokens))::bigint, max(tokens), count(distinct key) from rows"
+            "round(median(tokens))::bigint, max(tokens) from rows"
         ).fetchall()[0]
         verdicts = rows.execute(
             "select verifier, verifier_version, verdict, count(*) from rows where verdict is not null "
             "group by all order by all"
         ).fetchall()
         breakdowns = {title: _breakdown(rows, column) for title, column in GROUPS.items()}
-        licences = rows.execute("select distinct licence from rows order by licence").fetchall()
-    *figures, keys = totals
-    return Census(
-        *figures,
-        verdicts={(verifier, version, outcome): count for verifier, version, outcome, count in verdicts},
-        breakdowns=breakdowns,
-        licences=[licence for (licence,) in licences],
-        keys=keys,
-    )
+    heard = {(verifier, version, outcome): count for verifier, version, outcome, count in verdicts}
+    return Census(*totals, heard, breakdowns)
 
 
 def tallies(corpus: Path) -> dict[str, Tally]:
