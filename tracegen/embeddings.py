@@ -52,7 +52,7 @@ def embedder(model: str) -> Embed:
     pooling = _pooling(model, config)
     longest = min(LONGEST, tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", LONGEST))
 
-    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed(texts: Sequence[str]) -> "NDArray[np.float32]":
         # An empty text would have no token to be pooled from.
         said = [text or " " for text in texts]
         batch = tokenizer(said, return_tensors="pt", padding=True, truncation=True, max_length=longest).to(device)

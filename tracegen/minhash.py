@@ -15,6 +15,7 @@ needs the extra `curate`.
 
 import unicodedata
 from functools import cache
+from typing import Any
 
 from tracegen.records import MissingExtra
 
@@ -52,12 +53,15 @@ def shingles(text: str, size: int = SHINGLE) -> NDArray[np.uint64]:
 
     A text of fewer tokens has one shingle, one without any token has none.
     """
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    kinds = _kinds()[np.minimum(codes, 0xFFFF)]
+    if text.isascii():
+        codes: NDArray[Any] = np.frombuffer(text.encode(), np.uint8)
+    else:
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    kinds = _kinds().take(codes, mode="clip")
     seen, letter = kinds != _SPACE, kinds == _LETTER
     begins = seen.copy()
     begins[1:] &= ~(letter[1:] & letter[:-1])
-    starts = np.flatnonzero(begins)
+    starts = begins.nonzero()[0]
     if not len(starts):
         return np.empty(0, np.uint64)
     up, down = _powers(len(codes).bit_length())
@@ -131,7 +135,7 @@ class Index:
 
     def _slots(self, places: NDArray[np.uint16]) -> NDArray[np.uint64]:
         rows = places[: self._bands * self._rows].reshape(self._bands, self._rows)
-        return _mixed((rows * self._weights).sum(axis=1)) & np.uint64(self._last.shape[1] - 1)
+        return _mixed(rows @ self._weights) & np.uint64(self._last.shape[1] - 1)
 
     def _link(self, number: int) -> None:
         slots = self._slots(self._signatures[number])
