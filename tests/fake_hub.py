@@ -2,24 +2,38 @@
 
 `with FakeHub() as hub:` serves on a free port; `hub.environment(home)` holds the variables for a process that talks to
 it. Files live in memory as one snapshot a commit, in `hub.repos[...].commits`; `hub.requests` says what was asked.
+`hub.refuse` refuses a request for good; `hub.faults` breaks it once: see `Fault`.
 Limits: no branches, pull requests, pages or Xet storage (`HF_HUB_DISABLE_XET` makes the client use plain LFS).
 """
 
 import base64
 import hashlib
+import io
 import json
 import re
+import socket
+import struct
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
 from fake_hub_store import Commit, Repo, is_lfs, listing, oid
 
 TOKEN = "hf_" + "x" * 34
+
+
+class Fault(NamedTuple):
+    """What goes wrong, once, with the next request that fits."""
+
+    request: str
+    """Regular expression over "METHOD path"."""
+    what: int | str
+    """A status; `reset` closes the connection unanswered, `lost` does what was asked and then closes it."""
+    headers: Mapping[str, str] = {}
 
 
 class FakeHub:
@@ -35,6 +49,10 @@ class FakeHub:
         """(method, path) in the order of arrival."""
         self.refuse: dict[str, int] = {}
         """Regular expression over "METHOD path" -> the status that answers it."""
+        self.faults: list[Fault] = []
+        """Still to come; each is taken out when it has happened."""
+        self.before_commit: Callable[[Repo], None] | None = None
+        """Called once, just before the next commit is made: somebody else may be quicker."""
         self.lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self._server.daemon_threads = True
@@ -87,15 +105,40 @@ class _Handler(BaseHTTPRequestHandler):
             for pattern, status in self.hub.refuse.items():
                 if re.fullmatch(pattern, f"{self.command} {path}"):
                     raise _Refusal(status, "refused by the test")
+            fault = self._fault(f"{self.command} {path}")
+            if isinstance(fault.what, int):
+                self._json({"error": "a fault"}, fault.what, {"X-Error-Message": "a fault", **fault.headers})
+                return
+            if fault.what == "reset":
+                self._hang_up()
+                return
             for methods, pattern, handler in ROUTES:
                 if self.command in methods and (match := re.fullmatch(pattern, path)):
+                    if fault.what == "lost":
+                        self.wfile = io.BytesIO()
                     with self.hub.lock:
                         handler(self, **match.groupdict())
+                    if fault.what == "lost":
+                        self._hang_up()
                     return
             raise _Refusal(404, f"no such page: {self.command} {path}")
         except _Refusal as refusal:
             headers = {"X-Error-Message": str(refusal), **({"X-Error-Code": refusal.code} if refusal.code else {})}
             self._json({"error": str(refusal)}, refusal.status, headers)
+
+    def _fault(self, request: str) -> Fault:
+        with self.hub.lock:
+            found = next((fault for fault in self.hub.faults if re.fullmatch(fault.request, request)), None)
+            if found is not None:
+                self.hub.faults.remove(found)
+        return found or Fault(request, "none")
+
+    def _hang_up(self) -> None:
+        """The client sees a reset, not an orderly end."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.wfile = io.BytesIO()
 
     do_GET = do_HEAD = do_POST = do_PUT = _serve
 
@@ -221,6 +264,9 @@ class _Handler(BaseHTTPRequestHandler):
     def commit(self, kind: str, repo: str, revision: str) -> None:
         found = self._repo(kind, repo)
         self._may_write(repo.split("/")[0])
+        if hook := self.hub.before_commit:
+            self.hub.before_commit = None
+            hook(found)
         lines = [json.loads(line) for line in self.body.splitlines()]
         changes: dict[str, bytes | None] = {}
         lfs, summary = set(), ""

@@ -193,6 +193,7 @@ def test_the_corpus_is_published_from_the_command_line(made, tmp_path):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert (done.returncode, done.stdout.strip()) == (0, f"{hub.url}/datasets/someone/sums"), done.stderr
         published = hub.dataset("someone/sums").head.files
-    assert published["README.md"] == (run / "corpus" / "README.md").read_bytes()
+    card = (run / "corpus" / "README.md").read_text()
+    assert published["README.md"].decode() == card.replace("path/to/this/folder", "someone/sums")
     assert published["data/curated/train-00000-of-00001.parquet"].startswith(b"PAR1")
     assert not any("stage.json" in name for name in published)

@@ -17,10 +17,11 @@ from tracegen.cli_judge import Json, audit, grade
 from tracegen.cli_ledger import ledger
 from tracegen.cli_look import check, doctor, list_, sandbox, show
 from tracegen.cli_money import estimate
+from tracegen.cli_publish import publish
 from tracegen.cli_target import Overrides, RunDir, Target, load_recipe, opened
 from tracegen.cli_view import view
 from tracegen.cli_watch import status, watchable
-from tracegen.records import TracegenError, UsageError
+from tracegen.records import TracegenError
 
 if TYPE_CHECKING:
     from tracegen.prepare import Run
@@ -133,25 +134,7 @@ def report(target: Target, overrides: Overrides = None, run_dir: RunDir = None) 
     print(render(run_dir or folder))
 
 
-@app.command()
-def publish(
-    target: Target,
-    overrides: Overrides = None,
-    run_dir: RunDir = None,
-    repo: Annotated[str | None, typer.Option(help="owner/name; default: the recipe's corpus.repo.")] = None,
-    private: Annotated[bool, typer.Option(help="Make the data set private.")] = False,
-) -> None:
-    """Upload corpus and card to the Hub."""
-    from tracegen.publish import publish as upload
-
-    recipe, folder = load_recipe(target, overrides)
-    if not (name := repo or recipe.corpus.repo):
-        raise UsageError("where to? Say --repo owner/name, or set corpus.repo in the recipe.")
-    corpus, private = (run_dir or folder) / "corpus", private or recipe.corpus.private
-    print(upload(corpus, name, private=private, benchmarks=recipe.evaluate.benchmarks))
-
-
-for other in (status, view, check, show, sandbox, doctor, grade, audit):
+for other in (publish, status, view, check, show, sandbox, doctor, grade, audit):
     app.command()(other)
 app.command("list")(list_)
 app.command()(watchable(estimate))

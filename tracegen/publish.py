@@ -1,160 +1,179 @@
-"""The corpus goes to the Hub: one data set repository, one commit, with the unmodified `huggingface_hub` client.
+"""A corpus or a student goes to the Hub: gates first, then one commit with a changelog of rows, or none at all.
 
-The server is HF_ENDPOINT, or huggingface.co; the token comes from the client's own places (HF_TOKEN, `hf auth login`)
-and from nowhere else. Publishing again commits what has changed, and nothing when nothing has.
-Limits: one commit holds the whole corpus, so that readers never see half of it; it is not made for thousands of files.
+Shape: `corpus_parcel(...)` and `student_parcel(...)` say what would be sent and why it may not be; `send(parcel)` sends
+it. What a parcel shows needs no network and no token.
+Limits: one commit holds everything, so that readers never see half of it; it is not made for thousands of files.
 """
 
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from fnmatch import fnmatch
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from tracegen.records import TracegenError, UsageError
+from tracegen import publish_card, terms
+from tracegen.corpus import CONFIGS, shards_of
+from tracegen.hub.changes import LOG, changes, entry
+from tracegen.hub.push import Pushed, check_name, push
+from tracegen.hub.remote import Content, Kind, Remote
+from tracegen.recipe import Recipe
+from tracegen.records import UsageError
 
-FILES = (
+CORPUS_FILES = (
     "README.md",
     "croissant.json",
     "decontamination.json",
     "funnel.json",
     "recipe.yaml",
     "prompts/*.yaml",
-    "data/*/train-*.parquet",
+    *(f"data/{config}/train-*.parquet" for config in CONFIGS),
 )
-"""What is published; whatever else lies in the folder stays at home."""
+"""What is published of a corpus; whatever else lies in the folder stays at home."""
+CORPUS_OWNED = (*CORPUS_FILES[2:], "data/train-*.parquet")
+"""Removed where the new corpus has it no more; README and what others have put there stay."""
+STUDENT_OWNED = ("*.safetensors", "model.safetensors.index.json")
+"""Weights in another number of files than before."""
 
 
-def publish(
-    corpus: Path, repo: str, *, private: bool = False, message: str | None = None, benchmarks: Iterable[str] = ()
-) -> str:
-    """Upload the folder `corpus` to the data set `repo` ("owner/name"), made if need be; the repository's URL.
+@dataclass(frozen=True)
+class Parcel:
+    """What would be sent."""
 
-    `benchmarks` are those that the recipe names now: the corpus must have been checked against each of them.
-    Data files of an earlier, larger corpus are deleted in the same commit.
-    Raises UsageError (no corpus, a benchmark that it was not checked against, no token, a malformed name, a public
-    repository where a private one was asked for) and TracegenError (what the server or the network said).
+    repo: str
+    kind: Kind
+    folder: Path
+    files: Mapping[str, Content]
+    rows: Mapping[str, int]
+    """By config; empty for a student."""
+    refused: str | None
+    """Why it may not be published, in one sentence."""
+
+    @property
+    def card(self) -> str:
+        readme = self.files["README.md"]
+        return readme.decode() if isinstance(readme, bytes) else readme.read_text(encoding="utf-8")
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes by path."""
+        return {
+            path: len(content) if isinstance(content, bytes) else content.stat().st_size
+            for path, content in self.files.items()
+        }
+
+
+def corpus_parcel(corpus: Path, repo: str, recipe: Recipe, *, contaminated_ok: bool = False) -> Parcel:
+    """The corpus of a run for the data set `repo` ("owner/name").
+
+    UsageError where there is no corpus, nothing in it, or the name is malformed.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
-
-    files = _files(corpus)
-    rows = _rows(corpus)
-    _refuse_unchecked(corpus, benchmarks)
-    _check_name(repo)
-    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="tracegen")
-    if get_token() is None:
-        raise UsageError(f"publishing to {api.endpoint} needs a token; set HF_TOKEN, or log in with `hf auth login`.")
-    with _one_sentence(api.endpoint, repo):
-        url = api.create_repo(repo, repo_type="dataset", private=private or None, exist_ok=True)
-        if private and not api.dataset_info(url.repo_id).private:
-            raise UsageError(
-                f"{url} is public, and a private corpus was asked for; make it private there, or name another."
-            )
-        present = api.list_repo_files(url.repo_id, repo_type="dataset")
-        stale = [path for path in present if fnmatch(path, "data/*train-*.parquet") and path not in files]
-        # Not `upload_folder`: with Xet it streams the folder in several commits.
-        api.create_commit(
-            url.repo_id,
-            [
-                *(CommitOperationDelete(path) for path in stale),
-                *(CommitOperationAdd(path, corpus / path) for path in files),
-            ],
-            commit_message=message or f"Publish {rows:,} traces",
-            repo_type="dataset",
-        )
-    return str(url)
-
-
-def _files(corpus: Path) -> list[str]:
-    files = sorted(path.relative_to(corpus).as_posix() for pattern in FILES for path in corpus.glob(pattern))
-    if "README.md" not in files or not any(path.startswith("data/curated/") for path in files):
+    check_name(repo)
+    names = sorted(path.relative_to(corpus).as_posix() for pattern in CORPUS_FILES for path in corpus.glob(pattern))
+    if "README.md" not in names or not shards_of(corpus):
         raise UsageError(f"there is no corpus in {corpus}; run `tracegen curate` first.")
-    return files
+    rows = {config: sum(map(_rows, shards_of(corpus, config))) for config in CONFIGS}
+    if not rows["curated"]:
+        raise UsageError(f"the corpus in {corpus} holds no trace; there is nothing to publish.")
+    unclean = _unclean(corpus, recipe.evaluate.benchmarks)
+    files: dict[str, Content] = {name: corpus / name for name in names}
+    warning = unclean if contaminated_ok else None
+    files["README.md"] = publish_card.of_corpus(_text(corpus / "README.md"), repo, warning).encode()
+    if "croissant.json" in files:
+        files["croissant.json"] = publish_card.croissant(_text(corpus / "croissant.json"), repo).encode()
+    refused = _terms(lambda: terms.refuse_publishing(recipe, corpus)) or (None if contaminated_ok else unclean)
+    return Parcel(repo, "dataset", corpus, files, rows, refused)
 
 
-def _rows(corpus: Path) -> int:
+def student_parcel(run: Path, repo: str, recipe: Recipe, *, contaminated_ok: bool = False) -> Parcel:
+    """The student of a run for the model repository `repo`, its scores in the card."""
+    check_name(repo)
+    student, corpus = run / "student", run / "corpus"
+    if not (student / "config.json").is_file():
+        raise UsageError(f"there is no student in {student}; run `tracegen train` first.")
+    files: dict[str, Content] = {
+        path.relative_to(student).as_posix(): path
+        for path in sorted(student.rglob("*"))
+        if path.is_file() and path.name != "stage.json" and not path.name.startswith(".")
+    }
+    unclean = _unclean(corpus, recipe.evaluate.benchmarks)
+    warning = unclean if contaminated_ok else None
+    card = publish_card.of_student(
+        _text(student / "README.md"), repo, recipe.corpus.repo, run / "scores.jsonl", warning
+    )
+    files["README.md"] = card.encode()
+    refused = _terms(lambda: terms.refuse_student(recipe, corpus, repo)) or (None if contaminated_ok else unclean)
+    return Parcel(repo, "model", student, files, {}, refused)
+
+
+def send(parcel: Parcel, *, private: bool = False) -> Pushed:
+    """Publish it; nothing is committed where it is published already.
+
+    Raises UsageError (it is refused, no token, a public repository where a private one was asked for) and
+    TracegenError (what the server or the network said).
+    """
+    if parcel.refused:
+        raise UsageError(parcel.refused)
+    corpus = parcel.kind == "dataset"
+    owned = CORPUS_OWNED if corpus else STUDENT_OWNED
+    told = (lambda there: _told(there, parcel)) if corpus else (lambda there: (f"Publish {parcel.repo}", {}))
+    return push(parcel.repo, parcel.kind, parcel.files, owned=owned, told=told, private=private)
+
+
+def _told(there: Remote, parcel: Parcel) -> tuple[str, Mapping[str, bytes]]:
+    """The commit's message, and the changelog with an entry for it."""
+    found = changes(there, parcel.folder)
+    day = datetime.now(UTC).date().isoformat()
+    log = entry(found, parcel.rows, day=day, before=there.sha, log=there.text(LOG))
+    total = f"{parcel.rows['curated']:,} traces"
+    return f"Publish {total}" if found.first else f"Publish {total}: {found}", {LOG: log.encode()}
+
+
+def _rows(path: Path) -> int:
     import pyarrow
     import pyarrow.parquet as parquet
 
-    rows = 0
-    for path in sorted(corpus.glob("data/curated/train-*.parquet")):
-        try:
-            rows += parquet.read_metadata(path).num_rows
-        except (pyarrow.ArrowException, OSError) as error:
-            raise UsageError(f"{path} is not a Parquet file ({error}); run `tracegen curate` again.") from None
-    if not rows:
-        raise UsageError(f"the corpus in {corpus} holds no trace; there is nothing to publish.")
-    return rows
-
-
-def _refuse_unchecked(corpus: Path, benchmarks: Iterable[str]) -> None:
-    """A recipe that names a benchmark promises that the corpus holds nothing of it."""
     try:
-        unchecked = yaml.safe_load(_text(corpus / "funnel.json")).get("unchecked")
-        made_for = (yaml.safe_load(_text(corpus / "recipe.yaml")).get("evaluate") or {}).get("benchmarks") or {}
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError):
+        return int(parquet.read_metadata(path).num_rows)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UsageError(f"{path} is not a Parquet file ({error}); run `tracegen curate` again.") from None
+
+
+def _terms(gate: Any) -> str | None:
+    try:
+        gate()
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+def _unclean(corpus: Path, benchmarks: Collection[str]) -> str | None:
+    """Why a benchmark may stand in the corpus; None where it was looked for and is not there."""
+    try:
+        funnel = json.loads(_text(corpus / "funnel.json") or "{}")
+        unchecked, ran = funnel.get("unchecked"), [row["filter"] for row in funnel.get("rows", ())]
+        made_for = ((yaml.safe_load(_text(corpus / "recipe.yaml")) or {}).get("evaluate") or {}).get("benchmarks") or {}
+    except (ValueError, AttributeError, TypeError, KeyError, yaml.YAMLError):
         raise UsageError(f"the corpus in {corpus} is damaged; run `tracegen curate` again.") from None
     if unchecked:
-        raise UsageError(
+        return (
             f"the corpus was not checked against {', '.join(unchecked)}, which the recipe names and which could not be "
             "loaded; make it loadable, or remove it from evaluate.benchmarks, and run `tracegen curate` again."
         )
     if new := [name for name in benchmarks if name not in made_for]:
-        raise UsageError(
+        return (
             f"the corpus was made before the recipe named {', '.join(new)}, and was not checked against it; "
             "run `tracegen curate` again."
         )
+    if "decontaminate" not in ran:
+        return (
+            "the corpus was not decontaminated; put `decontaminate` among the recipe's filters and run "
+            "`tracegen curate` again, or say --contaminated-ok, which the card then repeats."
+        )
+    return None
 
 
 def _text(path: Path) -> str:
-    """A file of the corpus; an empty mapping where there is none."""
-    return path.read_text(encoding="utf-8") if path.is_file() else "{}"
-
-
-def _check_name(repo: str) -> None:
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(repo)
-    except HFValidationError:
-        raise UsageError(
-            f"{repo!r} is not the name of a repository; write owner/name, with letters, digits, '-', '_' and '.' only."
-        ) from None
-
-
-@contextmanager
-def _one_sentence(endpoint: str, repo: str) -> Iterator[None]:
-    """What the client raises, as one TracegenError."""
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError
-
-    try:
-        yield
-    except (HTTPError, OSError, RuntimeError, ValueError) as error:
-        # A failed upload of one file arrives wrapped in a RuntimeError.
-        cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
-        if isinstance(cause, HfHubHTTPError):
-            sentence = _answer(cause.response.status_code, repo, cause.server_message)
-        elif isinstance(cause, HTTPError | ConnectionError):
-            sentence = f"cannot be reached ({_line(cause)}); check HF_ENDPOINT and the network, and publish again"
-        else:
-            sentence = f"did not take {repo}: {_line(cause)}"
-        raise TracegenError(f"{endpoint} {sentence}.") from error
-
-
-def _answer(status: int, repo: str, said: str | None) -> str:
-    said = f" ({_line(said)})" if said else ""
-    match status:
-        case 401:
-            return f"does not accept the token{said}; set a valid HF_TOKEN, or log in with `hf auth login`"
-        case 403:
-            return f"does not let this token write to {repo}{said}; it needs write access to that owner's repositories"
-        case 404:
-            return f"has no {repo} that this token can see{said}; check the owner's name"
-    return f"answered {status} when asked to publish {repo}{said}; publish again later"
-
-
-def _line(error: object) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

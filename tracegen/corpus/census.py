@@ -59,8 +59,9 @@ def census(corpus: Path) -> Census:
             "group by all order by all"
         ).fetchall()
         breakdowns = {title: _breakdown(rows, column) for title, column in GROUPS.items()}
-    heard = {(verifier, version, outcome): count for verifier, version, outcome, count in verdicts}
-    return Census(*totals, heard, breakdowns)
+    count, problems, tokens, shortest, middle, longest = totals
+    heard = {(verifier, version, outcome): number for verifier, version, outcome, number in verdicts}
+    return Census(count, problems, tokens, shortest, middle, longest, heard, breakdowns)
 
 
 def tallies(corpus: Path) -> dict[str, Tally]:

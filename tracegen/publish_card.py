@@ -1,0 +1,93 @@
+"""Cards as they are published: what was written before anybody knew where to, with its address, warning and scores.
+
+Shape: text in, text out. Deterministic, so that the same corpus published twice is the same.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tracegen.markdown import cell, inline_code
+from tracegen.records import Score
+from tracegen.scores import ordered, shown
+
+HERE = "path/to/this/folder"
+"""What a card calls its own folder while it lies on a disk."""
+
+
+def of_corpus(text: str, repo: str, warning: str | None) -> str:
+    """The card of a corpus that is at `repo`."""
+    return _warned(text.replace(f'"{HERE}"', json.dumps(repo)), warning)
+
+
+def croissant(text: str, repo: str) -> str:
+    """Croissant metadata of a corpus that is at `repo`."""
+    tree = json.loads(text)
+    url = f"https://huggingface.co/datasets/{repo}"
+    tree["url"] = url
+    tree["distribution"][0]["contentUrl"] = url
+    return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
+
+
+def of_student(text: str, repo: str, corpus: str | None, scores: Path, warning: str | None) -> str:
+    """The card of a student that is at `repo`: with its corpus, where that is published, and its scores."""
+    front, body = _parted(text)
+    found = _scores(scores)
+    if corpus:
+        front["datasets"] = [corpus]
+    if metrics := [score for score in found if score.role == "after"]:
+        front["model-index"] = [{"name": repo.rpartition("/")[2], "results": [_result(score) for score in metrics]}]
+    body = body.replace(f'"{HERE}"', json.dumps(repo)).replace(f"vllm serve {HERE}", f"vllm serve {repo}")
+    if found:
+        head, limits, tail = body.partition("\n## Licence")
+        body = f"{head.rstrip()}\n\n{_table(found)}\n{limits}{tail}"
+    return _warned(f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n{body}", warning)
+
+
+def _parted(text: str) -> tuple[dict[str, Any], str]:
+    """Front matter and body of a card that the house wrote."""
+    _, front, body = text.split("---\n", 2) if text.startswith("---\n") else ("", "{}", text)
+    return yaml.safe_load(front) or {}, body
+
+
+def _warned(text: str, warning: str | None) -> str:
+    """The sentence that a gate said, below the title."""
+    if warning is None:
+        return text
+    front, mark, body = text.partition("\n# ")
+    title, newline, rest = body.partition("\n")
+    said = f"> **May hold benchmark problems.** Published with `--contaminated-ok`, although {warning}"
+    return f"{front}{mark}{title}{newline}\n{said}\n{rest}"
+
+
+def _scores(path: Path) -> list[Score]:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return ordered(Score(**json.loads(line)) for line in lines)
+
+
+def _result(score: Score) -> Mapping[str, Any]:
+    """One figure as the Hub reads it: https://huggingface.co/docs/hub/model-cards#evaluation-results"""
+    return {
+        "task": {"type": "text-generation"},
+        "dataset": {"type": score.benchmark, "name": score.benchmark},
+        "metrics": [{"type": score.metric, "value": round(100 * score.value, 2)}],
+    }
+
+
+def _table(scores: list[Score]) -> str:
+    lines = [
+        "## Scores",
+        "",
+        "Held-out problems, with 95 % intervals: `before` and `after` training, and the teacher.",
+        "",
+        "| benchmark | role | model | metric | value | interval | problems |",
+        "|:--|:--|:--|:--|--:|:--|--:|",
+    ]
+    for score in scores:
+        value, interval = shown(score)
+        names = f"{cell(score.benchmark)} | {score.role} | {cell(score.model)} | {inline_code(score.metric)}"
+        lines.append(f"| {names} | {value} | {interval} | {score.problems:,} |")
+    return "\n".join(lines) + "\n"
