@@ -1,6 +1,7 @@
 """Loops are found, however short the unit; what merely repeats itself is not."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,18 @@ def test_the_same_run_more_than_twenty_times() -> None:
 
     assert reason(often(20)) is None
     assert reason(often(21)) == "ngram"
+
+
+def test_what_is_noted() -> None:
+    noted: list[Any] = []
+    looping = f"{PROSE} {'Wait, no. ' * 40}"
+    often = " ".join(f"{PROSE} Case {n}." for n in range(30))
+    for text in (looping, often):
+        trace = Trace("k", "p", "t", 0, (), text, "4", "complete", "stop", 9)
+        list(repetition([trace], note=lambda _, said: noted.append(said)))
+    assert sorted(noted[0]["unit"].split()) == sorted(["Wait", ",", "no", "."])
+    assert noted[1]["times"] == 30
+    assert len(noted[1]["run"].split()) == 20
 
 
 def test_thresholds() -> None:
