@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="the page's tests n
 pytest.importorskip("starlette", reason="the page's tests need: pip install 'tracegen[view]'")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOW = "the page's tests need a Chromium: apt-get install chromium, or `make test` as root, which does that"
-PATIENCE = 20_000
 
 
 @pytest.fixture(scope="session")
@@ -75,17 +73,17 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens an address in a window of its own; at the end, nothing has gone wrong in any of them."""
+    """Opens an address in a window of its own; at the end nothing has gone wrong in any, but for what is `expected`."""
     contexts, wrong = [], []
 
-    def open_page(address: str, *, width: int = 1280, height: int = 800, **how: Any) -> Any:
+    def open_page(address: str, *, width: int = 1280, height: int = 800, expected: str = "\0", **how: Any) -> Any:
         contexts.append(chromium.new_context(viewport={"width": width, "height": height}, **how))
         page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(1000 * looked_at.PATIENCE)
         origin = "/".join(address.split("/")[:3])
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
-        page.on("request", lambda asked: None if asked.url.startswith(origin) else wrong.append(f"asked: {asked.url}"))
+        page.on("console", lambda said: said.type == "error" and expected not in said.text and wrong.append(said.text))
+        page.on("request", lambda asked: asked.url.startswith(origin) or wrong.append(f"asked: {asked.url}"))
         page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
         page.goto(address)
         return page
@@ -94,12 +92,3 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert wrong == []
-
-
-def wait_for(done: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """The first thing that `done` returns and that is true."""
-    end = time.monotonic() + seconds
-    while not (found := done()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
-    return found

@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 SUMS = 60
+PATIENCE = 30.0
 FORMULAS = (
     "Let us count: $1+3+5 = 9 = 3^2$, and in general\n\n$$\\sum_{k=1}^{n} (2k-1) = n^2.$$\n\n"
     "Tom pays with $10 for apples of $3 each. This one is broken: $\\frac{1}{$ and \\(\\undefinedmacro{2}\\).\n\n"
@@ -82,6 +85,22 @@ def call(*arguments: object) -> None:
     command = [sys.executable, "-m", "tracegen.cli", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def wait_for(done: Callable[[], Any]) -> None:
+    """Wait until `done` says yes."""
+    end = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def until(page: Any, script: str, argument: Any = None) -> None:
+    """Wait until a script says yes. Playwright's own waiting evaluates a string, which the page's policy forbids."""
+    end = time.monotonic() + PATIENCE
+    while not page.evaluate(script, argument):
+        assert time.monotonic() < end, f"never true: {script}"
+        page.wait_for_timeout(50)
 
 
 def _answer(problem: str, sample: int, response: str, finish: str = "stop") -> dict[str, Any]:

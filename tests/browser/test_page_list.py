@@ -20,7 +20,7 @@ def asked(page):
 
 
 def settled(page, text):
-    page.wait_for_function("text => document.querySelector('#status').innerText === text", arg=text)
+    looked_at.until(page, "text => document.querySelector('#status').innerText === text", text)
 
 
 def test_the_first_page_shows_the_run_and_its_traces(visit, server):
@@ -50,15 +50,13 @@ def test_filters_join_and_are_taken_off_one_by_one(visit, server):
     settled(page, f"{TRACES} traces")
     page.click(".narrow summary")
     page.select_option("[name=verdict]", "wrong")
-    page.wait_for_function(
-        "document.querySelectorAll('.row .wrong').length === document.querySelectorAll('.row').length"
-    )
+    looked_at.until(page, "[...document.querySelectorAll('.row')].every(row => row.querySelector('.badge.wrong'))")
     page.select_option("[name=fate]", "correct:wrong")
     page.fill("[name=min_tokens]", "105")
     page.wait_for_url("**min_tokens=105**")
     assert asked(page) == {"verdict": "wrong", "reason": "correct:wrong", "min_tokens": "105"}
     page.click("[aria-label^='Remove the filter dropped by']")
-    page.wait_for_function("document.querySelectorAll('#chips [aria-label]').length === 2")
+    looked_at.until(page, "document.querySelectorAll('#chips [aria-label]').length === 2")
     assert asked(page) == {"verdict": "wrong", "min_tokens": "105"}
     page.click(".chip.all")
     settled(page, f"{TRACES} traces")
@@ -77,7 +75,7 @@ def test_a_long_list_keeps_few_rows_in_the_document(visit, server):
     for _ in range(20):
         page.evaluate("document.querySelector('#frame').scrollTop = 1e9")
         page.wait_for_timeout(60)
-    page.wait_for_function("[...document.querySelectorAll('.row b')].at(-1).innerText === 'sum-059'")
+    looked_at.until(page, "[...document.querySelectorAll('.row b')].at(-1).innerText === 'sum-059'")
     assert page.locator(".row").count() < 40
 
 
@@ -88,9 +86,9 @@ def test_keys_open_traces_one_after_the_other(visit, server):
     page.wait_for_selector("article.trace")
     first = asked(page)["trace"]
     page.keyboard.press("j")
-    page.wait_for_function("first => !location.search.includes(first)", arg=first)
+    looked_at.until(page, "first => !location.search.includes(first)", first)
     page.keyboard.press("k")
-    page.wait_for_function("first => location.search.includes(first)", arg=first)
+    looked_at.until(page, "first => location.search.includes(first)", first)
     page.wait_for_selector(".row[aria-current=true]")
     page.keyboard.press("?")
     assert page.locator("dialog[open]").inner_text().startswith("Keyboard")
@@ -124,9 +122,12 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(visit, server):
 def wide(page):
     """What reaches beyond the window, but for what may be scrolled by itself."""
     return page.evaluate(
-        """() => [...document.querySelectorAll('body, main, #frame, #pane, .row, section')]
-        .filter(e => e.getBoundingClientRect().right > innerWidth + 1 || e.scrollWidth > e.clientWidth + 1 && e.matches('body, #pane, #frame'))
-        .map(e => e.outerHTML.slice(0, 80))"""
+        """() => {
+            const beyond = e => e.getBoundingClientRect().right > innerWidth + 1;
+            const scrolls = e => e.scrollWidth > e.clientWidth + 1 && e.matches('body, #pane, #frame');
+            const all = [...document.querySelectorAll('body, main, #frame, #pane, .row, section')];
+            return all.filter(e => beyond(e) || scrolls(e)).map(e => e.outerHTML.slice(0, 80));
+        }"""
     )
 
 
@@ -144,8 +145,8 @@ def test_the_dark_is_dark_and_texts_keep_their_contrast(visit, server):
 
 CONTRASTS = """() => {
   const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, c, place) => sum + c * [0.2126, 0.7152, 0.0722][place], 0);
+  const linear = c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
   const behind = (element) => {
     for (let e = element; e; e = e.parentElement) {
       const found = numbers(getComputedStyle(e).backgroundColor);

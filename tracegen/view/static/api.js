@@ -14,7 +14,8 @@ export async function ask(path, parameters = {}, signal = undefined) {
     throw new Error("The server asks for its token. Open the whole address that `tracegen view` printed, token included.");
   }
   const said = await answer.json().catch(() => ({}));
-  throw new Error(said.error ?? said.detail ?? `The server answered ${answer.status} to ${path}.`);
+  const sentence = said.error ?? `the server answered ${answer.status} to ${path}.`;
+  throw Object.assign(new Error(sentence[0].toUpperCase() + sentence.slice(1)), { absent: answer.status === 404 });
 }
 
 export const trace = (key, signal) => ask(`trace/${encodeURIComponent(key)}`, {}, signal);

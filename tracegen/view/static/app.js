@@ -23,6 +23,7 @@ let narrowed = null;
 let opening = null;
 let indexing = null;
 const AGAIN = 1500; // milliseconds between two looks at an index that is being made
+const PATIENCE = 10; // looks for a trace that is not there yet
 
 /** Everything follows from the address. */
 async function show() {
@@ -38,7 +39,7 @@ async function show() {
   await showPane();
 }
 
-async function showPane() {
+async function showPane(tries = 0) {
   const { trace, compare } = present();
   opening?.abort();
   opening = new AbortController();
@@ -53,7 +54,13 @@ async function showPane() {
     place("pane").scrollTop = 0;
     document.title = named(`${found.problem.id} · ${run?.name ?? "tracegen"}`);
   } catch (error) {
-    if (error.name !== "AbortError") fill(place("pane"), trouble(error.message, showPane));
+    if (error.name === "AbortError") return;
+    if (error.absent && run?.live && tries < PATIENCE) { // written a moment ago, and not in the index yet
+      fill(place("pane"), h("p", { class: "waiting" }, "This trace is new; a moment…"));
+      setTimeout(() => signal.aborted || showPane(tries + 1), AGAIN);
+      return;
+    }
+    fill(place("pane"), trouble(error.message, () => showPane()));
   }
   place("pane").removeAttribute("aria-busy");
 }
@@ -73,7 +80,7 @@ async function loadRun() {
     return false;
   }
   fill(place("name"), run.name);
-  fill(place("state"), run.live ? "live" : "");
+  if (!news) fill(place("state"), run.live ? "live" : "");
   form.offer(run);
   clearTimeout(indexing);
   if (!run.index.whole && !run.index.error) indexing = setTimeout(whole, AGAIN);
@@ -85,7 +92,7 @@ async function whole() {
   const before = run.index.rows;
   if (!(await loadRun())) return;
   if (!run.live) fill(place("state"), run.index.whole ? "" : `counting: ${counted(run.index.rows, "trace")} so far`);
-  if (!present().trace) showRun();
+  if (!present().trace && !run.live) showRun();
   if (list.partial && (run.index.whole || run.index.rows !== before) && list.frame.scrollTop === 0) list.reload();
 }
 

@@ -33,13 +33,14 @@ export class TraceList {
     this.drawn = null;
     this.list.replaceChildren();
     this.frame.scrollTop = 0;
-    this.busy = false;
+    this.busy = this.failed = false;
     await this.more();
   }
 
   async more() {
     if (this.busy || this.next === undefined) return;
     this.busy = true;
+    this.failed = false;
     this.asking = new AbortController();
     const { signal } = this.asking;
     fill(this.foot, h("p", { class: "waiting" }, this.rows.length ? "More…" : "Looking…"));
@@ -57,7 +58,8 @@ export class TraceList {
       fill(this.foot, this.rows.length ? null : this.nothing());
     } catch (error) {
       if (error.name === "AbortError") return;
-      fill(this.foot, trouble(error.message, () => this.more().then(() => this.draw(true))));
+      this.failed = true;
+      fill(this.foot, trouble(error.message, () => this.more()));
     }
     this.busy = false;
     this.frame.removeAttribute("aria-busy");
@@ -94,7 +96,7 @@ export class TraceList {
       if (focused) this.list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
       this.measure();
     }
-    if (last > this.rows.length - SPARE && this.rows.length) this.more();
+    if (last > this.rows.length - SPARE && this.rows.length && !this.failed) this.more();
   }
 
   /** The first row tells how high rows are at this size of type. */

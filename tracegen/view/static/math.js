@@ -1,13 +1,18 @@
 // Typesets formulas with KaTeX as they come near the window; one that cannot be, or must not, stays the TeX that it is.
 //
-// Limits: KaTeX is loaded with the first formula. Commands that can hide, move or overprint what a reader should see are
-// not followed: such a formula stays TeX, and colours are the page's.
+// Limits: KaTeX is loaded with the first formula. A formula stays TeX where a command of it can hide, move or overprint what
+// a reader should see, gives another command a new meaning, or is one that KaTeX leaves out unless it trusts the writer.
+// Colours are the page's.
 
 import { unseen } from "./marks.js";
 
-const HIDING = /\\(?:[hv]?phantom|(?:math)?[lrc]lap|smash|raisebox|tiny|hspace\*?\s*\{\s*-|[mh]?(?:kern|skip)\s*-)/;
+const HIDING = new RegExp(
+  "\\\\(?:[hv]?phantom|(?:math)?[lrc]lap|smash|raisebox|rule|hspace\\*?\\s*\\{\\s*-|[mh]?(?:kern|skip)\\s*-" +
+    "|[gex]?def(?![a-z])|let(?![a-z])|futurelet|(?:re|provide)?(?:new)?command|char(?![a-z])" +
+    "|href|url|includegraphics|html[A-Z])",
+);
 const OPTIONS = { trust: false, strict: "ignore", throwOnError: true, maxSize: 10, maxExpand: 300 };
-const near = new IntersectionObserver(arrived, { rootMargin: "600px 0px" });
+const near = new IntersectionObserver(arrived, { rootMargin: "600px", scrollMargin: "600px" });
 let katex = null;
 
 /** An element that holds TeX and becomes a formula when it is looked at. */

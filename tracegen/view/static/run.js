@@ -10,7 +10,7 @@ export function runPage(run) {
   return h("article", { class: "run", "aria-label": `Run ${run.name}` },
     h("header", { class: "head" }, h("h1", {}, run.name), h("p", { class: "lead" }, sentence(run, totals))),
     h("div", { id: "live" }),
-    totals.traces > 0 && h("section", {}, h("h2", {}, "Verdicts"), mix(totals)),
+    totals.traces > 0 && !run.live && h("section", {}, h("h2", {}, "Verdicts"), mix(totals)),
     run.funnel && h("section", {}, h("h2", {}, "Funnel"), funnel(run.funnel)),
     !run.funnel && totals.traces > 0 && h("section", {}, h("h2", {}, "Funnel"), h("p", { class: "quiet" }, "Nothing was filtered yet; ", h("code", {}, "tracegen curate"), " does.")),
     run.teachers?.length > 0 && h("section", {}, h("h2", {}, "Teachers"), teachers(run.teachers)),

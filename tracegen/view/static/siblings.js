@@ -8,7 +8,7 @@ import { fill, h, trouble } from "./dom.js";
 import { thinking } from "./thinking.js";
 import { badge } from "./verdict.js";
 import { counted, outcome, OUTCOMES, percent, plainly } from "./words.js";
-import { written } from "./written.js";
+import { answered, written } from "./written.js";
 
 const AT_ONCE = 8;
 let latest = { id: null, answer: null };
@@ -61,7 +61,7 @@ export async function comparePage(found, held) {
     h("header", { class: "head" }, h("h1", {}, problem.id),
       h("p", { class: "line quiet" }, counted(rows.length, "trace"), Number.isFinite(rate) && ` · ${percent(rate)} of the judged are right`),
       h("a", { class: "button small", href: link({ compare: null }), onclick: follow({ compare: null }) }, "Back to the one trace")),
-    h("section", {}, written(problem.statement ?? "", held), h("p", { class: "gold" }, h("span", { class: "label" }, "Gold answer"), written(problem.answer ?? "none", held))),
+    h("section", {}, written(problem.statement ?? "", held), h("p", { class: "gold" }, h("span", { class: "label" }, "Gold answer"), answered(problem.answer ?? "none", held))),
     columns, more);
 }
 
@@ -71,7 +71,7 @@ function column(row, known, held) {
     try {
       const found = known ?? (await api.trace(row.key));
       fill(body, thinking(found.reasoning, held), found.response ? written(found.response, { ...held, answer: found.answer }) : h("p", { class: "quiet" }, "No response."),
-        found.answer && h("p", { class: "gold" }, h("span", { class: "label" }, "Final answer"), written(found.answer.text, held)),
+        found.answer && h("p", { class: "gold" }, h("span", { class: "label" }, "Final answer"), answered(found.answer.text, held)),
         found.verdicts.filter((verdict) => verdict.decides).map((verdict) => h("p", { class: "quiet small" }, `${verdict.verifier}: ${plainly(verdict.reason)}`)));
     } catch (error) {
       fill(body, trouble(error.message, load));

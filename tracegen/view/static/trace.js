@@ -8,7 +8,7 @@ import { table } from "./table.js";
 import { thinking } from "./thinking.js";
 import { badge, deciding } from "./verdict.js";
 import { counted, dollars, duration, number, percent, plainly } from "./words.js";
-import { written } from "./written.js";
+import { answered, written } from "./written.js";
 
 /** `held`: what the reader has chosen for all traces: `raw` text, thinking `open`. */
 export function tracePage(found, held) {
@@ -54,7 +54,7 @@ function problem({ problem: asked }, held) {
   const about = [asked.source, asked.domain, asked.licence && `licence ${asked.licence}`].filter(Boolean);
   return [
     written(asked.statement ?? "", held),
-    h("p", { class: "gold" }, h("span", { class: "label" }, "Gold answer"), asked.answer ? written(asked.answer, held) : h("span", { class: "quiet" }, "none")),
+    h("p", { class: "gold" }, h("span", { class: "label" }, "Gold answer"), asked.answer ? answered(asked.answer, held) : h("span", { class: "quiet" }, "none")),
     about.length && h("p", { class: "quiet small" }, about.join(" · ")),
   ];
 }
@@ -68,7 +68,7 @@ function response(found, held) {
   if (!found.response) return h("p", { class: "quiet" }, "The teacher wrote no response.");
   const text = written(found.response, { ...held, answer: found.answer });
   if (!found.answer) return text;
-  return [text, h("p", { class: "gold" }, h("span", { class: "label" }, "Final answer"), written(found.answer.text, held))];
+  return [text, h("p", { class: "gold" }, h("span", { class: "label" }, "Final answer"), answered(found.answer.text, held))];
 }
 
 function verdicts(found) {

@@ -16,6 +16,12 @@ export function written(text, { raw = false, answer = null } = {}) {
   return h("div", { class: raw ? "written raw" : "written", dir: "auto" }, nodes);
 }
 
+/** An answer, which is often TeX without its dollar signs. */
+export function answered(text, { raw = false } = {}) {
+  const bare = !raw && /[\\^_]/.test(text) && !/\$|\n|\\[([]|[A-Za-z]{2,} [A-Za-z]{2,}/.test(text) && honest(text);
+  return bare ? h("div", { class: "written" }, formula(text, text, false)) : written(text, { raw });
+}
+
 function drawn(text, piece, span) {
   const source = text.slice(piece.start, piece.end);
   const within = text.slice(piece.from, piece.to);
