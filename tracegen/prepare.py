@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tracegen import __version__, asked_filters, held_out, panel, prices, prompts, rundir
+from tracegen import __version__, asked_filters, held_out, other_benchmarks, panel, prices, prompts, rundir
 from tracegen.cost import Meter
 from tracegen.curate import check_filters
 from tracegen.generate import Asker, check_engine, chosen, shares
@@ -58,6 +58,8 @@ class Run:
     """The command that goes on with this run."""
     unchecked: dict[str, str] = field(default_factory=dict)
     """Benchmarks of the recipe that could not be loaded, and why: neither asked nor decontaminated against."""
+    others_unchecked: dict[str, str] = field(default_factory=dict)
+    """Benchmarks that the recipe does not name, and that could not be loaded to decontaminate against them."""
 
     @cached_property
     def judge(self) -> Judge:
@@ -89,8 +91,9 @@ class Run:
 
     @cached_property
     def whole_benchmarks(self) -> dict[str, list[Problem]]:
-        """The same benchmarks without a `limit` and without tests: what decontamination checks against."""
-        return held_out.load(self.recipe, self.unchecked, whole=True)
+        """What decontamination checks against: the same without a `limit` and without tests, and what else is known."""
+        own = held_out.load(self.recipe, self.unchecked, whole=True)
+        return own | other_benchmarks.load(self.recipe, self.others_unchecked)
 
     @cached_property
     def base(self) -> Model:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tracegen import __version__, asked_filters, rundir, terms
+from tracegen import __version__, asked_filters, contamination, rundir, terms
 from tracegen.corpus import LAYOUT, CorpusWriter, shards_of
 from tracegen.curate import FunnelRow, funnel_json
 from tracegen.curate import curate as apply_filters
@@ -221,6 +221,9 @@ def _filter(
             bar.advance()
 
         rows = apply_filters(known.fates(), told=told, foreseen=known.decided, sketched=known.sketched, **given)
+    if (options := run.recipe.filters.get(contamination.FILTER)) is not None:
+        unchecked = run.unchecked | run.others_unchecked
+        say(contamination.write(corpus, dropped, benchmarks=given["benchmarks"], unchecked=unchecked, options=options))
     writer.close(funnel_json(rows, len(partitions), list(run.unchecked)))
     return rows, kept.total(), len(kept)
 

@@ -4,7 +4,7 @@ CC BY 4.0.
 From the Hub's `Idavidrein/gpqa` (its part `gpqa_diamond`), which is gated: its page asks for your consent, and
 `hf auth login` for a token. Or from `<benchmarks_dir>/gpqa_diamond/*.jsonl` with the same fields.
 The four choices stand in an order that is drawn once for each question from its `Record ID`. The authors ask that the
-questions appear nowhere in plain text, so that no corpus takes them up.
+questions appear nowhere in plain text, so that no corpus takes them up: the report of `decontaminate` quotes none.
 """
 
 from collections.abc import Iterator
@@ -34,5 +34,5 @@ def gpqa_diamond(*, limit: int | None = None, benchmarks_dir: str | None = None)
             source="Idavidrein/gpqa",
             domain=rows.text_of(row, "High-level domain", where),
             licence="cc-by-4.0",
-            extra={"choices": choices},
+            extra={"choices": choices, "confidential": True},
         )
