@@ -168,6 +168,22 @@ def test_what_was_paid_when_and_which_teacher_was_right_how_often(run: Path) -> 
     assert "Tokens over time" in text, "the price of one is not known"
 
 
+def test_the_benchmarks_looked_for_stand_with_what_was_found(run: Path) -> None:
+    assert "Benchmarks looked for" not in text_of(run)
+    leak = {"benchmark": "gsm8k", "problem": "gsm8k/7", "problem_id": "p1", "part": "reasoning", "rule": "run"}
+    found = {
+        "ngram": 13,
+        "benchmarks": {"gsm8k": {"problems": 1319, "flagged": 2}, "heldout": {"problems": 160, "flagged": 0}},
+        "unchecked": {"aime24": "the Hub cannot be reached"},
+        "examples": [leak | {"theirs": f"Ann has {ATTACK}", "ours": "Bea has"}, leak | {"part": "statement"}],
+    }
+    (run / "corpus" / "decontamination.json").write_text(json.dumps(found))
+    text = text_of(run)
+    assert "gsm8k 1,319 2 heldout 160 0 aime24 unchecked: the Hub cannot be reached" in text
+    assert f"gsm8k gsm8k/7 in the reasoning of p1 · run the benchmark Ann has {ATTACK} the trace Bea has" in text
+    assert "in the statement of p1" not in text, "a confidential benchmark's words are not shown"
+
+
 def test_clusters_of_twins_are_counted_by_size(run: Path) -> None:
     assert "Clusters of twins" not in text_of(run)
     twins = ["a", "a", "b", "c", *["d"] * 30]

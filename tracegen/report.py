@@ -69,6 +69,7 @@ def report(run: Path) -> Path:
         disagreements=disagreements,
         asked=list(asked(run)),
         funnel=funnel,
+        contamination=curated.contamination(run),
         accepted=evidence.accepted(run, problems),
         dropped=evidence.dropped(run, [row["filter"] for row in funnel.get("rows", ())])[:DROPPED_SHOWN],
         steps=steps,
