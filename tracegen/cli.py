@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tracegen.cli_export import export
 from tracegen.cli_judge import Json, audit, grade
 from tracegen.cli_ledger import ledger
 from tracegen.cli_look import check, doctor, list_, sandbox, show
@@ -134,7 +135,7 @@ def report(target: Target, overrides: Overrides = None, run_dir: RunDir = None) 
     print(render(run_dir or folder))
 
 
-for other in (publish, status, view, check, show, sandbox, doctor, grade, audit):
+for other in (publish, export, status, view, check, show, sandbox, doctor, grade, audit):
     app.command()(other)
 app.command("list")(list_)
 app.command()(watchable(estimate))
