@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tiny
 
-from tracegen.embeddings import embedder
-from tracegen.records import UsageError
+from tracegen.embeddings import check, embedder
+from tracegen.records import MissingExtra, UsageError
 
 TEXTS = ["What is 3 + 4?", "", "A much longer statement than the others, so that they are padded."]
 
@@ -21,6 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pooled_by(folder: Path, said: dict[str, object]) -> Path:
     (folder / "1_Pooling").mkdir(exist_ok=True)
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(said))
+    embedder.cache_clear()
     return folder
 
 
@@ -39,6 +40,7 @@ def test_modes_differ_and_switches_name_them_too(folder: Path) -> None:
     assert np.allclose(embedder(str(pooled_by(folder, switched)))(TEXTS), vectors["mean"])
     assert not np.allclose(vectors["mean"], vectors["lasttoken"], atol=1e-3)
     (folder / "1_Pooling" / "config.json").unlink()
+    embedder.cache_clear()
     assert np.allclose(embedder(str(folder))(TEXTS), vectors["mean"])
 
 
@@ -50,5 +52,14 @@ def test_a_long_text_is_cut_where_the_model_ends(folder: Path) -> None:
 def test_unknown_pooling_and_absent_models(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"pools by max; it has to be one of cls, lasttoken, mean"):
         embedder(str(pooled_by(folder, {"pooling_mode_max_tokens": True})))
-    with pytest.raises(UsageError, match=r"cannot be loaded: .*give a folder or a name on the Hub"):
+    with pytest.raises(UsageError, match=r"there is no embedding model in .*: it has no config\.json"):
         embedder(str(tmp_path / "nothing"))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"cannot be loaded: .*give a folder or a name on the Hub"):
+        embedder(str(tmp_path))
+
+
+def test_what_is_missing_is_said_before_a_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracegen.embeddings.find_spec", lambda module: None)
+    with pytest.raises(MissingExtra, match=r"tracegen\[hf\]"):
+        check("any/model")

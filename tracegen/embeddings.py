@@ -1,14 +1,19 @@
 """What texts mean, as vectors of length 1: texts that say the same in other words have nearly the same one.
 
-`embedder(model)` loads an embedding model by the name of its folder or on the Hub and gives a function from texts to
-vectors. Each vector is pooled from the model's last layer as the model's own `1_Pooling/config.json` says, the format
-of sentence-transformers; without that file by the mean over the tokens (Reimers and Gurevych 2019, "Sentence-BERT").
+check(model)     raises where the model cannot be used, as far as that shows without loading it
+embedder(model)  a function from texts to vectors; the model is loaded here, and kept for the next who asks
+
+A model is a folder or a name on the Hub. Each vector is pooled from its last layer as its `1_Pooling/config.json` says,
+the format of sentence-transformers; without that file by the mean over the tokens (Reimers and Gurevych 2019,
+"Sentence-BERT").
 Limits: of a text as many tokens are read as the model takes, at most LONGEST; instructions that some models want in
 front of a text are not put there.
 """
 
 import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,24 +23,33 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Embed", "embedder"]
+__all__ = ["Embed", "check", "embedder"]
 
 Embed = Callable[[Sequence[str]], "NDArray[np.float32]"]
 LONGEST = 512
 """What the encoders of this kind were trained with; statements of problems are shorter."""
 
 
+def check(model: str) -> None:
+    """Raise MissingExtra without torch and transformers, UsageError for a path that is no model's folder."""
+    for module in ("torch", "transformers"):
+        if find_spec(module) is None:
+            raise MissingExtra(f"{module}, which embedding models need,", "hf")
+    if model.startswith((".", "/")) and not (Path(model) / "config.json").is_file():
+        raise UsageError(f"there is no embedding model in {model}: it has no config.json.")
+
+
+@lru_cache(1)
 def embedder(model: str) -> Embed:
-    """A function from a batch of texts to a matrix with a row each; the model is loaded once, here.
+    """A function from a batch of texts to a matrix with a row each.
 
     Raises UsageError where there is no such model or its kind of pooling is not known.
     """
-    try:
-        import torch
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import cached_file
-    except ImportError as error:
-        raise MissingExtra(f"{error.name}, which embedding models need,", "hf") from None
+    check(model)
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import cached_file
+
     try:
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
         network = AutoModel.from_pretrained(model).to(device).eval()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tracegen import embeddings
 from tracegen.filters.dedup import dedup, sketch
-from tracegen.records import MissingExtra, Problem, Trace
+from tracegen.records import MissingExtra, Problem, Trace, UsageError
 from tracegen.registry import bind
 
 PROBLEMS = {
@@ -166,6 +166,7 @@ def meanings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         letters = np.array([[float(letter in text) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts])
         return letters / np.linalg.norm(letters, axis=1, keepdims=True)
 
+    monkeypatch.setattr(embeddings, "check", lambda model: None)
     monkeypatch.setattr(embeddings, "embedder", lambda model: embed)
     return batches
 
@@ -184,6 +185,11 @@ def test_a_problem_in_other_words_is_dropped_with_all_its_traces(meanings: list[
     assert notes["k3"]["kept"] == "k0"
     assert notes["k3"]["similarity"] >= 0.99
     assert meanings == [4]
+
+
+def test_an_embedding_model_that_is_not_there_is_found_without_a_trace() -> None:
+    with pytest.raises(UsageError, match=r"there is no embedding model in \./nowhere"):
+        reasons(semantic="./nowhere")
 
 
 def test_the_embedding_model_takes_batches_and_nothing_runs_far_ahead(meanings: list[int]) -> None:
@@ -212,7 +218,5 @@ def test_it_says_which_extra_is_missing(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("options", [{"near": 1.2}, {"near": 0}, {"keep": "best"}, {"of": "all"}, {"semantic_near": 2}])
 def test_options_are_checked(options: dict[str, Any]) -> None:
-    from tracegen.records import UsageError
-
     with pytest.raises(UsageError, match="filter 'dedup'"):
         bind("filter", "dedup", options, problems={})
