@@ -110,18 +110,19 @@ class Questions:
 
     def _verbatim(self, text: str, found: list[str]) -> Leak | None:
         tried: set[tuple[_Question, int]] = set()
+        run = None
         for at, question, there in self._nominated(found, OWN_BELOW, self._exact):
-            if (question, at - there) in tried:
+            shift = at - there
+            if (question, shift) in tried:
                 continue
-            tried.add((question, at - there))
+            tried.add((question, shift))
             start, end = _longest(question.words, there, found, at)
-            whole = end - start == len(question.words)
-            if whole or (end - start >= self._ngram and self._particular(question, start, end)):
-                ours = (start + at - there, end + at - there)
-                return question.leak(
-                    "whole" if whole else "run", (end - start) / len(question.words), text, (start, end), ours
-                )
-        return None
+            ours, share = (start + shift, end + shift), (end - start) / len(question.words)
+            if share == 1:
+                return question.leak("whole", share, text, (start, end), ours)
+            if run is None and end - start >= self._ngram and self._particular(question, start, end):
+                run = question.leak("run", share, text, (start, end), ours)
+        return run
 
     def _particular(self, question: "_Question", start: int, end: int) -> bool:
         """Whether these words of a question are more than numbers, and more than what other questions say as well."""

@@ -26,9 +26,11 @@ _DASH = re.compile(rf"-(?:-+|(?<={_LETTER}-)(?={_LETTER}))")
 _THOUSANDS = re.compile(r",(?<=\d,)(?=\d{3}(?!\d))")
 _OPERATORS = frozenset("-+*/=<>^%()|")
 _TOKEN = re.compile(rf"{_LETTER}+|[{_SPACELESS}]|\d+(?:\.\d+)?|[-+*/=<>^%()|]")
+_ARTICLES = frozenset("ai")
+"""One letter, and in prose a word: what stands in front of it is a quotation's mark or a bracket."""
 _SIGNS = {"−": "-", "×": "*", "·": "*", "∙": "*", "⋅": "*", "÷": "/", "⁄": "/", "∕": "/"}
-_LATIN = dict(zip("аеорсухіјѕһԁԛԝοαινυερτκχ", "aeopcyxijshdqwoaivueptkx", strict=True))
-"""Small letters of the Cyrillic and Greek alphabets that look like Latin ones; in a formula both sides lose them."""
+_LATIN = dict(zip("авекмнорстухіјѕһԁԛԝαβεζηικμνορτυχ", "abekmhopctyxijshdqwabezhikmvoptux", strict=True))
+"""Letters of the Cyrillic and Greek alphabets that, small or capital, look like Latin ones."""
 _SPELLINGS = str.maketrans(_SIGNS | _LATIN)
 _UNSEEN = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]"
@@ -69,7 +71,7 @@ def words(text: str) -> list[str]:
         if token in _OPERATORS:
             operators += token
         else:
-            found.append(token if len(token) > 1 and token.isalpha() else operators + token)
+            found.append(token if token in _ARTICLES or (len(token) > 1 and token.isalpha()) else operators + token)
             operators = ""
     return found
 
