@@ -5,11 +5,13 @@ come back: whatever is counted or written is so by the code that curates on one 
 A filter whose module says what it DECIDES by runs there, fused with its neighbours. Of one of the whole stream the
 `sketch` is made there, where it has one; it decides here. A filter of problems that stands behind one of the whole
 stream waits for that decision, and the traces go out once more.
-The unit is a partition. Memory here: a partition, and what filters of the whole stream hold.
+Some partitions make a task, so that what a filter sets up serves many traces. Memory here: a partition, and what
+filters of the whole stream hold.
 Limits: filters that ask a model run here; one of the user's own must lie at the same path on every node.
 """
 
 import pickle
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from inspect import signature
@@ -24,7 +26,7 @@ from tracegen.curate import Options, bind_filter, curate
 from tracegen.fates import Drop, Fate, Passage, Step
 from tracegen.partitions import Partitions, unpacked
 from tracegen.progress import Bar
-from tracegen.records import Problem, TracegenError
+from tracegen.records import Problem, Trace, TracegenError
 from tracegen.registry import about, load
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Foreseen", "foresee"]
 
+TASK, TASK_BYTES = 20_000, 64 << 20
+"""Traces of a task, and bytes of them, at most: some minutes of work, beside which seconds of setting up are little."""
 Filters = Mapping[str, Options | None]
 Found = list[tuple[Drop | None, dict[str, bytes]]]
 """Of each trace of a partition, in order: its drop, and its sketches."""
@@ -131,43 +135,74 @@ def _sift(filters: Filters, known: Foreseen, problems: Mapping[str, Problem], re
     from ray.exceptions import RayError
 
     partitions = known.partitions
-    numbers = [number for number, size in enumerate(partitions.sizes) if size]
-    groups = []
-    for number in numbers:
-        asked = partitions.path(number).with_suffix(".problems")
-        asked.write_bytes(pickle.dumps([problems[name] for name in partitions.problems(number)]))
-        groups.append((partitions.path(number), asked, known.path(number)))
+    for number, size in enumerate(partitions.sizes):
+        if size:
+            asked = [problems[name] for name in partitions.problems(number)]
+            _files(known, number)[1].write_bytes(pickle.dumps(asked))
+    groups = list(_grouped(partitions))
+    files = [[path for number in group for path in _files(known, number)] for group in groups]
     work = partial(_sifted, filters, ray.put(dict(reserved)))
     with Bar("filters on ray", len(partitions), "traces") as bar:
         try:
-            for group, answer in through(groups, work):
-                found = pickle.loads(answer)
-                if isinstance(found, str):
+            for place, answer in through(files, work):
+                if isinstance(found := pickle.loads(answer), str):
                     raise TracegenError(found)
-                known.learn(numbers[group], found)
-                bar.advance(partitions.sizes[numbers[group]])
+                for number in groups[place]:
+                    size = partitions.sizes[number]
+                    known.learn(number, found[:size])
+                    del found[:size]
+                    bar.advance(size)
         except RayError as error:
             raise TracegenError(f"a filter failed on the Ray cluster: {cause(error)}") from None
 
 
+def _grouped(partitions: Partitions) -> Iterator[list[int]]:
+    """The partitions of each task, one after the other: a few tasks for each CPU, and none too big."""
+    import ray
+
+    most = min(TASK, len(partitions) // int(2 * ray.cluster_resources().get("CPU", 1)))
+    group: list[int] = []
+    traces = packed = 0
+    for number, size in enumerate(partitions.sizes):
+        if size:
+            group.append(number)
+            traces += size
+            packed += partitions.path(number).stat().st_size
+        if group and (traces >= most or packed >= TASK_BYTES):
+            yield group
+            group, traces, packed = [], 0, 0
+    if group:
+        yield group
+
+
+def _files(known: Foreseen, number: int) -> tuple[Path, Path, Path]:
+    """The traces of a partition, their problems, and what is known of them."""
+    path = known.partitions.path(number)
+    return path, path.with_suffix(".problems"), known.path(number)
+
+
 def _sifted(filters: Filters, reserved: "ObjectRef", files: list[bytes]) -> bytes:
-    """In a task: what becomes of one partition's traces, or one sentence on why that cannot be said."""
-    packed, asked, before = files
-    problems = {problem.id: problem for problem in pickle.loads(asked)}
+    """In a task: what becomes of some partitions' traces, or one sentence on why that cannot be said."""
+    packed, asked, before = files[::3], files[1::3], files[2::3]
+    problems = {problem.id: problem for some in asked for problem in pickle.loads(some)}
     passage, steps = Passage(), list[Callable[[Iterable[Fate]], Iterator[Fate]]]()
     found: Found = []
+
+    def fates() -> Iterator[Fate]:
+        for traces, known in zip(packed, before, strict=True):
+            drops = [drop for drop, _ in pickle.loads(known)] if known else repeat(None)
+            yield from map(Fate, unpacked(traces), drops)
+
     try:
         for name, options in filters.items():
             own = {"problems": problems, "siblings": passage.siblings, "note": passage.note, "ask": None}
-            function = bind_filter(name, options, **own, sketches=None, **_here(reserved))
+            function = bind_filter(name, options, **own, sketches=None, **_fetched(reserved))
             if sketch := None if _scope(name) else _sketch(name):
                 given = {key: value for key, value in function.keywords.items() if key in signature(sketch).parameters}
                 steps.append(partial(_sketched, name, partial(sketch, **given)))
             else:
                 steps.append(Step(name, passage, function))
-        drops = [drop for drop, _ in pickle.loads(before)] if before else repeat(None)
-        fates = map(Fate, unpacked(packed), drops)
-        passage.run(fates, steps, lambda fate: found.append((fate.drop, fate.sketches)))
+        passage.run(fates(), steps, lambda fate: found.append((fate.drop, fate.sketches)))
     except TracegenError as error:
         return pickle.dumps(str(error))
     return pickle.dumps(found)
@@ -175,15 +210,24 @@ def _sifted(filters: Filters, reserved: "ObjectRef", files: list[bytes]) -> byte
 
 def _sketched(name: str, sketch: Callable[..., Iterator[bytes]], fates: Iterable[Fate]) -> Iterator[Fate]:
     """A step that drops nothing: each trace gets what the filter wants to know of it."""
-    taken = list(fates)
-    for fate, found in zip(taken, sketch(fate.trace for fate in taken), strict=True):
+    waiting: deque[Fate] = deque()
+
+    def taken() -> Iterator[Trace]:
+        for fate in fates:
+            waiting.append(fate)
+            yield fate.trace
+
+    for found in sketch(taken()):
+        fate = waiting.popleft()
         fate.sketches[name] = found
         yield fate
+    if waiting:
+        raise TracegenError(f"filter {name!r} left {len(waiting)} traces without a sketch; each of them has one.")
 
 
 @lru_cache(1)
-def _here(reserved: "ObjectRef") -> dict[str, Any]:
-    """What filters of one launch are given, fetched once by each worker, so that they may keep what they make of it."""
+def _fetched(reserved: "ObjectRef") -> dict[str, Any]:
+    """What filters are given, brought once to each process that works on the cluster."""
     import ray
 
     found: dict[str, Any] = ray.get(reserved)
