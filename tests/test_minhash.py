@@ -98,6 +98,19 @@ def test_the_index_finds_what_comparing_all_finds(seed: int, near: float) -> Non
         assert index.add(places.tobytes()) == number
 
 
+def test_a_crowd_that_is_somewhat_alike_hides_no_recent_one() -> None:
+    chance = np.random.default_rng(8)
+    index = Index(0.7)
+    pattern = chance.integers(0, 1 << 16, PERMUTATIONS).astype("<u2")
+    crowd = []
+    for _ in range(1200):
+        crowd.append(np.where(chance.random(PERMUTATIONS) < 0.5, pattern, chance.integers(0, 1 << 16, PERMUTATIONS)))
+        index.add(crowd[-1].astype("<u2").tobytes())
+    assert index.find(pattern.tobytes()) is None
+    for number in (1199, 1150, 1000):
+        assert index.find(crowd[number].astype("<u2").tobytes()) == (number, 1.0)
+
+
 def test_copies_are_found_and_nothing_else() -> None:
     chance = Random(5)
     vocabulary = [f"word{number}" for number in range(3000)]
