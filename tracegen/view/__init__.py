@@ -5,10 +5,15 @@
     guard      who is answered: method, host, token; the headers of every answer
     index      an index of the run below `<run>/.view/`, made by a process of its own
     pieces     the parts of the index that are kept: problems, verdicts, the first words of each trace
-    join       the parts become one table, a row a trace, in the order of the plan
+    load       these parts as tables
+    join       they become one table, a row a trace, in the order of the plan
+    summary    the figures above the list
     state      where the index lies, and what it was made of
+    shelf      its newest version, as pages read it
     query      filters, order and pages of that table
+    pages      rows of it, with their first words
     search     words in the texts
+    excerpts   what a list shows of a text
     whole      one trace, one problem, with their texts
     live       what is new while the run goes on
     static/    the page

@@ -28,7 +28,7 @@ from tracegen.view.summary import summary
 
 FEW_ROWS = 2_000
 """Of the first version of a large run."""
-LARGE = 100 << 20
+LARGE = 8 << 20
 """Bytes of ledger and log that take longer to read than anybody waits for a first page."""
 REST = 4
 """Between two versions, so many times as long as one takes: the index leaves the machine to the run."""

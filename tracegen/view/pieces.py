@@ -134,9 +134,9 @@ def first_words(row: Mapping[str, Any]) -> dict[str, str | None]:
     return {"status": parts.status, "snippet": snippet(parts.response or parts.reasoning)}
 
 
-def snippet(text: str, around: int = 0) -> str:
+def snippet(text: str, around: int = 0, before: int = 0) -> str:
     """A few words on one line: the first, or those around a place."""
-    start = max(0, around - SNIPPET // 3)
+    start = max(0, around - before)
     piece = text[start : start + 2 * SNIPPET]
     words = " ".join(piece.split())
     more = len(words) > SNIPPET or start + len(piece) < len(text)

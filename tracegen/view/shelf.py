@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ PATIENCE = 20.0
 """Seconds for which a first page waits for the index's first version."""
 LOOK = 1.0
 """Seconds between two looks at whether the run has changed."""
+
+Given = Sequence[Any] | Mapping[str, Any]
 
 
 class Shelf:
@@ -90,7 +92,7 @@ class Shelf:
                 self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
-def fetched(cursor: duckdb.DuckDBPyConnection, select: str, given: Sequence[Any] = ()) -> list[dict[str, Any]]:
+def fetched(cursor: duckdb.DuckDBPyConnection, select: str, given: Given = ()) -> list[dict[str, Any]]:
     """The rows of a query, by the names of their columns."""
     found = cursor.execute(select, given)
     names = [column[0] for column in found.description]

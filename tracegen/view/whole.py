@@ -71,7 +71,7 @@ def problem(shelf: Shelf, name: str) -> dict[str, Any]:
     there = _problem(shelf, version, name)
     if not found and there["statement"] is None:
         raise Absent(f"there is no problem {name!r} in this run." + _perhaps(version))
-    rows = pages.rows(found, pages.snippets(shelf, version, found))
+    rows = pages.answer(shelf, version, found, None, None)["rows"]
     return {"problem": there, "pass_rate": found[0]["pass_rate"] if found else None, "traces": rows}
 
 
