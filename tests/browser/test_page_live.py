@@ -30,7 +30,7 @@ def drip(requests, *, model, path, seconds):
 def going_on(tmp_path):
     """A run that takes its time, and the process that runs it."""
     (tmp_path / "drip.py").write_text(ENGINE)
-    recipe = looked_at.recipe(tmp_path, f"{tmp_path / 'drip.py'}:drip", seconds=0.2)
+    recipe = looked_at.recipe(tmp_path, f"{tmp_path / 'drip.py'}:drip", seconds=0.4)
     command = [sys.executable, "-m", "tracegen.cli", "generate", str(recipe), "--run-dir", str(tmp_path / "run")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield tmp_path / "run", process

@@ -95,3 +95,12 @@ def test_a_trace_that_is_not_there_is_one_sentence(visit, server):
     trouble.wait_for()
     assert trouble.locator("p").inner_text() == f"There is no trace '{'0' * 32}' in this run."
     assert trouble.locator("button").inner_text() == "Try again"
+
+
+def test_words_that_were_searched_for_are_shown_where_they_stand(visit, server):
+    page = visit(f"{server.url}/?q=then+the+ones&problem=sum-001")
+    page.locator("#frame .row").first.click()
+    page.wait_for_selector("details.thinking[open] .written")
+    looked_at.until(page, "CSS.highlights.get('found')?.size === 1")
+    found = page.evaluate("[...CSS.highlights.get('found')].map(String)")
+    assert found == ["then the ones"]

@@ -4,11 +4,12 @@ import { filters, go, onChange, present } from "./address.js";
 import * as api from "./api.js";
 import { fill, h, trouble } from "./dom.js";
 import { Filters } from "./filters.js";
+import { highlight, only } from "./found.js";
 import { listenToKeys } from "./keys.js";
 import { TraceList } from "./list.js";
 import { headline, listen, showLive } from "./live.js";
 import { named } from "./marks.js";
-import { runPage } from "./run.js";
+import { runPage, sentence } from "./run.js";
 import { comparePage, forget } from "./siblings.js";
 import { tracePage } from "./trace.js";
 import { counted } from "./words.js";
@@ -48,10 +49,11 @@ async function showPane(tries = 0) {
   place("pane").setAttribute("aria-busy", "true");
   try {
     const found = await api.trace(trace, signal);
-    const page = compare ? await comparePage(found, held) : tracePage(found, held);
+    const page = compare ? await comparePage(found, held) : tracePage(found, { ...held, open: held.open || only(found, present().q) });
     if (signal.aborted) return;
     fill(place("pane"), page);
     place("pane").scrollTop = 0;
+    highlight(place("pane"), present().q);
     document.title = named(`${found.problem.id} · ${run?.name ?? "tracegen"}`);
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -108,7 +110,9 @@ function tell(message) {
   fill(place("state"), h("span", { class: "dot", "aria-hidden": "true" }), headline(message) || "live");
   const fresh = (message.totals?.traces ?? 0) - (run.totals?.traces ?? 0);
   fill(place("fresh"), fresh > 0 && h("button", { class: "button fresh", onclick: refresh }, `${counted(fresh, "new trace")}: show ${fresh === 1 ? "it" : "them"}`));
-  if (place("live")) showLive(place("live"), message);
+  if (!place("live")) return;
+  showLive(place("live"), message);
+  if (message.totals) fill(place("lead"), sentence(run, message.totals));
 }
 
 async function refresh() {
@@ -174,5 +178,6 @@ place("back").addEventListener("click", back);
 place("keys").addEventListener("click", () => help.showModal());
 place("next").addEventListener("click", () => list.move(1));
 place("previous").addEventListener("click", () => list.move(-1));
+place("pane").addEventListener("toggle", () => highlight(place("pane"), present().q), true);
 onChange(show);
 start();

@@ -8,7 +8,7 @@ import { counted, dollars, duration, number, OUTCOMES, percent, plainly } from "
 export function runPage(run) {
   const totals = run.totals ?? {};
   return h("article", { class: "run", "aria-label": `Run ${run.name}` },
-    h("header", { class: "head" }, h("h1", {}, run.name), h("p", { class: "lead" }, sentence(run, totals))),
+    h("header", { class: "head" }, h("h1", {}, run.name), h("p", { class: "lead", id: "lead" }, sentence(run, totals))),
     h("div", { id: "live" }),
     totals.traces > 0 && !run.live && h("section", {}, h("h2", {}, "Verdicts"), mix(totals)),
     run.funnel && h("section", {}, h("h2", {}, "Funnel"), funnel(run.funnel)),
@@ -19,7 +19,8 @@ export function runPage(run) {
     run.recipe && h("details", { class: "fold" }, h("summary", {}, "Recipe"), h("pre", { tabindex: "0" }, h("code", {}, run.recipe))));
 }
 
-function sentence(run, totals) {
+/** What a run is, in one sentence. */
+export function sentence(run, totals) {
   if (!totals.traces) return "Nothing has been sampled yet.";
   const corpus = run.funnel ? `; ${number(totals.kept)} of them ${totals.kept === 1 ? "is" : "are"} the corpus` : "";
   return `${counted(totals.traces, "trace")} of ${counted(totals.problems, "problem")}${corpus}.`;

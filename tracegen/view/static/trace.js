@@ -88,6 +88,7 @@ function facts(found) {
   const pace = found.seconds > 0 && found.tokens ? ` (${number(found.tokens / found.seconds)} tokens/s)` : "";
   const rows = [
     ["model", found.model],
+    found.revision && ["revision", found.revision],
     ["completion tokens", number(found.tokens)],
     ["prompt tokens", number(found.prompt_tokens)],
     ["time", duration(found.seconds) + pace],
@@ -95,6 +96,7 @@ function facts(found) {
     ["finish reason", found.finish_reason ?? "–"],
     ["form", plainly(found.status) + (found.forced ? ", thinking closed by force" : "")],
     ["pass rate", Number.isFinite(found.pass_rate) ? `${percent(found.pass_rate)} of this problem's judged traces are right` : "–"],
+    found.sampling && ["sampling", Object.entries(found.sampling).filter(([, value]) => typeof value !== "object").map((pair) => pair.join(" ")).join(", ")],
     ["key", found.key],
   ];
   return h("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value ?? "–"))));
