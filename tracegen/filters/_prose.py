@@ -12,9 +12,11 @@ import re
 import unicodedata
 from functools import lru_cache
 
+# Between brackets no other bracket may open, and an environment ends within some lines: what a model never closed would
+# otherwise be searched to its end from each opening.
 _NO_PROSE = re.compile(
-    r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|\$\$.*?\$\$|\\\[.*?\\\]|\\\(.*?\\\)|\\begin\{(\w+\*?)\}.*?\\end\{\1\}"
-    r"|`[^`\n]*`|\$[^$\n]*\$|\bhttps?:\S*",
+    r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|\$\$[^$]*\$\$|\\\[[^\\]*(?:\\[^\[\]][^\\]*)*\\\]|\\\([^\\]*(?:\\[^()][^\\]*)*\\\)"
+    r"|\\begin\{(\w+\*?)\}.{0,2000}?\\end\{\1\}|`[^`\n]*`|\$[^$\n]*\$|\bhttps?:\S*",
     re.DOTALL,
 )
 _SIGN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"

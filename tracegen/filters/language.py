@@ -11,12 +11,12 @@ repeated words, 46 of 21,700 passages were taken for another at 0.8. Of 10,615 w
 Reasons: `reasoning_language`, `response_language` (more than half is in others), `reasoning_mixed`, `response_mixed`
 (more than `max_other`). Noted: the languages with their shares, and a passage.
 Limits: a part with fewer than 120 characters of prose is kept, as nobody can tell. A foreign passage in Latin letters
-between two that are looked at is not seen. Speed: some 500 traces of 400 words a second on one core; 40 MB.
+between two that are looked at is not seen. Speed: some 800 traces of 400 words a second on one core; 40 MB.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
@@ -30,9 +30,12 @@ DECIDES = "trace"
 PASSAGE = 120
 """Characters from which lingua's low-accuracy mode is nearly as good as its other one (its own documentation)."""
 KNOWN = "ar cs de en es fa fr hi id it ja ko nl pl pt ru sv th tr uk vi zh"
-"""What a text may turn out to be, beside what is wanted: the languages in which models of today are trained most.
-
-With more candidates, detection is slower and English names are taken for Tagalog or Latin."""
+"""What a text may turn out to be, beside what is wanted: languages in which models of today are trained most."""
+ENGLISH = """the and of to that this these with are from have which each how many what there would not they their then
+by for it its be if when than she you first since because all more must"""
+PLAINLY = 4
+"""So many of these words make a passage English without a look at lingua's models, which takes 0.4 ms: 95 % of the
+passages of the benchmarks have them, and no passage in the other 18 languages had more than one."""
 MOST = 0.5
 """Of a part: more than that in other languages, and it is not mixed but written in them."""
 QUOTED = 0.8
@@ -40,6 +43,7 @@ QUOTED = 0.8
 SHOWN = 120
 """Characters of the passage that goes with a drop."""
 
+_PLAIN = frozenset(ENGLISH.split())
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -64,7 +68,7 @@ def language(
     reasoning: Sequence[str] | None = None,
     max_other: Share = 0.1,
     min_confidence: Share = 0.98,
-    pieces: Annotated[int, Field(ge=1)] = 4,
+    pieces: Annotated[int, Field(ge=1)] = 8,
 ) -> Iterator[tuple[Trace, str | None]]:
     """Drop a trace with more than `max_other` of its reasoning or response in a language that is not wanted.
 
@@ -73,27 +77,20 @@ def language(
     wanted = {"reasoning": _codes(reasoning or languages), "response": _codes(languages)}
     detector = _detector(tuple(sorted({*KNOWN.split(), *wanted["reasoning"], *wanted["response"]})))
     for trace in traces:
-        said = frozenset(word.casefold() for word in words(problems[trace.problem_id].statement))
+        statement = problems[trace.problem_id].statement
         reason = None
         for part, codes in wanted.items():
-            found = _others(getattr(trace, part), codes, said, detector, min_confidence, pieces)
+            found = _others(getattr(trace, part), codes, statement, detector, min_confidence, pieces)
             if found.other > max_other:
                 reason = f"{part}_{'language' if found.other > MOST else 'mixed'}"
-                note(
-                    trace,
-                    {
-                        "found": {code: round(share, 3) for code, share in found.shares.items()},
-                        "passage": found.passage,
-                    },
-                )
+                shares = {code: round(share, 3) for code, share in found.shares.items()}
+                note(trace, {"found": shares, "passage": found.passage})
                 break
         yield trace, reason
 
 
-def _others(
-    text: str, wanted: frozenset[str], said: frozenset[str], detector: Any, confidence: float, pieces: int
-) -> Found:
-    """The shares of a part that are in languages not wanted; words of the statement (`said`) are nobody's choice."""
+def _others(text: str, wanted: frozenset[str], statement: str, detector: Any, confidence: float, pieces: int) -> Found:
+    """The shares of a part that are in languages not wanted; what the statement says is nobody's choice."""
     by_script: dict[str, list[str]] = defaultdict(list)
     for word in words(text):
         by_script[script(word)].append(word)
@@ -106,7 +103,7 @@ def _others(
         latin = name == "LATIN"
         for these, weight in _spread(list(_passages(found, distinct=latin)), widths[name] / total, pieces):
             shown = ("" if name == "CJK" else " ").join(these)
-            if _quoted(these, said) or not (code := _other(shown, wanted, detector, confidence, latin)):
+            if not (code := _other(shown, wanted, detector, confidence, latin)) or _quoted(these, statement):
                 continue
             shares[code if len(code) == 2 else name.lower()] += weight
             passage = passage or shown[:SHOWN]
@@ -115,6 +112,8 @@ def _others(
 
 def _other(passage: str, wanted: frozenset[str], detector: Any, confidence: float, latin: bool) -> str:
     """The code of the language of a passage, `?` if that is none that is known, and "" if it may be a wanted one."""
+    if latin and len(_PLAIN.intersection(passage.casefold().split())) >= PLAINLY:
+        return "" if "en" in wanted else "en"
     values = [
         (value.language.iso_code_639_1.name.lower(), value.value)
         for value in detector.compute_language_confidence_values(passage)
@@ -150,15 +149,22 @@ def _spread(found: Sequence[list[str]], weight: float, most: int) -> list[tuple[
     return [(found[n * (len(found) - 1) // max(1, count - 1)], weight / count) for n in range(count)]
 
 
-def _quoted(these: Sequence[str], said: frozenset[str]) -> bool:
+def _quoted(these: Sequence[str], statement: str) -> bool:
+    said = _folded(statement)
     return sum(word.casefold() in said for word in these) >= QUOTED * len(these)
+
+
+@lru_cache(1)
+def _folded(statement: str) -> frozenset[str]:
+    return frozenset(word.casefold() for word in words(statement))
 
 
 def _codes(given: Sequence[str]) -> frozenset[str]:
     known = _every()
     if isinstance(given, str) or not given or not set(given) <= set(known):
         raise UsageError(
-            f"filter 'language': a list of languages is {given!r}; it takes ISO 639-1 codes out of {' '.join(known)}."
+            f"filter 'language': a list of languages is {given!r}; it takes ISO 639-1 codes out of "
+            f"{' '.join(sorted(known))}."
         )
     return frozenset(given)
 
@@ -170,7 +176,7 @@ def _every() -> dict[str, Any]:
         from lingua import Language
     except ImportError:
         raise MissingExtra("lingua-language-detector, which the filter 'language' needs,", "curate") from None
-    return {one.iso_code_639_1.name.lower(): one for one in sorted(Language.all(), key=str)}
+    return {one.iso_code_639_1.name.lower(): one for one in Language.all()}
 
 
 @cache

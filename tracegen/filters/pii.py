@@ -39,7 +39,7 @@ _FOR_EXAMPLES = re.compile(
 # Behind a digit, a bracket, a variable or an operator, and before an operator, a plus sign adds.
 _INTERNATIONAL = re.compile(
     r"(?<![\w)\]}=$.,*/^+-])(?<![\d)\]}=*/^+-] )(?<!\b[A-Za-z] )"
-    r"\+[1-9]\d{0,3}[\s().\d-]{6,20}\d(?!\)?[\w^*/=]|\s*[+*/=^<>])"
+    r"\+[1-9](?:[ .()-]{0,2}\d){7,16}(?!\d|\)?[\w^*/=]|\s*[+*/=^<>]|\s+[-−]\s)"
 )
 _CARD = re.compile(
     r"(?<![\w.,+*/^-])(?:\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}|3\d{3}([ -]?)\d{6}\2\d{5})(?![\w.,-]?\d|\s*[+*/^=])"
