@@ -66,7 +66,9 @@ def clean(corpus: Path, benchmarks: Collection[str] = ()) -> str | None:
     try:
         report = json.loads(_text(corpus / FILE) or "null")
         made_by = yaml.safe_load(_text(corpus / "recipe.yaml")) or {}
-        named = list((made_by.get("evaluate") or {}).get("benchmarks") or {})
+        against = ((made_by.get("filters") or {}).get(FILTER) or {}).get("against")
+        evaluated = list((made_by.get("evaluate") or {}).get("benchmarks") or {})
+        named = [*evaluated, *(against if isinstance(against, list) else ())]
         looked_for = None if report is None else report["benchmarks"].keys()
     except (ValueError, AttributeError, TypeError, KeyError, yaml.YAMLError):
         raise UsageError(f"the corpus in {corpus} is damaged; run `tracegen curate` again.") from None
@@ -78,9 +80,9 @@ def clean(corpus: Path, benchmarks: Collection[str] = ()) -> str | None:
     if out_of_reach := [name for name in named if name not in looked_for]:
         return (
             f"the corpus was not checked against {', '.join(out_of_reach)}, which the recipe names and which could not "
-            "be loaded; make it loadable, or remove it from evaluate.benchmarks, and run `tracegen curate` again."
+            "be loaded; make it loadable, or take it out of the recipe, and run `tracegen curate` again."
         )
-    if new := [name for name in benchmarks if name not in named]:
+    if new := [name for name in benchmarks if name not in evaluated]:
         return (
             f"the corpus was made before the recipe named {', '.join(new)}, and was not checked against it; "
             "run `tracegen curate` again."

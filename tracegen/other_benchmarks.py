@@ -20,7 +20,7 @@ from tracegen import __version__, registry, rundir
 from tracegen.embedded import cache_folder
 from tracegen.progress import say
 from tracegen.recipe import Recipe
-from tracegen.records import MissingExtra, Problem, Unavailable
+from tracegen.records import Problem, Unavailable, UsageError
 
 FILTER = "decontaminate"
 PATIENCE = 1.0
@@ -36,7 +36,7 @@ def load(recipe: Recipe, unchecked: dict[str, str]) -> dict[str, list[Problem]]:
         own = f"tracegen's {name}" if name in recipe.evaluate.benchmarks else name
         try:
             found[own] = _problems(name, recipe.benchmarks_dir)
-        except (Unavailable, MissingExtra) as error:
+        except UsageError as error:  # also one that is damaged: nobody asked for it, so it stops no run
             unchecked[own] = str(error)
     return found
 
@@ -49,8 +49,6 @@ def _wanted(recipe: Recipe) -> Sequence[str]:
     if against == "recipe":
         return []
     if against != "all":
-        for name in against:
-            registry.bind("benchmark", name)
         return [name for name in against if name not in asked]
     from_hub = recipe.benchmarks_dir is None
     return [

@@ -20,7 +20,7 @@ from tracegen.records import Problem, UsageError
 
 PROMPT = "code"
 LARGE = True
-"""A file holds all tests of a release, up to more than a gigabyte: too much to fetch where nobody names the benchmark."""
+"""A file holds all tests of a release, up to more than a gigabyte: too much to fetch where nobody names this one."""
 REPO = "livecodebench/code_generation_lite"
 FILES = ("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl", "test5.jsonl", "test6.jsonl")
 LOCAL = "livecodebench/*.jsonl"
