@@ -194,6 +194,8 @@ def test_the_corpus_is_published_from_the_command_line(made, tmp_path):
         assert (done.returncode, done.stdout.strip()) == (0, f"{hub.url}/datasets/someone/sums"), done.stderr
         published = hub.dataset("someone/sums").head.files
     card = (run / "corpus" / "README.md").read_text()
-    assert published["README.md"].decode() == card.replace("path/to/this/folder", "someone/sums")
+    addressed = card.replace('"path/to/this/folder"', '"someone/sums"')
+    addressed = addressed.replace("{path/to/this/folder}", "{https://huggingface.co/datasets/someone/sums}")
+    assert published["README.md"].decode() == addressed
     assert published["data/curated/train-00000-of-00001.parquet"].startswith(b"PAR1")
     assert not any("stage.json" in name for name in published)

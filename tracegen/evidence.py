@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tracegen import prices
-from tracegen.bill import COLUMNS, Bill, per_verified
+from tracegen.bill import COLUMNS, Bill, Spent, per_verified
 from tracegen.format import split
 from tracegen.generate import parse
 from tracegen.ledger import best, read
@@ -115,6 +115,14 @@ def pass_rates(traces: Sequence[Seen]) -> dict[str, list[float]]:
         if trace.outcome in ("right", "wrong"):
             judged[trace.teacher][trace.problem].append(trace.outcome == "right")
     return {name: [sum(each) / len(each) for each in those.values()] for name, those in judged.items()}
+
+
+def spent(run: Path, teachers: Mapping[str, Teacher]) -> dict[str, Spent]:
+    """What each teacher was paid for in all launches."""
+    bill = Bill({name: price.prices for name, teacher in teachers.items() if (price := prices.of(teacher))})
+    for row in read(run / "traces", columns=COLUMNS):
+        bill.add(row)
+    return bill.teachers
 
 
 def spending(recipe: Mapping[str, Any], traces: Sequence[Seen]) -> list[dict[str, Any]]:

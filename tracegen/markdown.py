@@ -12,7 +12,7 @@ import jinja2
 
 
 def environment() -> jinja2.Environment:
-    """The house's templates, with the filters `code`, `cell`, `fenced`, `figure`, `counted` and `json`."""
+    """The house's templates, with filters for text (`code`, `cell`, `fenced`, `json`) and for numbers (the others)."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         undefined=jinja2.StrictUndefined,
@@ -22,7 +22,8 @@ def environment() -> jinja2.Environment:
         autoescape=False,
     )
     environment.filters.update(code=inline_code, cell=cell, fenced=fenced, counted=counted)
-    environment.filters.update(figure="{:,}".format, json=json.dumps)
+    environment.filters.update(figure="{:,}".format, percent="{:.1%}".format, json=json.dumps)
+    environment.filters.update(bytes=of_bytes, bar=bar)
     return environment
 
 
@@ -45,6 +46,20 @@ def inline_code(value: Any) -> str:
 def cell(value: Any) -> str:
     """`value` as inline code for a table, where even code may not hold a bare pipe."""
     return inline_code(value).replace("|", "\\|")
+
+
+def of_bytes(number: int) -> str:
+    """`940 B`, `1.2 MB`: powers of a thousand, as shops and the Hub count."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000  # type: ignore[assignment]
+    return f"{number:.3g} TB"
+
+
+def bar(number: float, most: float, width: int = 20) -> str:
+    """A part of the whole as blocks; anything above nothing shows."""
+    return "█" * max(round(width * number / most) if most else 0, number > 0)
 
 
 def counted(number: int, word: str) -> str:

@@ -5,26 +5,24 @@ it. What a parcel shows needs no network and no token.
 Limits: one commit holds everything, so that readers never see half of it; it is not made for thousands of files.
 """
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tracegen import publish_card, terms
+from tracegen import contamination, publish_card, terms
 from tracegen.corpus import CONFIGS, shards_of
-from tracegen.hub.changes import LOG, changes, entry
+from tracegen.hub.changes import LOG, changes, entry, version
 from tracegen.hub.push import Pushed, check_name, push
 from tracegen.hub.remote import Content, Kind, Remote
 from tracegen.recipe import Recipe
 from tracegen.records import UsageError
 
+CROISSANT = "croissant.json"
 CORPUS_FILES = (
     "README.md",
-    "croissant.json",
+    CROISSANT,
     "decontamination.json",
     "funnel.json",
     "recipe.yaml",
@@ -77,12 +75,10 @@ def corpus_parcel(corpus: Path, repo: str, recipe: Recipe, *, contaminated_ok: b
     rows = {config: sum(map(_rows, shards_of(corpus, config))) for config in CONFIGS}
     if not rows["curated"]:
         raise UsageError(f"the corpus in {corpus} holds no trace; there is nothing to publish.")
-    unclean = _unclean(corpus, recipe.evaluate.benchmarks)
+    unclean = contamination.clean(corpus, recipe.evaluate.benchmarks)
     files: dict[str, Content] = {name: corpus / name for name in names}
     warning = unclean if contaminated_ok else None
     files["README.md"] = publish_card.of_corpus(_text(corpus / "README.md"), repo, warning).encode()
-    if "croissant.json" in files:
-        files["croissant.json"] = publish_card.croissant(_text(corpus / "croissant.json"), repo).encode()
     refused = _terms(lambda: terms.refuse_publishing(recipe, corpus)) or (None if contaminated_ok else unclean)
     return Parcel(repo, "dataset", corpus, files, rows, refused)
 
@@ -98,7 +94,7 @@ def student_parcel(run: Path, repo: str, recipe: Recipe, *, contaminated_ok: boo
         for path in sorted(student.rglob("*"))
         if path.is_file() and path.name != "stage.json" and not path.name.startswith(".")
     }
-    unclean = _unclean(corpus, recipe.evaluate.benchmarks)
+    unclean = contamination.clean(corpus, recipe.evaluate.benchmarks)
     warning = unclean if contaminated_ok else None
     card = publish_card.of_student(
         _text(student / "README.md"), repo, recipe.corpus.repo, run / "scores.jsonl", warning
@@ -119,16 +115,19 @@ def send(parcel: Parcel, *, private: bool = False) -> Pushed:
     corpus = parcel.kind == "dataset"
     owned = CORPUS_OWNED if corpus else STUDENT_OWNED
     told = (lambda there: _told(there, parcel)) if corpus else (lambda there: (f"Publish {parcel.repo}", {}))
-    return push(parcel.repo, parcel.kind, parcel.files, owned=owned, told=told, private=private)
+    files = {path: content for path, content in parcel.files.items() if path != CROISSANT}
+    return push(parcel.repo, parcel.kind, files, owned=owned, told=told, private=private)
 
 
 def _told(there: Remote, parcel: Parcel) -> tuple[str, Mapping[str, bytes]]:
-    """The commit's message, and the changelog with an entry for it."""
+    """The commit's message, and what carries its number and date: the changelog, and the metadata for catalogues."""
     found = changes(there, parcel.folder)
     day = datetime.now(UTC).date().isoformat()
     log = entry(found, parcel.rows, day=day, before=there.sha, log=there.text(LOG))
+    metadata = publish_card.croissant(_text(parcel.folder / CROISSANT), parcel.repo, version(log), day)
     total = f"{parcel.rows['curated']:,} traces"
-    return f"Publish {total}" if found.first else f"Publish {total}: {found}", {LOG: log.encode()}
+    message = f"Publish {total}" if found.first else f"Publish {total}: {found}"
+    return message, {LOG: log.encode(), CROISSANT: metadata.encode()}
 
 
 def _rows(path: Path) -> int:
@@ -146,32 +145,6 @@ def _terms(gate: Any) -> str | None:
         gate()
     except UsageError as error:
         return str(error)
-    return None
-
-
-def _unclean(corpus: Path, benchmarks: Collection[str]) -> str | None:
-    """Why a benchmark may stand in the corpus; None where it was looked for and is not there."""
-    try:
-        funnel = json.loads(_text(corpus / "funnel.json") or "{}")
-        unchecked, ran = funnel.get("unchecked"), [row["filter"] for row in funnel.get("rows", ())]
-        made_for = ((yaml.safe_load(_text(corpus / "recipe.yaml")) or {}).get("evaluate") or {}).get("benchmarks") or {}
-    except (ValueError, AttributeError, TypeError, KeyError, yaml.YAMLError):
-        raise UsageError(f"the corpus in {corpus} is damaged; run `tracegen curate` again.") from None
-    if unchecked:
-        return (
-            f"the corpus was not checked against {', '.join(unchecked)}, which the recipe names and which could not be "
-            "loaded; make it loadable, or remove it from evaluate.benchmarks, and run `tracegen curate` again."
-        )
-    if new := [name for name in benchmarks if name not in made_for]:
-        return (
-            f"the corpus was made before the recipe named {', '.join(new)}, and was not checked against it; "
-            "run `tracegen curate` again."
-        )
-    if "decontaminate" not in ran:
-        return (
-            "the corpus was not decontaminated; put `decontaminate` among the recipe's filters and run "
-            "`tracegen curate` again, or say --contaminated-ok, which the card then repeats."
-        )
     return None
 
 

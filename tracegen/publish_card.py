@@ -10,25 +10,27 @@ from typing import Any
 
 import yaml
 
+from tracegen.corpus.card import HERE
 from tracegen.markdown import cell, inline_code
 from tracegen.records import Score
 from tracegen.scores import ordered, shown
 
-HERE = "path/to/this/folder"
-"""What a card calls its own folder while it lies on a disk."""
+HUB = "https://huggingface.co"
+"""Where a card says that it is, whatever server it went through."""
 
 
 def of_corpus(text: str, repo: str, warning: str | None) -> str:
     """The card of a corpus that is at `repo`."""
-    return _warned(text.replace(f'"{HERE}"', json.dumps(repo)), warning)
+    addressed = text.replace(f'"{HERE}"', json.dumps(repo)).replace(f"{{{HERE}}}", f"{{{_url(repo)}}}")
+    return _warned(addressed, warning)
 
 
-def croissant(text: str, repo: str) -> str:
-    """Croissant metadata of a corpus that is at `repo`."""
+def croissant(text: str, repo: str, version: int, day: str) -> str:
+    """Croissant metadata of a corpus that is at `repo`, published for the `version`th time."""
     tree = json.loads(text)
-    url = f"https://huggingface.co/datasets/{repo}"
-    tree["url"] = url
-    tree["distribution"][0]["contentUrl"] = url
+    tree |= {"url": _url(repo), "version": f"{version}.0.0", "datePublished": day}
+    tree["citeAs"] = tree["citeAs"].replace(HERE, _url(repo))
+    tree["distribution"][0]["contentUrl"] = _url(repo)
     return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -45,6 +47,10 @@ def of_student(text: str, repo: str, corpus: str | None, scores: Path, warning: 
         head, limits, tail = body.partition("\n## Licence")
         body = f"{head.rstrip()}\n\n{_table(found)}\n{limits}{tail}"
     return _warned(f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n{body}", warning)
+
+
+def _url(repo: str) -> str:
+    return f"{HUB}/datasets/{repo}"
 
 
 def _parted(text: str) -> tuple[dict[str, Any], str]:

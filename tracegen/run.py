@@ -15,6 +15,7 @@ from tracegen.curate_on_ray import Foreseen, foresee
 from tracegen.dropped import Dropped
 from tracegen.evaluate import evaluate as score_roles
 from tracegen.evaluate import named
+from tracegen.evidence import spent
 from tracegen.fates import Fate
 from tracegen.partitions import Partitions
 from tracegen.prepare import Run, plan_inputs
@@ -196,8 +197,8 @@ def _filter(
         recipe_hash=rundir.fingerprint(run.recipe.to_yaml())[:16],
         name=run.recipe.name,
         licence=run.recipe.corpus.licence,
-        repo=run.recipe.corpus.repo,
         student_prompt=run.prompt.name,
+        spent=spent(run.folder, run.recipe.teachers),
     )
     given = {
         "filters": run.recipe.filters,

@@ -64,7 +64,7 @@ def test_a_changed_corpus_commits_what_changed_and_drops_stale_data(
     publish()
     head = hub.dataset(REPO).head
     gone = ("data/curated/train-00001-of-00002.parquet", "data/train-00000-of-00001.parquet")
-    assert head.changed == ("CHANGELOG.md", *gone, "funnel.json")
+    assert head.changed == ("CHANGELOG.md", "croissant.json", *gone, "funnel.json")
     assert head.files["data/notes.csv"] == b"theirs"
     assert not set(gone) & set(head.files)
 

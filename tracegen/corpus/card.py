@@ -3,6 +3,8 @@
 Shape: `render(folder, about, funnel, census, written) -> Markdown`. Text of a model or a source stands in code only.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +13,16 @@ from typing import Any
 import yaml
 
 from tracegen import terms
+from tracegen.bill import Spent
+from tracegen.corpus import audits
 from tracegen.corpus.census import Census
-from tracegen.corpus.columns import ABOUT_CONFIGS, ALL, CONFIGS, CURATED
+from tracegen.corpus.columns import ABOUT_CONFIGS, ALL, CONFIGS, CURATED, PROBLEMS
+from tracegen.corpus.croissant import croissant
 from tracegen.corpus.shards import Written
-from tracegen.markdown import environment, inline_code
+from tracegen.markdown import counted, environment, inline_code
 
+HERE = "path/to/this/folder"
+"""Where the corpus is, as long as it is published nowhere; a publish puts its address in its place."""
 EXAMPLE_CHARACTERS = 6000
 """Where the example in the card is cut off: about two screens; the rows themselves are whole."""
 
@@ -41,9 +48,9 @@ class About:
     student_prompt: str | None
     recipe_hash: str
     licence: str | None
-    repo: str | None
     languages: Sequence[str]
     stats: Mapping[str, int | float | str]
+    spent: Mapping[str, Spent]
 
 
 def render(
@@ -51,6 +58,7 @@ def render(
 ) -> str:
     """The README of the corpus in `folder`, whose data files are there."""
     found = terms.of_corpus(folder, about.licence)
+    audited, unaudited = audits.of((verifier, version) for verifier, version, _ in census.verdicts)
     return (
         environment()
         .get_template("corpus_card.md.jinja")
@@ -58,7 +66,7 @@ def render(
             front_matter=_front_matter(about, found.name, census, written),
             name=" ".join(about.name.split()),
             licence=found,
-            repo=about.repo,
+            here=HERE,
             teachers=about.teachers,
             prompts=about.prompts,
             prompt_users=_prompt_users(about),
@@ -70,9 +78,29 @@ def render(
             example=_example(folder),
             example_characters=EXAMPLE_CHARACTERS,
             configs=ABOUT_CONFIGS,
+            audits=audited,
+            unaudited=unaudited,
+            decontamination=_json(folder / "decontamination.json"),
+            spent=about.spent,
+            citation=citation(about),
             columns={name: meaning for name, (_, meaning) in CURATED.items()},
             further={name: meaning for name, (_, meaning) in ALL.items() if name not in CURATED},
+            of_problems={name: meaning for name, (_, meaning) in PROBLEMS.items()},
         )
+    )
+
+
+def metadata(folder: Path, about: About, census: Census) -> str:
+    """The same for catalogues: Croissant."""
+    name = " ".join(about.name.split())
+    return croissant(
+        name=name,
+        description=f"{counted(census.rows, 'reasoning trace')} for {counted(census.problems, 'problem')}: chats whose "
+        "last turn holds thinking and answer, with verdict and provenance; README.md tells the rest.",
+        licence=terms.of_corpus(folder, about.licence).name,
+        languages=list(about.languages),
+        citation=citation(about),
+        here=HERE,
     )
 
 
@@ -107,6 +135,25 @@ def _front_matter(about: About, licence: str, census: Census, written: Mapping[s
         ],
     }
     return yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
+
+
+def citation(about: About) -> str:
+    """BibTeX; a name may hold anything, and BibTeX takes little."""
+    name = re.sub(r"[^\w .:+-]", " ", about.name)
+    models = ", ".join(dict.fromkeys(str(facts.get("model") or who) for who, facts in about.teachers.items()))
+    written = re.sub(r"[^\w .,:/+-]", " ", models)
+    lines = [
+        f"@misc{{tracegen_{re.sub(r'[^a-z0-9]+', '_', about.name.lower()).strip('_') or 'corpus'},",
+        f"  title = {{{' '.join(name.split())}: reasoning traces of {' '.join(written.split())}}},",
+        f"  howpublished = {{{HERE}}},",
+        f"  note = {{Made with tracegen, recipe {about.recipe_hash}}},",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def _feature(name: str, kind: str) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class Census:
     verdicts: Mapping[tuple[str, str, str], int]
     """Traces by (verifier, version, outcome)."""
     breakdowns: Mapping[str, Sequence[Group]]
+    lengths: Sequence[tuple[int, int, int]]
+    """Traces by tokens: from, to, how many; each step twice as wide as the one before."""
 
     @property
     def right(self) -> int:
@@ -58,10 +60,19 @@ def census(corpus: Path) -> Census:
             "select verifier, verifier_version, verdict, count(*) from rows where verdict is not null "
             "group by all order by all"
         ).fetchall()
+        lengths = rows.execute(
+            "select floor(log2(greatest(tokens, 1)))::int as step, count(*) from rows group by step order by step"
+        ).fetchall()
         breakdowns = {title: _breakdown(rows, column) for title, column in GROUPS.items()}
     count, problems, tokens, shortest, middle, longest = totals
     heard = {(verifier, version, outcome): number for verifier, version, outcome, number in verdicts}
-    return Census(count, problems, tokens, shortest, middle, longest, heard, breakdowns)
+    return Census(count, problems, tokens, shortest, middle, longest, heard, breakdowns, _steps(lengths))
+
+
+def _steps(counts: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Powers of two in a row, those that nothing fell into included."""
+    found = dict(counts)
+    return [(2**n, 2 ** (n + 1) - 1, found.get(n, 0)) for n in range(min(found), max(found) + 1)] if found else []
 
 
 def tallies(corpus: Path) -> dict[str, Tally]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tracegen.bill import Spent
 from tracegen.corpus import card
 from tracegen.corpus.card import About
 from tracegen.corpus.census import Tally, census, tallies
@@ -44,16 +45,15 @@ class CorpusWriter:
         recipe_hash: str,
         name: str,
         licence: str | None = None,
-        repo: str | None = None,
         student_prompt: str | None = None,
         languages: Sequence[str] = ("en",),
         stats: Mapping[str, int | float | str] | None = None,
+        spent: Mapping[str, Spent] | None = None,
         shard_bytes: int = SHARD_BYTES,
     ) -> None:
         """`teachers[name]` holds model, revision, engine, sampling, licence, may_train, url and prompt; `prompts[name]`
         what stands in the prompt's file; `recipe` is YAML text, written without its secrets; `stats` are further lines
-        of the card's table (what the run cost, for example). A `licence` of None is inherited when all problems carry
-        the same one.
+        of the card's table, `spent[name]` is what the teacher was paid. A `licence` of None follows from the parts.
         """
         self.folder, self._problems, self._student_messages = folder, problems, student_messages
         self._teachers = without_secrets(teachers)
@@ -65,9 +65,9 @@ class CorpusWriter:
             student_prompt=student_prompt,
             recipe_hash=recipe_hash,
             licence=licence,
-            repo=repo,
             languages=languages,
             stats=stats or {},
+            spent=spent or {},
         )
         self._recipe = recipe
         self._shards = {
@@ -95,7 +95,9 @@ class CorpusWriter:
         for name, prompt in self._about.prompts.items():
             fields = {field: value for field, value in prompt.items() if field != "name" and value}
             self._write(f"prompts/{name}.yaml", yaml.safe_dump(fields, sort_keys=False, allow_unicode=True))
-        self._write("README.md", card.render(self.folder, self._about, funnel, census(self.folder), written))
+        counted = census(self.folder)
+        self._write("README.md", card.render(self.folder, self._about, funnel, counted, written))
+        self._write("croissant.json", card.metadata(self.folder, self._about, counted))
 
     def _row(self, trace: Trace) -> dict[str, Any]:
         problem, teacher = self._problems[trace.problem_id], self._teachers[trace.teacher]

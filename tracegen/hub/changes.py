@@ -61,10 +61,9 @@ def changes(remote: Remote, corpus: Path) -> Changes:
 def entry(changes: Changes, rows: Mapping[str, int], *, day: str, before: str, log: str) -> str:
     """The changelog with a new section on top of the sections of `log`; `before` is the commit that it follows."""
     old = log[log.index("\n## ") + 1 :] if "\n## " in log else ""
-    number = 1 + old.count("\n## ") + old.startswith("## ")
     held = ", ".join(f"`{config}` {counted(count, 'row')}" for config, count in rows.items())
     happened = "First published" if changes.first else str(changes).capitalize()
-    lines = [f"## {number} ({day})", "", f"{happened}: {held}."]
+    lines = [f"## {version(log) + 1} ({day})", "", f"{happened}: {held}."]
     for what in ("added", "removed", "changed"):
         keys = getattr(changes, what)
         if keys and not changes.first:
@@ -73,6 +72,11 @@ def entry(changes: Changes, rows: Mapping[str, int], *, day: str, before: str, l
     if not changes.first:
         lines += ["", f'What was there before: `revision="{before}"`.']
     return "\n".join(["# Changelog", "", "Rows of `curated` by their `key`; the newest first.", "", *lines, "", old])
+
+
+def version(log: str) -> int:
+    """How many publishes the changelog tells of."""
+    return log.count("\n## ")
 
 
 def _rows(table: Any, names: Sequence[str]) -> Iterator[tuple[str, int]]:
