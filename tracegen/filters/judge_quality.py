@@ -94,6 +94,7 @@ def _score(completion: Completion, mark: str) -> tuple[float | None, str]:
     """The score in the last line, if one stands there, and the grounds before it."""
     said = split(completion.text, reasoning=completion.reasoning, finish_reason=completion.finish_reason).response
     grounds, _, last = said.rstrip().rpartition("\n")
-    found = re.fullmatch(rf"[\s*_`#>]*SCORE\s+{mark}\s*:[\s*_]*([0-5](?:\.\d+)?)(?:\s*/\s*5)?[\s*_`.]*", last)
-    score = float(found.group(1)) if found else None
-    return (score if score is None or score <= 5 else None), (grounds if found else said).strip()[:SAID]
+    found = re.fullmatch(
+        rf"[\s*_`#>]*SCORE\s+{mark}\s*:[\s*_]*(5(?:\.0+)?|[0-4](?:\.\d+)?)(?:\s*/\s*5)?[\s*_`.]*", last
+    )
+    return (float(found.group(1)) if found else None), (grounds if found else said).strip()[:SAID]
