@@ -74,8 +74,9 @@ def curate(run: Run) -> None:
             asked_filters.asking(lines, run.meter, again=run.again) as asks,
         ):
             rows, kept, solved = _filter(run, partitions, new_dropped, new_corpus, asks)
-            if asked_filters.unanswered(rows):
+            if lost := asked_filters.unanswered(rows):
                 inputs["unanswered"] = True  # so that the next launch asks again
+                say(f"{lost} traces are dropped because a filter's model gave no answer; the same command asks again.")
     say(f"corpus: {kept} of {len(partitions)} traces kept, of {solved} of {len(run.problems)} problems ({corpus})")
 
 
