@@ -168,6 +168,11 @@ def test_mistakes_are_one_sentence(call: Any, run: Path) -> None:
     ):
         status, _, err = call("export", run, *arguments, "--out", run.parent / "out")
         assert (status, err.startswith(f"tracegen: {sentence}"), err.count("\n")) == (2, True, 1), err
+    test_corpus.corpus(run / "empty" / "corpus", traces=[])
+    assert (
+        "holds no trace; there is nothing to export.\n"
+        in call("export", run, "--run-dir", run / "empty", "--out", run.parent / "out")[2]
+    )
     assert not (run.parent / "out").exists()
     (run.parent / "file").write_text("")
     assert "\ntracegen: cannot write into " in call("export", run, "--out", run.parent / "file")[2]

@@ -45,12 +45,14 @@ def write(
     check(format, thinking)
     if not shards_of(corpus):
         raise UsageError(f"there is no corpus in {corpus}; run `tracegen curate` first.")
+    if not (rows := _rows(corpus)):
+        raise UsageError(f"the corpus in {corpus} holds no trace; there is nothing to export.")
     terms.refuse_training(recipe, corpus)
     counts = {"written": 0, "left_out": 0}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         beside = folder / f".{DATA}.new"
-        with beside.open("w", encoding="utf-8") as file, Bar("export", _rows(corpus), "rows", quiet=quiet) as bar:
+        with beside.open("w", encoding="utf-8") as file, Bar("export", rows, "rows", quiet=quiet) as bar:
             for messages in _chats(corpus):
                 bar.advance()
                 turns = _with_thinking(messages, thinking)
