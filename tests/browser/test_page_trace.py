@@ -32,7 +32,7 @@ def test_formulas_are_typeset_and_code_and_money_are_not(visit, server):
 
 def test_the_final_answer_is_marked_where_it_stands(visit, server):
     page = opened(visit, server, "formulas")
-    assert page.locator("mark.answer .katex").count() == 1
+    looked_at.until(page, "document.querySelectorAll('mark.answer .katex').length === 1")
     assert "Final answer" in page.locator("article").inner_text()
     page = opened(visit, server, "astral")
     page.click("#raw")

@@ -3,7 +3,18 @@
 // Filters carry the names of `/api/traces`; `trace` is the key of the open trace, `compare` puts it beside its siblings.
 
 export const FILTERS = [
-  "q", "verdict", "kept", "reason", "teacher", "problem", "status", "min_tokens", "max_tokens", "min_pass", "max_pass", "sort",
+  "q",
+  "verdict",
+  "kept",
+  "reason",
+  "teacher",
+  "problem",
+  "status",
+  "min_tokens",
+  "max_tokens",
+  "min_pass",
+  "max_pass",
+  "sort",
 ];
 const KNOWN = [...FILTERS, "trace", "compare"];
 const listeners = [];
@@ -43,12 +54,3 @@ function tell() {
 }
 
 addEventListener("popstate", tell);
-
-/** A link within the page: followed here by a plain click, opened elsewhere as the browser does. */
-export function follow(changes) {
-  return (event) => {
-    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
-    event.preventDefault();
-    go(changes);
-  };
-}

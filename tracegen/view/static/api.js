@@ -4,14 +4,19 @@ export async function ask(path, parameters = {}, signal = undefined) {
   const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
   let answer;
   try {
-    answer = await fetch(`/api/${path}${query.size ? `?${query}` : ""}`, { signal, headers: { accept: "application/json" } });
+    answer = await fetch(`/api/${path}${query.size ? `?${query}` : ""}`, {
+      signal,
+      headers: { accept: "application/json" },
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Error("The server does not answer. Is `tracegen view` still running? Start it again, then try again.");
   }
   if (answer.ok) return answer.json();
   if (answer.status === 401 || answer.status === 403) {
-    throw new Error("The server asks for its token. Open the whole address that `tracegen view` printed, token included.");
+    throw new Error(
+      "The server asks for its token. Open the whole address that `tracegen view` printed, token included.",
+    );
   }
   const said = await answer.json().catch(() => ({}));
   const sentence = said.error ?? `the server answered ${answer.status} to ${path}.`;

@@ -49,7 +49,9 @@ async function showPane(tries = 0) {
   place("pane").setAttribute("aria-busy", "true");
   try {
     const found = await api.trace(trace, signal);
-    const page = compare ? await comparePage(found, held) : tracePage(found, { ...held, open: held.open || only(found, present().q) });
+    const page = compare
+      ? await comparePage(found, held)
+      : tracePage(found, { ...held, open: held.open || only(found, present().q) });
     if (signal.aborted) return;
     fill(place("pane"), page);
     place("pane").scrollTop = 0;
@@ -57,12 +59,16 @@ async function showPane(tries = 0) {
     document.title = named(`${found.problem.id} · ${run?.name ?? "tracegen"}`);
   } catch (error) {
     if (error.name === "AbortError") return;
-    if (error.absent && run?.live && tries < PATIENCE) { // written a moment ago, and not in the index yet
+    if (error.absent && run?.live && tries < PATIENCE) {
+      // written a moment ago, and not in the index yet
       fill(place("pane"), h("p", { class: "waiting" }, "This trace is new; a moment…"));
       setTimeout(() => signal.aborted || showPane(tries + 1), AGAIN);
       return;
     }
-    fill(place("pane"), trouble(error.message, () => showPane()));
+    fill(
+      place("pane"),
+      trouble(error.message, () => showPane()),
+    );
   }
   place("pane").removeAttribute("aria-busy");
 }
@@ -109,7 +115,15 @@ function tell(message) {
   news = message;
   fill(place("state"), h("span", { class: "dot", "aria-hidden": "true" }), headline(message) || "live");
   const fresh = (message.totals?.traces ?? 0) - (run.totals?.traces ?? 0);
-  fill(place("fresh"), fresh > 0 && h("button", { class: "button fresh", onclick: refresh }, `${counted(fresh, "new trace")}: show ${fresh === 1 ? "it" : "them"}`));
+  fill(
+    place("fresh"),
+    fresh > 0 &&
+      h(
+        "button",
+        { class: "button fresh", onclick: refresh },
+        `${counted(fresh, "new trace")}: show ${fresh === 1 ? "it" : "them"}`,
+      ),
+  );
   if (!place("live")) return;
   showLive(place("live"), message);
   if (message.totals) fill(place("lead"), sentence(run, message.totals));
@@ -161,17 +175,23 @@ function search() {
 }
 
 const help = place("help");
-listenToKeys({
-  j: ["next trace", () => list.move(1)],
-  k: ["trace before", () => list.move(-1)],
-  "/": ["search", search],
-  o: ["unfold or fold the thinking", fold],
-  r: ["text as it was written, or typeset", setRaw],
-  c: ["side by side with its siblings, and back", () => present().trace && go({ compare: present().compare ? null : "1" })],
-  h: ["the run: figures, funnel, cost", openRun],
-  Esc: ["back", back],
-  "?": ["this help", () => help.showModal()],
-}, help);
+listenToKeys(
+  {
+    j: ["next trace", () => list.move(1)],
+    k: ["trace before", () => list.move(-1)],
+    "/": ["search", search],
+    o: ["unfold or fold the thinking", fold],
+    r: ["text as it was written, or typeset", setRaw],
+    c: [
+      "side by side with its siblings, and back",
+      () => present().trace && go({ compare: present().compare ? null : "1" }),
+    ],
+    h: ["the run: figures, funnel, cost", openRun],
+    Esc: ["back", back],
+    "?": ["this help", () => help.showModal()],
+  },
+  help,
+);
 place("raw").addEventListener("click", setRaw);
 place("overview").addEventListener("click", openRun);
 place("back").addEventListener("click", back);

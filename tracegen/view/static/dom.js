@@ -1,13 +1,15 @@
 // Makes elements: the only way in which this page puts a text on the screen, and it never parses one as HTML.
 //
 //     h("button", { class: "quiet", onclick: open, "aria-expanded": "false" }, "Open", badge)
+//     h("p", "A paragraph without attributes")
 //
 // A string child becomes text with what is unseen marked; null and false are left out; attributes are strings, `on...` is
 // a listener, and `style` is an object that is set through the DOM, as the Content-Security-Policy wants it.
 
 import { marked, named } from "./marks.js";
 
-export function h(tag, attributes = {}, ...children) {
+export function h(tag, ...rest) {
+  const [attributes, ...children] = rest[0]?.constructor === Object ? rest : [{}, ...rest];
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
@@ -31,5 +33,5 @@ export function fill(element, ...children) {
 /** A sentence where something went wrong, with what can be done about it. */
 export function trouble(sentence, again) {
   const button = again && h("button", { class: "button", onclick: again }, "Try again");
-  return h("div", { class: "trouble", role: "alert" }, h("p", {}, sentence), button);
+  return h("div", { class: "trouble", role: "alert" }, h("p", sentence), button);
 }

@@ -2,25 +2,48 @@
 //
 // A key of another trace is known by its look; `TEXT` characters make a string something to be read beside its fellow.
 
-import { follow, link } from "./address.js";
+import { anchor } from "./anchor.js";
 import { h } from "./dom.js";
+import { factList } from "./table.js";
 import { plainly } from "./words.js";
 
 const KEY = /^[0-9a-f]{24,64}$/;
 const TEXT = 24;
 
-export function evidence(detail, reason = "") {
+export function evidence(detail) {
   if (detail === null || detail === undefined) return null;
-  if (Array.isArray(detail)) return detail.every(simple) ? h("p", {}, detail.join(", ")) : detail.map((part) => evidence(part, reason));
+  if (Array.isArray(detail))
+    return detail.every(simple) ? h("p", detail.join(", ")) : detail.map((part) => evidence(part));
   if (simple(detail)) return h("p", { class: "written raw" }, detail);
   const entries = Object.entries(detail).filter(([, value]) => value !== null && value !== "");
   const texts = entries.filter(([, value]) => typeof value === "string" && value.length > TEXT && !KEY.test(value));
   const nested = entries.filter(([, value]) => !simple(value));
   const short = entries.filter((entry) => !texts.includes(entry) && !nested.includes(entry));
-  return h("div", { class: "evidence" },
-    short.length > 0 && h("dl", { class: "facts" }, short.map(([name, value]) => h("div", {}, h("dt", {}, plainly(name)), h("dd", {}, shown(value))))),
-    texts.length > 0 && h("div", { class: "beside" }, texts.map(([name, text]) => h("figure", {}, h("figcaption", { class: "label" }, plainly(name)), h("div", { class: "written raw" }, common(text, texts))))),
-    nested.map(([name, value]) => [h("p", { class: "label" }, plainly(name)), evidence(value, reason)]));
+  return h(
+    "div",
+    { class: "evidence" },
+    short.length > 0 && factList(short.map(([name, value]) => [plainly(name), shown(value)])),
+    texts.length > 0 &&
+      h(
+        "div",
+        { class: "beside" },
+        texts.map(([name, text]) =>
+          h(
+            "figure",
+            h("figcaption", { class: "label" }, plainly(name)),
+            h(
+              "div",
+              { class: "written raw" },
+              common(
+                text,
+                texts.filter(([other]) => other !== name),
+              ),
+            ),
+          ),
+        ),
+      ),
+    nested.map(([name, value]) => [h("p", { class: "label" }, plainly(name)), evidence(value)]),
+  );
 }
 
 function simple(value) {
@@ -30,23 +53,29 @@ function simple(value) {
 function shown(value) {
   if (typeof value === "number" && !Number.isInteger(value)) return String(Number(value.toPrecision(4)));
   if (typeof value !== "string" || !KEY.test(value)) return value;
-  return h("a", { href: link({ trace: value, compare: null }), onclick: follow({ trace: value, compare: null }), title: value }, `trace ${value.slice(0, 12)}…`);
+  return anchor({ trace: value, compare: null }, { title: value }, `trace ${value.slice(0, 12)}…`);
 }
 
 /** A text with the words marked that stand in the other texts too, in runs of three or more. */
-function common(text, texts) {
-  const others = texts.filter(([, other]) => other !== text).map(([, other]) => ` ${bare(other).join(" ")} `);
+function common(text, beside) {
+  const others = beside.map(([, other]) => ` ${bare(other).join(" ")} `);
   if (!others.length) return text;
   const parts = text.split(/(\s+)/);
   const words = parts.map((part) => bare(part).join(" "));
   const marks = new Set();
   const spoken = words.map((word, place) => (word ? place : -1)).filter((place) => place >= 0);
   for (let first = 0; first + 2 < spoken.length; first += 1) {
-    const run = ` ${spoken.slice(first, first + 3).map((place) => words[place]).join(" ")} `;
-    if (others.some((other) => other.includes(run))) for (const place of spoken.slice(first, first + 3)) marks.add(place);
+    const run = ` ${spoken
+      .slice(first, first + 3)
+      .map((place) => words[place])
+      .join(" ")} `;
+    if (others.some((other) => other.includes(run)))
+      for (const place of spoken.slice(first, first + 3)) marks.add(place);
   }
-  spoken.forEach((place, nth) => { // what stands between two marked words is marked with them
-    if (marks.has(place) && marks.has(spoken[nth + 1])) for (let gap = place + 1; gap < spoken[nth + 1]; gap += 1) marks.add(gap);
+  spoken.forEach((place, nth) => {
+    // what stands between two marked words is marked with them
+    if (marks.has(place) && marks.has(spoken[nth + 1]))
+      for (let gap = place + 1; gap < spoken[nth + 1]; gap += 1) marks.add(gap);
   });
   const stretches = [];
   parts.forEach((part, place) => {
@@ -54,7 +83,7 @@ function common(text, texts) {
     if (stretches.at(-1)?.shared === shared) stretches.at(-1).text += part;
     else stretches.push({ shared, text: part });
   });
-  return stretches.map(({ shared, text: stretch }) => (shared ? h("mark", {}, stretch) : stretch));
+  return stretches.map(({ shared, text: stretch }) => (shared ? h("mark", stretch) : stretch));
 }
 
 function bare(text) {

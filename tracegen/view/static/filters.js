@@ -6,8 +6,17 @@ import { number, OUTCOMES, plainly } from "./words.js";
 
 const TYPED = 250; // milliseconds of silence after which what is typed is looked for
 const LABELS = {
-  q: "text", verdict: "verdict", kept: "kept", reason: "dropped by", teacher: "teacher", problem: "problem", status: "form",
-  min_tokens: "tokens from", max_tokens: "tokens to", min_pass: "pass rate from", max_pass: "pass rate to",
+  q: "text",
+  verdict: "verdict",
+  kept: "kept",
+  reason: "dropped by",
+  teacher: "teacher",
+  problem: "problem",
+  status: "form",
+  min_tokens: "tokens from",
+  max_tokens: "tokens to",
+  min_pass: "pass rate from",
+  max_pass: "pass rate to",
 };
 const STATUSES = ["complete", "truncated", "no_reasoning", "malformed"];
 const SORTS = { "": "in order", tokens: "shortest first", "-tokens": "longest first", pass: "hardest first" };
@@ -25,11 +34,25 @@ export class Filters {
   offer(run) {
     const { verdict, fate, teacher, status, sort } = this.form.elements;
     const counts = run.verdicts ?? {};
-    options(verdict, [["", "any verdict"], ...Object.entries(OUTCOMES).map(([name, { word }]) => [name, withCount(word, counts[name])])]);
-    const reasons = (run.reasons ?? []).map((row) => [`${row.filter}:${row.reason}`, withCount(`dropped: ${row.filter}, ${plainly(row.reason)}`, row.traces)]);
+    options(verdict, [
+      ["", "any verdict"],
+      ...Object.entries(OUTCOMES).map(([name, { word }]) => [name, withCount(word, counts[name])]),
+    ]);
+    const reasons = (run.reasons ?? []).map((row) => [
+      `${row.filter}:${row.reason}`,
+      withCount(`dropped: ${row.filter}, ${plainly(row.reason)}`, row.traces),
+    ]);
     const totals = run.totals ?? {};
-    options(fate, [["", "kept or dropped"], ["yes", withCount("kept", totals.kept)], ["no", withCount("dropped", totals.dropped)], ...reasons]);
-    options(teacher, [["", "any teacher"], ...(run.teachers ?? []).map((row) => [row.teacher, withCount(row.teacher, row.traces)])]);
+    options(fate, [
+      ["", "kept or dropped"],
+      ["yes", withCount("kept", totals.kept)],
+      ["no", withCount("dropped", totals.dropped)],
+      ...reasons,
+    ]);
+    options(teacher, [
+      ["", "any teacher"],
+      ...(run.teachers ?? []).map((row) => [row.teacher, withCount(row.teacher, row.traces)]),
+    ]);
     options(status, [["", "any form"], ...STATUSES.map((name) => [name, plainly(name)])]);
     options(sort, Object.entries(SORTS));
     this.show();
@@ -40,7 +63,7 @@ export class Filters {
     const set = filters();
     const fate = set.reason ?? set.kept ?? "";
     for (const field of this.form.elements) {
-      if (!field.name || field === document.activeElement && field.type !== "select-one") continue;
+      if (!field.name || (field === document.activeElement && field.type !== "select-one")) continue;
       const value = field.name === "fate" ? fate : share(field.name, set[field.name] ?? "", 100);
       if (field.tagName === "SELECT" && value && ![...field.options].some((option) => option.value === value)) {
         field.append(h("option", { value }, value));
@@ -48,13 +71,18 @@ export class Filters {
       field.value = value;
     }
     const chosen = Object.entries(set).filter(([name]) => name !== "sort");
-    fill(this.chips, chosen.map(([name, value]) => chip(name, value)), chosen.length > 1 && clearing(chosen));
+    fill(
+      this.chips,
+      chosen.map(([name, value]) => chip(name, value)),
+      chosen.length > 1 && clearing(chosen),
+    );
     this.chips.hidden = !chosen.length;
   }
 
   typed(field) {
     clearTimeout(this.waiting);
-    const changes = field.name === "fate" ? fated(field.value) : { [field.name]: share(field.name, field.value, 0.01) || null };
+    const changes =
+      field.name === "fate" ? fated(field.value) : { [field.name]: share(field.name, field.value, 0.01) || null };
     if (field.tagName === "SELECT") go(changes);
     else if (field.checkValidity()) this.waiting = setTimeout(() => go(changes, true), TYPED);
   }
@@ -72,7 +100,10 @@ function share(name, value, factor) {
 
 function options(select, pairs) {
   const before = select.value;
-  fill(select, pairs.map(([value, label]) => h("option", { value }, label)));
+  fill(
+    select,
+    pairs.map(([value, label]) => h("option", { value }, label)),
+  );
   select.value = before;
 }
 
@@ -81,11 +112,15 @@ function withCount(label, count) {
 }
 
 function chip(name, value) {
-  const shown = name === "verdict" ? OUTCOMES[value]?.word ?? value : share(name, value, 100);
-  const said = name === "kept" ? [h("b", {}, value === "yes" ? "kept" : "dropped")] : [`${LABELS[name]} `, h("b", {}, shown)];
+  const shown = name === "verdict" ? (OUTCOMES[value]?.word ?? value) : share(name, value, 100);
+  const said = name === "kept" ? [h("b", value === "yes" ? "kept" : "dropped")] : [`${LABELS[name]} `, h("b", shown)];
   const off = () => go({ [name]: null });
-  return h("button", { class: "chip", type: "button", onclick: off, "aria-label": `Remove the filter ${LABELS[name]} ${shown}` },
-    said, h("span", { "aria-hidden": "true" }, " ×"));
+  return h(
+    "button",
+    { class: "chip", type: "button", onclick: off, "aria-label": `Remove the filter ${LABELS[name]} ${shown}` },
+    said,
+    h("span", { "aria-hidden": "true" }, " ×"),
+  );
 }
 
 function clearing(chosen) {

@@ -2,7 +2,8 @@
 //
 // Limits: rows have one height, measured from the first; what was fetched stays in memory until a filter changes.
 
-import { filters, follow, go, link, present } from "./address.js";
+import { filters, go, present } from "./address.js";
+import { anchor } from "./anchor.js";
 import { ask } from "./api.js";
 import { fill, h, trouble } from "./dom.js";
 import { badge } from "./verdict.js";
@@ -47,7 +48,8 @@ export class TraceList {
     this.frame.setAttribute("aria-busy", "true");
     const before = this.rows.length;
     try {
-      while (this.next !== undefined && this.rows.length === before) { // a search may come back early, with nothing yet
+      while (this.next !== undefined && this.rows.length === before) {
+        // a search may come back early, with nothing yet
         const page = await ask("traces", { ...filters(), limit: PAGE, after: this.next }, signal);
         this.rows.push(...page.rows);
         this.next = page.next ?? undefined;
@@ -59,7 +61,10 @@ export class TraceList {
     } catch (error) {
       if (error.name === "AbortError") return;
       this.failed = true;
-      fill(this.foot, trouble(error.message, () => this.more()));
+      fill(
+        this.foot,
+        trouble(error.message, () => this.more()),
+      );
     }
     this.busy = false;
     this.frame.removeAttribute("aria-busy");
@@ -75,10 +80,20 @@ export class TraceList {
   nothing() {
     const filtered = Object.keys(filters()).some((name) => name !== "sort");
     if (!filtered) {
-      return h("div", { class: "empty" }, h("p", {}, "This run has no traces yet."), h("p", {}, "They appear here as soon as ", h("code", {}, "tracegen generate"), " writes them."));
+      return h(
+        "div",
+        { class: "empty" },
+        h("p", "This run has no traces yet."),
+        h("p", "They appear here as soon as ", h("code", "tracegen generate"), " writes them."),
+      );
     }
     const clear = () => go(Object.fromEntries(Object.keys(filters()).map((name) => [name, null])));
-    return h("div", { class: "empty" }, h("p", {}, "No trace fits these filters."), h("button", { class: "button", onclick: clear }, "Clear all filters"));
+    return h(
+      "div",
+      { class: "empty" },
+      h("p", "No trace fits these filters."),
+      h("button", { class: "button", onclick: clear }, "Clear all filters"),
+    );
   }
 
   /** Put the rows near the window into the document. */
@@ -90,7 +105,10 @@ export class TraceList {
       this.drawn = [first, last];
       const open = present().trace;
       const focused = document.activeElement?.closest?.(".row")?.dataset.key;
-      fill(this.list, this.rows.slice(first, last).map((row, place) => this.item(row, first + place, row.key === open)));
+      fill(
+        this.list,
+        this.rows.slice(first, last).map((row, place) => this.item(row, first + place, row.key === open)),
+      );
       this.list.style.paddingTop = `${first * this.height}px`;
       this.list.style.paddingBottom = `${(this.rows.length - last) * this.height}px`;
       if (focused) this.list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
@@ -109,9 +127,11 @@ export class TraceList {
   }
 
   item(row, place, open) {
-    const changes = { trace: row.key };
-    return h("li", { "aria-posinset": `${place + 1}`, "aria-setsize": `${this.total ?? -1}` },
-      h("a", { class: "row", href: link(changes), "data-key": row.key, "aria-current": open && "true", onclick: follow(changes) }, face(row)));
+    return h(
+      "li",
+      { "aria-posinset": `${place + 1}`, "aria-setsize": `${this.total ?? -1}` },
+      anchor({ trace: row.key }, { class: "row", "data-key": row.key, "aria-current": open && "true" }, face(row)),
+    );
   }
 
   /** Open the next trace, or with -1 the one before. */
@@ -136,11 +156,25 @@ export class TraceList {
 
 /** What a row shows of a trace; the live page shows its latest traces in the same way. */
 export function face(row) {
-  const facts = [Number.isFinite(row.tokens) && counted(row.tokens, "token"), Number.isFinite(row.pass_rate) && `${percent(row.pass_rate)} pass`];
+  const facts = [
+    Number.isFinite(row.tokens) && counted(row.tokens, "token"),
+    Number.isFinite(row.pass_rate) && `${percent(row.pass_rate)} pass`,
+  ];
   if (row.status && row.status !== "complete") facts.push(plainly(row.status));
   return [
-    h("span", { class: "top" }, badge(row.verdict), h("b", {}, row.problem_id), h("span", { class: "who" }, `${row.teacher} · ${row.sample}`)),
+    h(
+      "span",
+      { class: "top" },
+      badge(row.verdict),
+      h("b", row.problem_id),
+      h("span", { class: "who" }, `${row.teacher} · ${row.sample}`),
+    ),
     h("span", { class: "snippet" }, row.snippet ?? "…"),
-    h("span", { class: "facts" }, row.filter && h("span", { class: "gone" }, `${row.filter}: ${plainly(row.reason)} · `), facts.filter(Boolean).join(" · ")),
+    h(
+      "span",
+      { class: "facts" },
+      row.filter && h("span", { class: "gone" }, `${row.filter}: ${plainly(row.reason)} · `),
+      facts.filter(Boolean).join(" · "),
+    ),
   ];
 }

@@ -14,11 +14,24 @@ const UNSEEN = new RegExp(
 );
 const MOST = 2000; // marks of one text; what is behind them is named in plain text
 const NAMES = {
-  0x200b: "zero width space", 0x200c: "zero width non-joiner", 0x200d: "zero width joiner", 0xfeff: "byte order mark",
-  0x200e: "left-to-right mark", 0x200f: "right-to-left mark", 0x061c: "arabic letter mark", 0x00ad: "soft hyphen",
-  0x202a: "left-to-right embedding", 0x202b: "right-to-left embedding", 0x202c: "pop directional formatting",
-  0x202d: "left-to-right override", 0x202e: "right-to-left override", 0x2066: "left-to-right isolate",
-  0x2067: "right-to-left isolate", 0x2068: "first strong isolate", 0x2069: "pop directional isolate", 0x2060: "word joiner",
+  0x200b: "zero width space",
+  0x200c: "zero width non-joiner",
+  0x200d: "zero width joiner",
+  0xfeff: "byte order mark",
+  0x200e: "left-to-right mark",
+  0x200f: "right-to-left mark",
+  0x061c: "arabic letter mark",
+  0x00ad: "soft hyphen",
+  0x202a: "left-to-right embedding",
+  0x202b: "right-to-left embedding",
+  0x202c: "pop directional formatting",
+  0x202d: "left-to-right override",
+  0x202e: "right-to-left override",
+  0x2066: "left-to-right isolate",
+  0x2067: "right-to-left isolate",
+  0x2068: "first strong isolate",
+  0x2069: "pop directional isolate",
+  0x2060: "word joiner",
 };
 
 /** Whether a text holds a character that is not seen. */
@@ -47,7 +60,9 @@ export function marked(text) {
 
 /** The same for a place that takes text alone: an attribute, a title. */
 export function named(text) {
-  return runs(text).map((run) => run.text ?? plain(run)).join("");
+  return runs(text)
+    .map((run) => run.text ?? plain(run))
+    .join("");
 }
 
 function plain({ mark, count }) {

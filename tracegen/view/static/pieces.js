@@ -70,7 +70,8 @@ function opened(text, match, close, inner) {
     return to > 0 && ["math", start, to, start, to];
   }
   if (inner) return null;
-  if (sign === "**") return between("bold", "**", (bold) => /^\S/.test(bold) && /\S$/.test(bold) && !bold.includes("\n\n"));
+  if (sign === "**")
+    return between("bold", "**", (bold) => /^\S/.test(bold) && /\S$/.test(bold) && !bold.includes("\n\n"));
   const line = text.indexOf("\n", from);
   const to = line < 0 ? text.length : line;
   return ["heading", start, to, from, to];

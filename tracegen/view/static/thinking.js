@@ -8,8 +8,15 @@ import { written } from "./written.js";
 export function thinking(text, held) {
   if (!text) return null;
   const words = text.trim().split(/\s+/).length;
-  const fold = h("details", { class: "fold thinking" },
-    h("summary", {}, "Thinking ", h("span", { class: "quiet" }, `${counted(words, "word")}, ${counted(text.length, "character")}`)));
+  const fold = h(
+    "details",
+    { class: "fold thinking" },
+    h(
+      "summary",
+      "Thinking ",
+      h("span", { class: "quiet" }, `${counted(words, "word")}, ${counted(text.length, "character")}`),
+    ),
+  );
   const open = () => fold.open && fold.children.length === 1 && fold.append(written(text, held));
   fold.addEventListener("toggle", open);
   fold.open = held.open;

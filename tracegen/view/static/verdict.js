@@ -7,7 +7,12 @@ import { outcome, OUTCOMES } from "./words.js";
 export function badge(verdict) {
   const known = outcome(verdict);
   const { sign, word } = OUTCOMES[known];
-  return h("span", { class: `badge ${known}` }, h("span", { "aria-hidden": "true" }, sign), h("span", { class: "word" }, word));
+  return h(
+    "span",
+    { class: `badge ${known}` },
+    h("span", { "aria-hidden": "true" }, sign),
+    h("span", { class: "word" }, word),
+  );
 }
 
 /** The outcome that counts. */

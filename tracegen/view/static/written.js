@@ -16,8 +16,13 @@ export function written(text, { raw = false, answer = null } = {}) {
   return h("div", { class: raw ? "written raw" : "written", dir: "auto" }, nodes);
 }
 
+/** A line that tells an answer: the gold one, or the one that was found. */
+export function answerLine(label, text, held) {
+  return h("p", { class: "gold" }, h("span", { class: "label" }, label), answered(text, held));
+}
+
 /** An answer, which is often TeX without its dollar signs. */
-export function answered(text, { raw = false } = {}) {
+function answered(text, { raw = false } = {}) {
   const bare = !raw && /[\\^_]/.test(text) && !/\$|\n|\\[([]|[A-Za-z]{2,} [A-Za-z]{2,}/.test(text) && honest(text);
   return bare ? h("div", { class: "written" }, formula(text, text, false)) : written(text, { raw });
 }
@@ -36,9 +41,10 @@ function drawn(text, piece, span) {
 }
 
 function special(kind, source, within) {
-  if (kind === "code") return h("code", {}, within);
-  if (kind === "fence") return h("pre", { tabindex: "0" }, h("code", {}, within));
-  if (!honest(within)) return h("span", { class: "math bad", title: "TeX that could hide something is shown as it is." }, source);
+  if (kind === "code") return h("code", within);
+  if (kind === "fence") return h("pre", { tabindex: "0" }, h("code", within));
+  if (!honest(within))
+    return h("span", { class: "math bad", title: "TeX that could hide something is shown as it is." }, source);
   return formula(source, within, kind === "display");
 }
 
@@ -46,7 +52,11 @@ function special(kind, source, within) {
 function around(text, piece, [start, end]) {
   const from = Math.max(piece.start, start);
   const to = Math.min(piece.end, end);
-  return [text.slice(piece.start, from), h("mark", { class: "answer" }, text.slice(from, to)), text.slice(to, piece.end)];
+  return [
+    text.slice(piece.start, from),
+    h("mark", { class: "answer" }, text.slice(from, to)),
+    text.slice(to, piece.end),
+  ];
 }
 
 /** A line end beside a block is the block's own. */
