@@ -136,8 +136,9 @@ def test_a_benchmark_that_cannot_be_loaded_is_unchecked_and_the_run_goes_on(call
     assert json.loads(Path("run/environment.json").read_text())["unchecked"].keys() == {"gpqa_diamond"}
     page = Path("run/report.html").read_text()
     assert "<strong>gpqa_diamond is unchecked</strong>" in page
-    card = Path("run/corpus/README.md").read_text()
-    assert "the recipe names `gpqa_diamond`, which could not be loaded" in card
+    unchecked = json.loads(Path("run/corpus/decontamination.json").read_text())["unchecked"]
+    assert sentence in unchecked["gpqa_diamond"]
+    assert "gpqa_diamond" in Path("run/corpus/README.md").read_text()
     status, _, err = call("publish", "--repo", "someone/sums", benchmarks=benchmarks, k=[1])
     assert status == 2
     assert "not checked against gpqa_diamond" in err
@@ -146,7 +147,9 @@ def test_a_benchmark_that_cannot_be_loaded_is_unchecked_and_the_run_goes_on(call
     (tmp_path / "gpqa_diamond" / "test.jsonl").write_text(lines([GPQA | choices]))
     assert call("curate", benchmarks=benchmarks, k=[1])[0] == 0
     assert "unchecked" not in json.loads(Path("run/corpus/funnel.json").read_text())
-    assert "Unchecked" not in Path("run/corpus/README.md").read_text()
+    report = json.loads(Path("run/corpus/decontamination.json").read_text())
+    assert "gpqa_diamond" in report["benchmarks"]
+    assert "gpqa_diamond" not in report["unchecked"]
     status, _, err = call("publish", "--repo", "someone/sums", benchmarks={**benchmarks, "aime24": {}}, k=[1])
     assert (status, "was made before the recipe named aime24" in err) == (2, True)
 
