@@ -6,14 +6,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow.parquet as parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracegen import curate as module
 from tracegen.curate import FunnelRow, bind_filter, check_filters, curate, funnel_json
-from tracegen.dropped import Dropped, file_of
-from tracegen.fates import Drop, Fate
+from tracegen.dropped import COLUMNS, REASONS, Dropped
+from tracegen.fates import Fate
 from tracegen.records import Problem, Trace, TracegenError, UsageError, Verdict, asdict
 
 PROBLEMS = {name: Problem(name, f"What is {name} + 1?") for name in "abc"}
@@ -45,9 +46,9 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def own(tmp_path: Path, body: str) -> str:
+def own(tmp_path: Path, body: str, options: str = "letter='q'") -> str:
     path = tmp_path / "own filters.py"
-    path.write_text(f"def x(traces, *, letter='q'):\n{body}", encoding="utf-8")
+    path.write_text(f"def x(traces, *, {options}):\n{body}", encoding="utf-8")
     return f"{path}:x"
 
 
@@ -84,6 +85,29 @@ def test_a_dropped_row_is_the_whole_trace(tmp_path: Path) -> None:
     [row] = [json.loads(line) for line in (tmp_path / "correct.jsonl").read_text(encoding="utf-8").split("\n") if line]
     expected = json.loads(json.dumps(asdict(trace)))
     assert row == expected | {"filter": "correct", "reason": "wrong", "detail": None}
+
+
+def test_each_drop_is_a_small_row_too(tmp_path: Path) -> None:
+    note = "        note(t, {'text': '\\ud800 half', 'at': [1, t.sample]})\n"
+    name = own(tmp_path, f"    for t in traces:\n{note}        yield t, 'seven'\n", "note")
+    (tmp_path / "dropped").mkdir()
+    traces = [make(0, outcome="wrong"), make(1, problem="b\udfff"), make(2, problem="c")]
+    run(traces, {"correct": {}, name: {}}, tmp_path / "dropped")
+    table = parquet.read_table(tmp_path / "dropped" / REASONS)
+    assert table.column_names == list(COLUMNS)
+    found = table.to_pylist()
+    assert found[0] == {
+        **{"key": "k0", "problem_id": "a", "teacher": "ours", "sample": 0},
+        **{"filter": "correct", "reason": "wrong", "detail": None},
+    }
+    assert [(row["problem_id"], row["filter"], row["reason"]) for row in found[1:]] == [
+        ("b?", name, "seven"),
+        ("c", name, "seven"),
+    ]
+    assert [json.loads(row["detail"]) for row in found[1:]] == [
+        {"text": "? half", "at": [1, 1]},
+        {"text": "? half", "at": [1, 2]},
+    ]
 
 
 def test_no_filters_and_no_traces(tmp_path: Path) -> None:
@@ -169,7 +193,7 @@ def test_the_users_mistakes_are_found_before_a_trace_is_read(tmp_path: Path) -> 
 
     with pytest.raises(UsageError, match="filter 'length' has no option 'max_token'; it takes min_tokens, max_tokens"):
         run(unread(), {"correct": {}, "length": {"max_token": 5}}, tmp_path)
-    with pytest.raises(UsageError, match="there is no filter 'lenght'; the filters are correct, "):
+    with pytest.raises(UsageError, match="there is no filter 'lenght'; the filters are choose, correct, "):
         bind_filter("lenght", {})
     with pytest.raises(UsageError, match="and max_pass_rate is "):
         check_filters({"correct": {}, "difficulty": {"min_pass_rate": 0.9, "max_pass_rate": 0.1}})

@@ -8,13 +8,12 @@ import json
 import re
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from tracegen.fates import Drop
-from tracegen.records import Trace
+from tracegen.records import Trace, Verdict
 
 REASONS = "reasons.parquet"
 COLUMNS = ("key", "problem_id", "teacher", "sample", "filter", "reason", "detail")
@@ -46,7 +45,10 @@ class Dropped:
     def add(self, trace: Trace, drop: Drop) -> None:
         """A trace that one of the filters dropped."""
         why = drop._asdict()
-        self._files[drop.filter].write(json.dumps(asdict(trace) | why, ensure_ascii=False) + "\n")
+        whole = {name: getattr(trace, name) for name in Trace.__slots__} | why
+        if trace.verdict:
+            whole["verdict"] = {name: getattr(trace.verdict, name) for name in Verdict.__slots__}
+        self._files[drop.filter].write(json.dumps(whole, ensure_ascii=False) + "\n")
         row = {column: getattr(trace, column) for column in COLUMNS if column not in why} | why
         row["detail"] = None if drop.detail is None else json.dumps(drop.detail, ensure_ascii=False)
         self._rows.append({column: _clean(value) for column, value in row.items()})

@@ -11,13 +11,12 @@ import shutil
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Self
 
 from tracegen.generate import Asker
-from tracegen.records import Trace
+from tracegen.records import Trace, Verdict
 from tracegen.rundir import fingerprint
 
 __all__ = ["Partitions", "unpacked"]
@@ -92,7 +91,8 @@ class Partitions:
 
     def _count(self, trace: Trace) -> None:
         self.unjudged += trace.verdict is None
-        seen = [trace.key, trace.problem_id, trace.teacher, trace.sample, trace.verdict and asdict(trace.verdict)]
+        verdict = trace.verdict and {name: getattr(trace.verdict, name) for name in Verdict.__slots__}
+        seen = [trace.key, trace.problem_id, trace.teacher, trace.sample, verdict]
         # A sum knows no order, and no two traces cancel each other as they would under exclusive or.
         self._hash = (self._hash + int(fingerprint(seen), 16)) % (1 << 256)
 
