@@ -2,7 +2,8 @@
 
 What is longer than the student's `max_length` cannot be trained on whole; which lengths help beyond that differs from
 student to student, so only the recipe sets bounds.
-Reasons: `too_short`, `too_long`, and of a part `reasoning_too_short`, `response_too_long` and so on. Noted: the tokens.
+Reasons: `too_short`, `too_long`; of a part `reasoning_too_short`, `reasoning_too_long`, `response_too_short`,
+`response_too_long`. Noted: the tokens.
 Memory: TOGETHER traces of one problem.
 """
 
