@@ -1,5 +1,6 @@
 """A Hub on loopback, a corpus on disk, and a recipe that may publish it."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,9 +64,16 @@ def make(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus that nobody changes."""
+    return test_corpus.corpus(tmp_path_factory.mktemp("written") / "corpus", funnel=CLEAN)
+
+
 @pytest.fixture
-def corpus(make: Callable[..., Path]) -> Path:
-    folder = make()
+def corpus(written: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "run" / "corpus"
+    shutil.copytree(written, folder)
     (folder / "stage.json").write_text("{}")
     (folder / "notes.txt").write_text("at home")
     return folder

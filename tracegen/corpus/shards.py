@@ -29,9 +29,11 @@ class Written(NamedTuple):
 class Shards:
     """One config at a time is open for each of these; `close` gives the files their final names."""
 
-    def __init__(self, folder: Path, columns: Columns, *, shard_bytes: int = SHARD_BYTES) -> None:
+    def __init__(
+        self, folder: Path, columns: Columns, *, shard_bytes: int = SHARD_BYTES, group_rows: int = GROUP_ROWS
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.shard_bytes = folder, shard_bytes
+        self.folder, self.shard_bytes, self.group_rows = folder, shard_bytes, group_rows
         self.schema = _schema(columns)
         self.rows = self.bytes = 0
         self._waiting: list[dict[str, Any]] = []
@@ -44,7 +46,7 @@ class Shards:
         self._waiting.append({name: _clean(row[name]) for name in self.schema.names})
         self._characters += sum(len(value) for value in row.values() if isinstance(value, str))
         self._characters += sum(len(message["content"]) for message in row.get("messages") or ())
-        if len(self._waiting) >= GROUP_ROWS or self._characters >= GROUP_BYTES:
+        if len(self._waiting) >= self.group_rows or self._characters >= GROUP_BYTES:
             self._flush()
 
     def close(self) -> Written:

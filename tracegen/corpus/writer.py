@@ -18,7 +18,7 @@ from tracegen.corpus import card
 from tracegen.corpus.card import About
 from tracegen.corpus.census import Tally, census, tallies
 from tracegen.corpus.columns import CONFIGS
-from tracegen.corpus.shards import SHARD_BYTES, Shards
+from tracegen.corpus.shards import GROUP_ROWS, SHARD_BYTES, Shards
 from tracegen.format import join
 from tracegen.records import Message, Problem, Trace
 from tracegen.redact import safe_recipe, without_secrets
@@ -28,6 +28,8 @@ LAYOUT = 2
 OF_TRACE = ("problem_id", "teacher", "sample", "key", "tokens", "forced", "status", "finish_reason")
 OF_PROBLEM = ("source", "domain", "licence", "answer")
 OF_TEACHER = ("model", "revision", "engine")
+WITHHELD = ("licence", "pii")
+"""Filters that drop what nobody else may have: what they dropped stands in `dropped/` alone, in no config."""
 
 
 class CorpusWriter:
@@ -50,6 +52,7 @@ class CorpusWriter:
         stats: Mapping[str, int | float | str] | None = None,
         spent: Mapping[str, Spent] | None = None,
         shard_bytes: int = SHARD_BYTES,
+        group_rows: int = GROUP_ROWS,
     ) -> None:
         """`teachers[name]` holds model, revision, engine, sampling, licence, may_train, url and prompt; `prompts[name]`
         what stands in the prompt's file; `recipe` is YAML text, written without its secrets; `stats` are further lines
@@ -71,13 +74,15 @@ class CorpusWriter:
         )
         self._recipe = recipe
         self._shards = {
-            config: Shards(folder / "data" / config, columns, shard_bytes=shard_bytes)
+            config: Shards(folder / "data" / config, columns, shard_bytes=shard_bytes, group_rows=group_rows)
             for config, columns in CONFIGS.items()
         }
         self._prompt: tuple[str, list[Message]] = ("", [])
 
     def add(self, trace: Trace, *, filter: str | None = None, reason: str | None = None) -> None:
         """A trace that every filter kept, or, with `filter` and `reason`, one that was dropped."""
+        if filter in WITHHELD:
+            return
         row = self._row(trace) | {"filter": filter, "reason": reason}
         self._shards["all"].add(row)
         if filter is None:
@@ -87,8 +92,11 @@ class CorpusWriter:
         """Finish the files and write what describes them."""
         written = {config: self._shards[config].close() for config in ("curated", "all")}
         counts = tallies(self.folder)
+        # Where licences are filtered, only a problem of which a trace is left is known to have passed.
+        all_may_be_shared = all(row["filter"] != "licence" for row in funnel["rows"])
         for problem in self._problems.values():
-            self._shards["problems"].add(_problem_row(problem, counts.get(problem.id, Tally())))
+            if all_may_be_shared or problem.id in counts:
+                self._shards["problems"].add(_problem_row(problem, counts.get(problem.id, Tally())))
         written["problems"] = self._shards["problems"].close()
         self._write("funnel.json", json.dumps(funnel, indent=2, ensure_ascii=False) + "\n")
         self._write("recipe.yaml", safe_recipe(self._recipe))

@@ -15,24 +15,25 @@ from tracegen.records import TracegenError
 
 Result = TypeVar("Result")
 
-TRIES = 6
 FIRST_WAIT, LONGEST_WAIT = 2.0, 60.0
-"""Seconds; doubled from the one to the other, so that five waits outlast a minute."""
+"""Seconds; doubled from the one to the other."""
+FIRST_CONTACT, TRIES = 6, 12
+"""Times that are asked before anything has come back, and later: waits of one minute and of seven in all."""
 LONGEST_ASKED = 600.0
 """Seconds that a server may ask for: the Hub's limits hold for windows of five minutes."""
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 
-def patiently(call: Callable[[], Result]) -> Result:
-    """What `call` returns, asked up to TRIES times. It must be safe to repeat."""
+def patiently(call: Callable[[], Result], tries: int = TRIES) -> Result:
+    """What `call` returns, asked up to `tries` times. It must be safe to repeat."""
     from huggingface_hub.errors import HTTPError
 
-    for tried in range(1, TRIES + 1):
+    for tried in range(1, tries + 1):
         try:
             return call()
         except (HTTPError, OSError, RuntimeError) as error:
             cause = cause_of(error)
-            if tried == TRIES or (wait := _wait(cause, tried)) is None:
+            if tried == tries or (wait := _wait(cause, tried)) is None:
                 raise
             say(f"the Hub {_trouble(cause)}; asking again in {wait:.0f} s.")
             time.sleep(wait)

@@ -10,9 +10,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from typing import Any
 
-from tracegen.hub.patience import one_sentence, patiently, status_of
+from tracegen.hub.patience import FIRST_CONTACT, one_sentence, patiently, status_of
 from tracegen.hub.remote import Content, Kind, Remote, look
 from tracegen.progress import say
 from tracegen.records import TracegenError, UsageError
@@ -50,7 +51,8 @@ def push(
     if get_token() is None:
         raise UsageError(f"publishing to {api.endpoint} needs a token; set HF_TOKEN, or log in with `hf auth login`.")
     with one_sentence(api.endpoint, repo):
-        url = patiently(lambda: api.create_repo(repo, repo_type=kind, private=private or None, exist_ok=True))
+        made = partial(api.create_repo, repo, repo_type=kind, private=private or None, exist_ok=True)
+        url = patiently(made, FIRST_CONTACT)
         sent = ""
         for tried in range(1, LOOKS + 1):
             there = patiently(lambda: look(api, url.repo_id, kind))
@@ -63,7 +65,7 @@ def push(
             stale = [path for path in there.files if path not in files and any(fnmatch(path, own) for own in owned)]
             if not changed and not stale:
                 return Pushed(str(url), there.sha if sent else None, sent, ())
-            message, more = patiently(lambda there=there: told(there))  # type: ignore[misc]
+            message, more = patiently(partial(told, there))
             try:
                 done = _commit(api, there, {**changed, **more}, stale, message)
                 return Pushed(str(url), done, message, sorted({*changed, *more, *stale}))
