@@ -15,7 +15,7 @@ from huggingface_hub import DatasetCard
 from markdown_it import MarkdownIt
 
 from tracegen.bill import Spent
-from tracegen.corpus import CURATED, CorpusWriter
+from tracegen.corpus import CURATED, CorpusWriter, shards_of
 from tracegen.format import join
 from tracegen.markdown import cell, fenced
 from tracegen.records import Message, Problem, Trace, Verdict
@@ -223,6 +223,19 @@ def test_the_card_names_licences_in_conflict_and_what_the_teachers_ask(tmp_path:
     assert "- No licence is known of ``source 'a|b `c`'``." in card
     assert "- `llama3.3`, the licence of teacher `smol`, asks: call it Llama." in card
     assert "; `` read `there` ``" in card
+
+
+def test_what_nobody_else_may_have_stands_in_no_config(tmp_path: Path) -> None:
+    problems = {
+        name: Problem(name, "?", licence=found) for name, found in {"a": "mit", "b": "house", "c": None}.items()
+    }
+    traces = [trace(name, sample, "r", "a", None) for name in "ab" for sample in range(3)]
+    lost = {"a-1": ("correct", "wrong"), "a-2": ("pii", "email"), **{f"b-{n}": ("licence", "no") for n in range(3)}}
+    funnel = {"rows": [{"filter": "licence", "before": 6, "after": 3, "reasons": {"no": 3}}], "traces": 6, "kept": 1}
+    folder = corpus(tmp_path, problems=problems, traces=traces, dropped=lost, funnel=funnel, licence=None)
+    assert [row["key"] for row in parquet.read_table(shards_of(folder, "all")).to_pylist()] == ["a-0", "a-1"]
+    assert [row["problem_id"] for row in parquet.read_table(shards_of(folder, "problems")).to_pylist()] == ["a"]
+    assert DatasetCard.load(folder / "README.md").data.license == "mit"
 
 
 def test_licence_is_inherited_when_every_problem_carries_the_same(tmp_path: Path) -> None:

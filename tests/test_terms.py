@@ -29,13 +29,15 @@ def made(teachers: dict[str, Teacher], **more: Any) -> Recipe:
     return Recipe.model_validate(tree | {"teachers": {name: found.model_dump() for name, found in teachers.items()}})
 
 
-def corpus(folder: Path, *rows: tuple[str | None, str | None, str, str | None, bool | None]) -> Path:
+def corpus(
+    folder: Path, *rows: tuple[str | None, str | None, str, str | None, bool | None], config: str = "curated"
+) -> Path:
     """A corpus of rows (source, licence, teacher, teacher_licence, may_train), as far as terms look at it."""
     names = ("source", "licence", "teacher", "teacher_licence", "may_train")
     schema = pyarrow.schema([(name, pyarrow.bool_() if name == "may_train" else pyarrow.string()) for name in names])
-    (folder / "data" / "curated").mkdir(parents=True)
+    (folder / "data" / config).mkdir(parents=True)
     table = pyarrow.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], schema)
-    parquet.write_table(table, folder / "data" / "curated" / "train-00000-of-00001.parquet")
+    parquet.write_table(table, folder / "data" / config / "train-00000-of-00001.parquet")
     return folder
 
 
@@ -151,6 +153,23 @@ def test_licences_that_may_not_stand_together_stop_training_and_publishing(tmp_p
     ):
         terms.refuse_publishing(made(own, corpus={"licence": "mit"}), alike)
     terms.refuse_publishing(made(own, corpus={"licence": "cc-by-sa-4.0"}), alike)
+
+
+def test_what_others_are_given_is_looked_at_whole_and_what_is_trained_on_alone(tmp_path: Path) -> None:
+    """A corpus whose `all` holds a teacher and whose `problems` a source that `curated` has not."""
+    both = {"own": teacher("embedded"), "gpt": teacher("gpt-x", OPENAI)}
+    folder = corpus(tmp_path, ("s", "mit", "own", "apache-2.0", True))
+    corpus(folder, ("s", "mit", "gpt", None, False), config="all")
+    terms.refuse_training(made(both), folder)
+    with pytest.raises(UsageError, match="teacher 'gpt' may not be published"):
+        terms.refuse_publishing(made(both), folder)
+    problems = pyarrow.table({"source": ["s", "fixed"], "licence": ["mit", "cc-by-nd-4.0"]})
+    (folder / "data" / "problems").mkdir()
+    parquet.write_table(problems, folder / "data" / "problems" / "train-00000-of-00001.parquet")
+    terms.refuse_training(made(both), folder)
+    allowed = both | {"gpt": teacher("gpt-x", OPENAI, may_train=True)}
+    with pytest.raises(UsageError, match=r"source 'fixed' is cc-by-nd-4\.0"):
+        terms.refuse_publishing(made(allowed), folder)
 
 
 def test_what_is_not_known_is_said_and_stops_nothing(tmp_path: Path, capsys: Any) -> None:

@@ -9,7 +9,7 @@ Who asks a service is bound by its terms and by the weights' licence: the one th
 is not in the table nobody knows. `may_train: unknown` in a recipe says nothing, and the table is asked.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,9 @@ __all__ = [
     "student_licence",
 ]
 
+TRAINED = ("curated",)
+PUBLISHED = ("curated", "all", "problems")
+"""The configs of a corpus that a student is trained on, and that others are given."""
 Said = tuple[MayTrain, str, str | None]
 """Whether, why, and where it stands."""
 
@@ -104,12 +107,11 @@ def corpus_licence(
     return licences.derive([*problems, *teachers], declared=declared)
 
 
-def of_corpus(corpus: Path, declared: str | None = None) -> Licence:
-    """The licence of a corpus on disk, from its own rows."""
-    rows = list(_kinds(corpus))
-    return corpus_licence(
-        {(row["source"], row["licence"]) for row in rows}, {row["teacher"]: _as_written(row) for row in rows}, declared
-    )
+def of_corpus(corpus: Path, declared: str | None = None, configs: Sequence[str] = PUBLISHED) -> Licence:
+    """The licence of a corpus on disk, from its own rows: of all that is published, or of some of its configs."""
+    rows = [row for config in configs for row in _kinds(corpus, config)]
+    teachers = {row["teacher"]: _as_written(row) for row in rows if row["teacher"]}
+    return corpus_licence({(row["source"], row["licence"]) for row in rows}, teachers, declared)
 
 
 def student_licence(recipe: Recipe, corpus: Path) -> Licence:
@@ -126,7 +128,8 @@ def student_licence(recipe: Recipe, corpus: Path) -> Licence:
     taught = [
         (f"teacher {name!r}", terms.student) for name, terms in in_corpus(recipe, corpus).items() if terms.student
     ]
-    return licences.derive([*base, ("the corpus", of_corpus(corpus, recipe.corpus.licence).name), *taught])
+    kept = of_corpus(corpus, recipe.corpus.licence, TRAINED).name
+    return licences.derive([*base, ("the corpus", kept), *taught])
 
 
 def duties(recipe: Recipe, corpus: Path) -> list[Terms]:
@@ -147,11 +150,11 @@ def of_student(recipe: Recipe, corpus: Path) -> dict[str, Any]:
     }
 
 
-def in_corpus(recipe: Recipe, corpus: Path) -> dict[str, Terms]:
+def in_corpus(recipe: Recipe, corpus: Path, configs: Sequence[str] = TRAINED) -> dict[str, Terms]:
     """The terms of every teacher with a row in the corpus: as the recipe has them now, else as the rows say."""
+    rows = {row["teacher"]: row for config in configs for row in _kinds(corpus, config) if row["teacher"]}
     return {
-        row["teacher"]: of(recipe.teachers[row["teacher"]]) if row["teacher"] in recipe.teachers else _as_written(row)
-        for row in _kinds(corpus)
+        name: of(recipe.teachers[name]) if name in recipe.teachers else _as_written(row) for name, row in rows.items()
     }
 
 
@@ -161,19 +164,19 @@ def refuse_training(recipe: Recipe, corpus: Path | None = None) -> None:
     Without a corpus, before anything is paid for: by the recipe alone, unless its filters look at licences.
     """
     if corpus is not None:
-        _refuse(recipe, corpus, "trained on")
+        _refuse(recipe, corpus, TRAINED, "trained on")
     elif "licence" not in recipe.filters:
         _refuse_forbidden(recipe, {name: of(teacher) for name, teacher in recipe.teachers.items()}, "trained on")
 
 
 def refuse_publishing(recipe: Recipe, corpus: Path) -> None:
-    """UsageError where a corpus, or what was trained on it, may not be published."""
-    _refuse(recipe, corpus, "published")
+    """UsageError where a corpus may not be published, whichever of its configs stands in the way."""
+    _refuse(recipe, corpus, PUBLISHED, "published")
 
 
 def refuse_student(recipe: Recipe, corpus: Path, repo: str) -> None:
     """UsageError where a student may not be published, or not under this name."""
-    refuse_publishing(recipe, corpus)
+    _refuse(recipe, corpus, TRAINED, "trained on")
     if conflicts := student_licence(recipe, corpus).conflicts:
         raise UsageError(f"the student may not be published: {conflicts[0]}.")
     for terms in duties(recipe, corpus):
@@ -184,8 +187,9 @@ def refuse_student(recipe: Recipe, corpus: Path, repo: str) -> None:
             )
 
 
-def _refuse(recipe: Recipe, corpus: Path, what: str) -> None:
-    teachers, licence = in_corpus(recipe, corpus), of_corpus(corpus, recipe.corpus.licence)
+def _refuse(recipe: Recipe, corpus: Path, configs: Sequence[str], what: str) -> None:
+    teachers = in_corpus(recipe, corpus, configs)
+    licence = of_corpus(corpus, recipe.corpus.licence, configs)
     _refuse_forbidden(recipe, teachers, what)
     if licence.conflicts:
         raise UsageError(f"the corpus may not be {what}: {licence.conflicts[0]}, and run `tracegen curate` again.")
@@ -223,14 +227,17 @@ def _as_written(row: Mapping[str, Any]) -> Terms:
     return Terms(licence, "unknown" if may_train is None else may_train, None, "its rows say so", *about)
 
 
-def _kinds(corpus: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a corpus that differ in where they come from, once each; none where there is no corpus."""
+def _kinds(corpus: Path, config: str) -> Iterator[dict[str, Any]]:
+    """The rows of a config that differ in where they come from, once each; none where there is no such config."""
     import duckdb
 
-    files = [str(path) for path in sorted((corpus / "data" / "curated").glob("train-*.parquet"))]
+    files = [str(path) for path in sorted((corpus / "data" / config).glob("train-*.parquet"))]
+    names = ["source", "licence"]
+    of_teacher = dict.fromkeys(("teacher", "teacher_licence", "may_train"))
+    if config != "problems":
+        names += of_teacher
     if files:
-        names = ("source", "licence", "teacher", "teacher_licence", "may_train")
         with duckdb.connect() as database:
             database.read_parquet(files).create_view("rows")
             found = database.execute(f"select distinct {', '.join(names)} from rows order by all").fetchall()
-        yield from (dict(zip(names, row, strict=True)) for row in found)
+        yield from (of_teacher | dict(zip(names, row, strict=True)) for row in found)

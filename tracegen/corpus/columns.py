@@ -60,6 +60,6 @@ PROBLEMS: Columns = {
 CONFIGS: Mapping[str, Columns] = {"curated": CURATED, "all": ALL, "problems": PROBLEMS}
 ABOUT_CONFIGS = {
     "curated": "the traces that every filter kept",
-    "all": "every trace of the run, with its verdict and the filter and reason that dropped it",
+    "all": "every trace that may be shared, with its verdict and the filter and reason that dropped it",
     "problems": "what was asked, a row for each problem, those without a trace included",
 }
