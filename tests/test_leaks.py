@@ -176,7 +176,7 @@ def test_a_leak_says_where() -> None:
     text = f"{TALK}\n\n{TRAM.upper()}\n\n{TALK}"
     leak = QUESTIONS.inside(text)
     assert leak == Leak("ours", "0", "whole", 1.0, TRAM, (len(TALK) + 2, len(TALK) + 2 + len(TRAM)))
-    renamed = f"{TALK}{TRAM.replace('Wilma', 'Rosa').replace('35', '47')} {TALK}"
+    renamed = f"{TALK}{TRAM.replace('Wilma', 'Rosa').replace('35', '47').replace('12', '13')} {TALK}"
     leak = QUESTIONS.inside(renamed)
     assert leak is not None
     assert leak.rule == "alike"

@@ -109,14 +109,14 @@ class Questions:
         return self._verbatim(text, found) or self._alike(text, found)
 
     def _verbatim(self, text: str, found: list[str]) -> Leak | None:
-        tried: set[tuple[_Question, int]] = set()
+        tried: dict[tuple[_Question, int], int] = {}
         run = None
         for at, question, there in self._nominated(found, OWN_BELOW, self._exact):
             shift = at - there
-            if (question, shift) in tried:
+            if there < tried.get((question, shift), 0):
                 continue
-            tried.add((question, shift))
             start, end = _longest(question.words, there, found, at)
+            tried[question, shift] = end
             ours, share = (start + shift, end + shift), (end - start) / len(question.words)
             if share == 1:
                 return question.leak("whole", share, text, (start, end), ours)

@@ -1,8 +1,11 @@
 """Long runs in common with a benchmark are found in every part; chance is not taken for it."""
 
+import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
+import numpy
 import pytest
 
 from tracegen.filters.decontaminate import decontaminate
@@ -14,7 +17,7 @@ SHORT = "What is 3 + 4?"
 
 
 def reason(
-    statement: str, reasoning: str = "", response: str = "", *, held_out: str = LONG, **options: int
+    statement: str, reasoning: str = "", response: str = "", *, held_out: str = LONG, **options: Any
 ) -> str | None:
     trace = Trace("k", "p", "t", 0, (), reasoning, response, "complete", "stop", 9)
     benchmarks = {"ours": [Problem("x", held_out)]}
@@ -85,3 +88,57 @@ def test_memory_does_not_grow_with_the_stream() -> None:
 def test_runs_that_are_too_short() -> None:
     with pytest.raises(UsageError, match="from 8 up"):
         reason("?", ngram=4)
+
+
+@pytest.mark.parametrize("against", [["gsm8k", "gsm9k"], ["gym"]])
+def test_what_is_no_benchmark_is_refused_before_the_run(against: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"gsm9k.*gsm8k|'gym' needs the option"):
+        reason("?", against=against)
+
+
+@pytest.mark.parametrize("part", ["statement", "reasoning", "response"])
+def test_the_evidence_shows_both_sides(part: str) -> None:
+    said = {"statement": "?", "reasoning": "", "response": ""} | {part: f"So: {LONG.replace('35', '36')} Yes."}
+    trace = Trace("k", "p", "t", 0, (), said["reasoning"], said["response"], "complete", "stop", 9)
+    problems, benchmarks = {"p": Problem("p", said["statement"])}, {"ours": [Problem("x", LONG)]}
+    noted: list[tuple[Trace, Mapping[str, Any]]] = []
+    list(decontaminate([trace], problems=problems, benchmarks=benchmarks, note=lambda *pair: noted.append(pair)))
+    [(about, evidence)] = noted
+    assert about is trace
+    assert {name: evidence[name] for name in ("benchmark", "problem", "rule", "part")} == {
+        "benchmark": "ours",
+        "problem": "x",
+        "rule": "run",
+        "part": part,
+    }
+    assert evidence["theirs"] == LONG[LONG.index("people") :]
+    assert said[part][evidence["start"] : evidence["end"]] == evidence["ours"] == evidence["theirs"]
+    json.dumps(evidence)
+
+
+def test_an_embedding_model_finds_what_means_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "At midday 35 passengers sit in a streetcar. At both of its next halts a dozen of these leave it."
+    vectors = {LONG: (1.0, 0.0), SIX: (0.0, 1.0), told: (0.96, 0.28), "Else?": (0.6, 0.8)}
+
+    def embedder(model: str) -> Callable[[Sequence[str]], numpy.ndarray]:
+        assert model == "a/model"
+        return lambda texts: numpy.array([vectors[text] for text in texts])
+
+    monkeypatch.setattr("tracegen.filters.decontaminate.embedder", embedder)
+    problems = {text: Problem(text, text) for text in (told, "Else?")}
+    traces = [Trace("k", text, "t", 0, (), "", "", "complete", "stop", 9) for text in problems]
+    benchmarks = {"a": [Problem("x", SIX)], "b": [Problem("y", LONG)]}
+    noted: list[Mapping[str, Any]] = []
+
+    def found(**options: Any) -> list[str | None]:
+        out = decontaminate(
+            traces, problems=problems, benchmarks=benchmarks, note=lambda trace, what: noted.append(what), **options
+        )
+        return [name for _, name in out]
+
+    assert found() == [None, None]
+    assert found(semantic="a/model") == ["b", None]
+    assert noted[0]["rule"] == "semantic"
+    assert (noted[0]["problem"], noted[0]["share"], noted[0]["theirs"]) == ("y", 0.96, LONG)
+    assert found(semantic="a/model", semantic_near=0.99) == [None, None]
+    assert found(semantic="a/model", semantic_near=0.7) == ["b", "a"]
