@@ -91,7 +91,10 @@ class Partitions:
 
     def _count(self, trace: Trace) -> None:
         self.unjudged += trace.verdict is None
-        verdict = trace.verdict and {name: getattr(trace.verdict, name) for name in Verdict.__slots__}
+        # How long a verdict took changes nothing.
+        verdict = trace.verdict and {
+            name: getattr(trace.verdict, name) for name in Verdict.__slots__ if name != "seconds"
+        }
         seen = [trace.key, trace.problem_id, trace.teacher, trace.sample, verdict]
         # A sum knows no order, and no two traces cancel each other as they would under exclusive or.
         self._hash = (self._hash + int(fingerprint(seen), 16)) % (1 << 256)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tracegen import __version__, asked_filters, held_out, other_benchmarks, panel, prices, prompts, rundir
+from tracegen.cluster.session import check_address
 from tracegen.cost import Meter
 from tracegen.curate import check_filters
 from tracegen.generate import Asker, check_engine, chosen, shares
@@ -154,6 +155,8 @@ class Run:
 def prepare(recipe: Recipe, folder: Path, *, again: str = "tracegen run RUN") -> Run:
     """Check all that can be checked without a model, write down what this launch is, and read the problems."""
     check_filters(recipe.filters)
+    if recipe.curating.on == "ray":
+        check_address("auto")
     for name, teacher in recipe.teachers.items():
         prompts.load(teacher.prompt or recipe.prompt)
         check_engine(name, chosen(teacher.engine), teacher.options, teacher.sampling)

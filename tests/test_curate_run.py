@@ -1,0 +1,102 @@
+"""The curation of a run: every trace ends in one place, whatever the order in which the answers came."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as parquet
+import pytest
+import yaml
+
+from tracegen import partitions
+from tracegen.corpus import shards_of
+
+PROBLEMS = [{"id": f"p{n}", "statement": f"What is {n} + {n + 1}?", "answer": str(2 * n + 1)} for n in range(6)]
+
+
+def recorded() -> list[dict[str, Any]]:
+    """Of four samples of a problem one is wrong and one says what another did."""
+    return [
+        {
+            "problem_id": problem["id"],
+            "sample": sample,
+            "text": f"<think>\nWay {min(sample, 2)} of {problem['id']}.\n</think>\n\n"
+            f"\\boxed{{{problem['answer'] if sample else 0}}}",
+            "finish_reason": "stop",
+            "completion_tokens": 20 + sample,
+        }
+        for problem in PROBLEMS
+        for sample in range(4)
+    ]
+
+
+@pytest.fixture
+def run(tmp_path: Path, call: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Generate and curate a run whose answers come in this order; returns its folder and what was said."""
+    monkeypatch.setattr(partitions, "PARTITION", 8)
+
+    def curated(name: str, order: int, *overrides: str) -> tuple[Path, str]:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        for file, rows in {"p.jsonl": PROBLEMS, "r.jsonl": recorded()[::order]}.items():
+            (folder / file).write_text("".join(json.dumps(row) + "\n" for row in rows))
+        teacher = {"engine": "replay", "model": "recorded", "options": {"path": str(folder / "r.jsonl")}}
+        recipe = {
+            "name": "order",
+            "problems": {"source": "jsonl", "path": str(folder / "p.jsonl")},
+            "prompt": "math",
+            "teachers": {"recorded": teacher | {"sampling": {"n": 4, "max_tokens": 32}}},
+            "filters": {"correct": {}, "dedup": {}},
+        }
+        (folder / "r.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
+        for verb in ("generate", "curate"):
+            status, _, said = call(verb, folder / "r.yaml", "--run-dir", folder / "run", *overrides)
+            assert status == 0, said
+        return folder / "run", said
+
+    return curated
+
+
+def test_the_order_of_answers_changes_nothing(run: Any) -> None:
+    forwards, said = run("forwards", 1)
+    backwards, _ = run("backwards", -1)
+    assert "12 of 24 traces kept, of 6 of 6 problems" in said
+    rows = [parquet.read_table(shards_of(folder / "corpus", "all")).to_pylist() for folder in (forwards, backwards)]
+    for row in (row for side in rows for row in side):
+        assert row.pop("recipe_hash")  # it names the folder of the problems
+    assert rows[0] == rows[1]
+    assert [(row["problem_id"], row["sample"]) for row in rows[0]] == [(f"p{n}", s) for n in range(6) for s in range(4)]
+    assert [row["reason"] for row in rows[0][:4]] == ["wrong", None, None, "duplicate"]
+    hashes = [
+        json.loads((folder / "corpus" / "stage.json").read_text())["inputs"]["traces"]
+        for folder in (forwards, backwards)
+    ]
+    assert hashes[0] == hashes[1]
+
+
+def test_every_drop_says_why_and_nothing_is_left_over(run: Any) -> None:
+    folder, _ = run("one", 1)
+    small = parquet.read_table(folder / "dropped" / "reasons.parquet").to_pylist()
+    assert len(small) == 12
+    twin = next(row for row in small if row["reason"] == "duplicate")
+    kept = parquet.read_table(shards_of(folder / "corpus")).column("key").to_pylist()
+    assert json.loads(twin["detail"])["kept"] in kept
+    assert not set(kept) & {row["key"] for row in small}
+    assert [path.name for path in folder.iterdir() if "curating" in path.name] == []
+
+
+def test_what_stands_is_not_made_again(run: Any) -> None:
+    folder, _ = run("one", 1)
+    before = (folder / "corpus" / "funnel.json").stat().st_mtime_ns
+    _, said = run("one", 1)
+    assert "corpus: up to date" in said
+    assert (folder / "corpus" / "funnel.json").stat().st_mtime_ns == before
+    _, said = run("one", 1, "filters.dedup={of: response}")
+    assert "6 of 24 traces kept" in said
+
+
+def test_where_filters_run_is_no_part_of_what_they_are(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    run("one", 1)
+    _, said = run("one", 1, "curating.on=ray")
+    assert "corpus: up to date" in said
