@@ -41,6 +41,9 @@ PACKAGES = (
     "math-verify",
     "sympy",
     "ray",
+    "rensa",
+    "lingua-language-detector",
+    "phonenumbers",
 )
 _ASKED_OTHERWISE = ("of", "up_to", "share", "after", "force_answer")
 """What of an asker is left out of a stage's hash where it is as usual."""

@@ -83,6 +83,7 @@ def test_speaking_of_itself(said: str) -> None:
         "I cannot complete this square without adding 9 to both sides.",
         "I can't answer this question without first computing the area: it is 12.",
         "We decline the option with cost 5, since 4 is cheaper.",
+        "As an AI researcher I earn 7 times 8. I'm an AI engineer, and it is against the school's policy to be late.",
         "The language model has 7 layers. I compute 7 * 8 = 56.",
         "```python\nprint(\"I'm sorry, but I can't help with that.\")\n```",
         "",

@@ -51,10 +51,11 @@ _DECLINES = re.compile(
 _DECIDES_TO = re.compile(
     r"\b(?:I|we) (?:must|have to|should|need to|will)(?: \w+ly)? (?:refuse|decline)"
     r"(?: to (?:answer|help|assist|comply)| this request| the request|[.,;]|$)"
-    r"|\bdisallowed content\b|\bagainst (?:(?:the|my|our|usage|OpenAI) )+(?:policy|policies|guidelines)\b",
+    r"|\bdisallowed content\b|\bagainst (?:the )?(?:OpenAI(?:'s)?|usage|content|my)(?: usage| content)?"
+    r" (?:policy|policies|guidelines)\b",
     re.IGNORECASE,
 )
-_MODEL = r"(?:AI|artificial intelligence|(?:large )?language model)"
+_MODEL = r"(?:AI|artificial intelligence|(?:large )?language model)(?! (?:researcher|engineer|developer|student|expert))"
 _AS_AN_AI = re.compile(
     rf"\bas an? {_MODEL}(?: (?:language )?(?:model|assistant|system))*[, ]+(?:\w+ ){{0,6}}?(?:I|my)\b"
     rf"|\bI(?: am|'m) (?:just |only |merely )?an? (?:{_MODEL}|virtual assistant)\b"
