@@ -14,6 +14,7 @@ needs the extra `curate`.
 """
 
 import unicodedata
+from array import array
 from functools import cache
 from typing import Any
 
@@ -33,7 +34,7 @@ SHINGLE = 3
 four a problem, temperature 0.7): with 3, the 99th percentile of two answers to one problem is 0.59, the 1st of an
 answer and its copy with 3 % of the words replaced 0.69; with 5, 0.46 and 0.61; with 1, 0.80 and 0.81."""
 PERMUTATIONS = 128
-MEET = 0.95
+MEET = 0.9
 """The share that an index compares of the pairs that are just alike enough; of more alike ones it is higher."""
 CROWD = 100
 """Of those that are equal in a band, so many are compared, the last first: problems made from one pattern may have
@@ -43,6 +44,7 @@ Signature = bytes
 
 _SEED = 1
 _PLACE = np.dtype("<u2")
+_BYTES = PERMUTATIONS * _PLACE.itemsize
 _SPACE, _SIGN, _LETTER = range(3)
 _UNSPACED = 0x2E80
 """From here on stand the scripts whose words have no spaces between them: each of their signs is a token."""
@@ -104,56 +106,62 @@ class Index:
 
     def __init__(self, near: float) -> None:
         self.near = near
-        self._bands, self._rows = bands(near)
-        self._across = np.arange(self._bands)
-        self._weights = _powers(7)[0][: self._rows]
-        self._count = 0
-        self._signatures = np.zeros((0, PERMUTATIONS), _PLACE)
-        self._before = np.zeros((0, self._bands), np.uint32)
-        self._grow(1024)
+        count, rows = bands(near)
+        size = rows * _PLACE.itemsize
+        self._bands = [slice(start, start + size) for start in range(0, count * size, size)]
+        self._signatures = bytearray()
+        self._before = array("I")
+        self._last: list[array[int]] = []
+        self._make_room(1024)
 
     def find(self, wanted: Signature) -> tuple[int, float] | None:
         """The signature that is most like the wanted one, by its number (the first of equals), and how alike it is."""
-        places = _places(wanted)
-        at = self._last[self._across, self._slots(places)]
-        met = [at[:0]]
-        for _ in range(CROWD):
-            if not at.any():
-                break
-            met.append(at)
-            at = self._before[at, self._across]
-        numbers = np.concatenate(met)
-        numbers = numbers[numbers > 0]
-        shares = np.count_nonzero(self._signatures[numbers] == places, axis=1) / PERMUTATIONS
-        if (best := shares.max(initial=0)) < self.near:
+        if not (met := sorted(self._met(wanted))):
             return None
-        return int(numbers[shares == best].min()) - 1, float(best)
+        others = np.frombuffer(b"".join(map(self._signature, met)), _PLACE).reshape(len(met), PERMUTATIONS)
+        equal = np.count_nonzero(others == _places(wanted), axis=1)
+        best = int(equal.argmax())
+        share = int(equal[best]) / PERMUTATIONS
+        return (met[best], share) if share >= self.near else None
 
     def add(self, signature: Signature) -> int:
         """The number of a signature, now that it is in the index."""
-        self._count += 1
-        if self._count == len(self._signatures):
-            self._grow(2 * self._count)
-        self._signatures[self._count] = _places(signature)
-        self._link(self._count)
-        return self._count - 1
+        number = len(self._signatures) // _BYTES
+        if number == len(self._last[0]):
+            self._make_room(2 * number)
+        self._signatures += signature
+        self._link(number, signature)
+        return number
 
-    def _slots(self, places: NDArray[np.uint16]) -> NDArray[np.uint64]:
-        rows = places[: self._bands * self._rows].reshape(self._bands, self._rows)
-        return _mixed(rows @ self._weights) & np.uint64(self._last.shape[1] - 1)
+    def _met(self, wanted: Signature) -> set[int]:
+        """Those that are equal in a band, in each band the last CROWD of them."""
+        met: set[int] = set()
+        signatures, before, width = self._signatures, self._before, len(self._bands)
+        for band, (part, last) in enumerate(zip(self._bands, self._last, strict=True)):
+            sought, crowd = wanted[part], CROWD
+            above = last[hash(sought) % len(last)]
+            while above and crowd:
+                start = (above - 1) * _BYTES
+                if signatures[start + part.start : start + part.stop] == sought:
+                    met.add(above - 1)
+                    crowd -= 1
+                above = before[(above - 1) * width + band]
+        return met
 
-    def _link(self, number: int) -> None:
-        slots = self._slots(self._signatures[number])
-        self._before[number] = self._last[self._across, slots]
-        self._last[self._across, slots] = number
+    def _signature(self, number: int) -> Signature:
+        return bytes(self._signatures[number * _BYTES : (number + 1) * _BYTES])
 
-    def _grow(self, room: int) -> None:
-        # In place, for a copy would hold everything twice.
-        self._signatures.resize((room, PERMUTATIONS), refcheck=False)
-        self._before.resize((room, self._bands), refcheck=False)
-        self._last = np.zeros((self._bands, room), np.uint32)
-        for number in range(1, self._count):
-            self._link(number)
+    def _link(self, number: int, signature: Signature) -> None:
+        for part, last in zip(self._bands, self._last, strict=True):
+            slot = hash(signature[part]) % len(last)
+            self._before.append(last[slot])
+            last[slot] = number + 1
+
+    def _make_room(self, room: int) -> None:
+        self._last = [array("I", bytes(room * array("I").itemsize)) for _ in self._bands]
+        self._before = array("I")
+        for number in range(len(self._signatures) // _BYTES):
+            self._link(number, self._signature(number))
 
 
 def _places(signature: Signature) -> NDArray[np.uint16]:
