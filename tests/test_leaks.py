@@ -122,6 +122,14 @@ def test_other_names_and_numbers(change) -> None:
     assert found(f"{TALK * 9}{change(TRAM)} {TALK * 9}", statement=False)[:2] == ("ours", "0")
 
 
+def test_a_question_of_few_words_is_known_by_its_numbers() -> None:
+    asked = Questions({"x": [Problem("a", "Each of 8 boxes holds 7 cups from Delft. How many cups in total?")]}, 13)
+    renamed = asked.in_statement("Each of 8 boxes holds 7 jars from Delft. How many jars in total?")
+    assert renamed is not None
+    assert renamed.rule == "alike"
+    assert asked.in_statement("Each of 12 boxes holds 7 jars from Delft. How many jars in total?") is None
+
+
 def test_another_question_of_the_same_kind_is_clean() -> None:
     assert (
         found("A bus has 40 seats. At the first stop 12 people get on, at the second 5 get off. How many sit?") is None

@@ -23,7 +23,7 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from typing import NamedTuple
 
-from tracegen.overlap import bare, place, words
+from tracegen.overlap import bare, numbers, place, words
 from tracegen.records import Problem
 
 EQUAL_BELOW = 5
@@ -45,7 +45,7 @@ two share so much with one of 3,245 questions, and both are a test problem with 
 questions, looked for in other benchmarks, one does. At 0.5, 29 do, most of them merely of the same kind."""
 ENOUGH = 12
 """A question of fewer different words, "What is the remainder when 55 is divided by 9?", is without its numbers a kind
-of question and no question: it is compared with them, and ALIKE_SHORT of its words have to stand there."""
+of question and no question: its numbers have to stand there too, all of them, and ALIKE_SHORT of its words."""
 ALIKE_SHORT = 0.75
 _FENCED = re.compile(r"^```.*$", re.MULTILINE)
 _FRAME = re.compile(r"\n\s*\n")
@@ -144,10 +144,12 @@ class Questions:
             size = len(question.words)
             first, behind = max(0, at - there - size // 4), at - there + size + size // 4
             tried[question] = behind
-            least = ALIKE if len(question.says) >= ENOUGH else ALIKE_SHORT
+            brief = len(question.says) < ENOUGH
+            least, theirs, ours = (ALIKE_SHORT, question.words, found) if brief else (ALIKE, question.bare, plain)
             if len(question.says.intersection(plain[first:behind])) < least * len(question.says):
                 continue
-            theirs, ours = (question.bare, plain) if least == ALIKE else (question.words, found)
+            if brief and not Counter(numbers(theirs)) <= Counter(numbers(ours[first:behind])):
+                continue
             matcher = SequenceMatcher(None, theirs, ours[first:behind], autojunk=False)
             blocks = [block for block in matcher.get_matching_blocks() if block.size > 1]
             same = sum(word != "#" for block in blocks for word in theirs[block.a : block.a + block.size])
