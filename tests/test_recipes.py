@@ -66,7 +66,7 @@ def test_an_override_reaches_the_recipe() -> None:
 
 @pytest.mark.parametrize("path", PROMPTS, ids=lambda path: path.stem)
 def test_a_prompt_renders_the_problem(path: Path) -> None:
-    of_a_judge = {"response": "It is 42.", "gold": "42", "gold_first": True, "mark": "a1b2"}
+    of_a_judge = {"reasoning": "6 * 7", "response": "It is 42.", "gold": "42", "gold_first": True, "mark": "a1b2"}
     messages = prompts.load(path.stem).messages(PROBLEM, **of_a_judge)
     assert messages[-1]["role"] == "user"
     assert PROBLEM.statement in messages[-1]["content"]

@@ -1,7 +1,7 @@
 """Prompts are files: `prompts/<name>.yaml` with `description`, `system`, `shots` and `user`, all Jinja but the first.
 
-Templates see `problem`; that of a judge also sees `response`, `gold`, `gold_first` and `mark`. An undefined name is an
-error, never an empty string.
+Templates see `problem`; that of a judge also sees `response`, `gold`, `gold_first` and `mark`, that of filter
+`judge_quality` `reasoning`, `response` and `mark`. An undefined name is an error, never an empty string.
 """
 
 from dataclasses import dataclass

@@ -55,7 +55,7 @@ _DECIDES_TO = re.compile(
     r" (?:policy|policies|guidelines)\b",
     re.IGNORECASE,
 )
-_MODEL = r"(?:AI|artificial intelligence|(?:large )?language model)(?! (?:researcher|engineer|developer|student|expert))"
+_MODEL = r"(?:AI|artificial intelligence|(?:large )?language model)(?! (?:researcher|engineer|developer|expert))"
 _AS_AN_AI = re.compile(
     rf"\bas an? {_MODEL}(?: (?:language )?(?:model|assistant|system))*[, ]+(?:\w+ ){{0,6}}?(?:I|my)\b"
     rf"|\bI(?: am|'m) (?:just |only |merely )?an? (?:{_MODEL}|virtual assistant)\b"
