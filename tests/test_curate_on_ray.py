@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from tracegen import curate_on_ray, sifting
 from tracegen import partitions as module
+from tracegen.cluster.session import connected
 from tracegen.curate import FunnelRow, curate
 from tracegen.curate_on_ray import Foreseen, foresee
 from tracegen.dropped import Dropped
 from tracegen.fates import Fate
 from tracegen.partitions import Partitions
-from tracegen.records import Problem, Trace, TracegenError, Verdict
+from tracegen.records import Problem, Trace, TracegenError, UsageError, Verdict
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
 
@@ -119,40 +122,91 @@ def curated(on: str, folder: Path, filters: dict[str, Any]) -> tuple[list[Any], 
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Filters of one's own, by name, in small partitions."""
     monkeypatch.setattr(module, "PARTITION", 30)
-    paths = {}
-    for decides in ("trace", "problem", None):
-        paths[decides] = tmp_path / f"{decides}.py"
-        paths[decides].write_text(OWN.format(decides=decides))
+    monkeypatch.chdir(tmp_path)
+    paths = {"trace": tmp_path / "trace.py", "problem": Path("problem.py"), None: Path("whole.py")}
+    for decides, path in paths.items():
+        path.write_text(OWN.format(decides=decides))
     names = {"every_third": "trace", "longest": "problem", "seen": None, "fails": "trace", "forgets": "problem"}
     return {name: f"{paths[decides]}:{name}" for name, decides in names.items()}
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(600)
-def test_fates_funnel_and_files_are_the_same_on_ray(tmp_path: Path, own: dict[str, str]) -> None:
-    orders: list[dict[str, Any]] = [
+@pytest.fixture
+def tasks_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks run in this process, one after the other."""
+    import ray
+
+    def through(groups: list[list[Path]], work: Any) -> Iterator[tuple[int, bytes]]:
+        for number in reversed(range(len(groups))):
+            yield number, work([path.read_bytes() if path.is_file() else b"" for path in groups[number]])
+
+    monkeypatch.setattr(curate_on_ray, "through", through)
+    monkeypatch.setattr(curate_on_ray, "connected", nullcontext)
+    monkeypatch.setattr(ray, "put", lambda value: value)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(sifting, "_fetched", lambda value: value)
+
+
+def orders(own: dict[str, str]) -> list[dict[str, Any]]:
+    """Filters of all kinds, in one trip to the cluster and in several."""
+    return [
         {
             **{"wellformed": {}, own["every_third"]: {}, "dedup": {"near": 0.7}, "decontaminate": {}},
             **{own["longest"]: {}, own["seen"]: {}, "correct": {}, "difficulty": {"max_pass_rate": 0.9}},
         },
         {"dedup": {}, own["longest"]: {}, "length": {"max_tokens": 110}, own["seen"]: {}},
+        {own["every_third"]: {}, own["seen"]: {}, "dedup": {"near": 0.7}, "correct": {}},
     ]
-    for number, filters in enumerate(orders):
-        local = curated("local", tmp_path / str(number), filters)
-        on_ray = curated("ray", tmp_path / str(number), filters)
+
+
+def same(folder: Path, own: dict[str, str]) -> None:
+    for number, filters in enumerate(orders(own)):
+        local = curated("local", folder / str(number), filters)
+        on_ray = curated("ray", folder / str(number), filters)
         assert on_ray == local
         assert len(local[0]) == len(PROBLEMS) * 6
         assert all(row.reasons for row in local[1] if row.filter != "difficulty"), local[1]
         assert {"duplicate"} <= {reason for row in local[1] for reason in row.reasons}
 
 
+def test_fates_funnel_and_files_are_the_same_from_tasks(tmp_path: Path, own: dict[str, str], tasks_here: None) -> None:
+    same(tmp_path, own)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_fates_funnel_and_files_are_the_same_on_ray(tmp_path: Path, own: dict[str, str]) -> None:
+    with connected("local"):
+        same(tmp_path, own)
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_what_fails_there_is_said_in_one_sentence(tmp_path: Path, own: dict[str, str]) -> None:
-    with pytest.raises(TracegenError, match="a filter failed on the Ray cluster: ValueError: no such number"):
-        curated("ray", tmp_path / "a", {own["fails"]: {}})
+    with connected("local"):
+        with pytest.raises(TracegenError, match="a filter failed on the Ray cluster: ValueError: no such number"):
+            curated("ray", tmp_path / "a", {own["fails"]: {}})
+        with pytest.raises(TracegenError, match="yielded a trace that was not the next one"):
+            curated("ray", tmp_path / "b", {own["forgets"]: {}})
+
+
+def test_a_mistake_in_a_filter_of_ones_own_is_said(tmp_path: Path, own: dict[str, str], tasks_here: None) -> None:
     with pytest.raises(TracegenError, match="yielded a trace that was not the next one"):
         curated("ray", tmp_path / "b", {own["forgets"]: {}})
+    (tmp_path / "odd.py").write_text('DECIDES = "batch"\n\ndef odd(traces):\n    yield from ()\n')
+    with pytest.raises(UsageError, match="says that it DECIDES by 'batch'; it takes 'trace', 'problem' or None"):
+        curated("ray", tmp_path / "c", {f"{tmp_path / 'odd.py'}:odd": {}})
+    nothing = "    yield from ()\n\n"
+    (tmp_path / "less.py").write_text(
+        f"def less(traces, *, sketches=None):\n{nothing}def sketch(traces):\n    list(traces)\n{nothing}"
+    )
+    with pytest.raises(TracegenError, match="without a sketch; each of them has one"):
+        curated("ray", tmp_path / "d", {f"{tmp_path / 'less.py'}:less": {}})
+
+
+def test_without_a_cluster_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(TracegenError, match=r"no Ray cluster could be joined at 127.0.0.1:1: .*`ray start --head`"):
+        curated("ray", tmp_path, {"correct": {}})

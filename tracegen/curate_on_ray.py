@@ -11,34 +11,26 @@ Limits: filters that ask a model run here; one of the user's own must lie at the
 """
 
 import pickle
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache, partial
-from inspect import signature
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tracegen.cluster.files import through
 from tracegen.cluster.pool import cause
 from tracegen.cluster.session import connected
-from tracegen.curate import Options, bind_filter, curate
-from tracegen.fates import Drop, Fate, Passage, Step
+from tracegen.curate import curate
+from tracegen.fates import Drop, Fate
 from tracegen.partitions import Partitions, unpacked
 from tracegen.progress import Bar
-from tracegen.records import Problem, Trace, TracegenError
-from tracegen.registry import about, load
-
-if TYPE_CHECKING:
-    from ray import ObjectRef
+from tracegen.records import Problem, TracegenError
+from tracegen.sifting import Filters, Found, anywhere, scope, sifted, sketch
 
 __all__ = ["Foreseen", "foresee"]
 
 TASK, TASK_BYTES = 20_000, 64 << 20
 """Traces of a task, and bytes of them, at most: some minutes of work, beside which seconds of setting up are little."""
-Filters = Mapping[str, Options | None]
-Found = list[tuple[Drop | None, dict[str, bytes]]]
-"""Of each trace of a partition, in order: its drop, and its sketches."""
 
 
 class Foreseen:
@@ -77,11 +69,11 @@ def foresee(partitions: Partitions, *, filters: Filters, asks: Mapping[str, Any]
         while rest:
             here = _until_a_decision_is_needed(rest)
             rest = rest[len(here) :]
-            there = [name for name in here if _scope(name) or _sketch(name)]
+            there = [name for name in here if scope(name) or sketch(name)]
             if there:
                 _sift({name: filters[name] for name in there}, known, problems, reserved)
-                known.decided += [name for name in there if _scope(name)]
-                known.sketched = [name for name in there if not _scope(name)]
+                known.decided += [name for name in there if scope(name)]
+                known.sketched = [name for name in there if not scope(name)]
             if rest:
                 before = list(filters)[: -len(rest)]
                 given = reserved | {"problems": problems, "asks": asks}
@@ -94,22 +86,10 @@ def _until_a_decision_is_needed(names: list[str]) -> list[str]:
     """The filters up to one of problems that stands behind one of the whole stream."""
     whole = False
     for place, name in enumerate(names):
-        if whole and _scope(name) == "problem":
+        if whole and scope(name) == "problem":
             return names[:place]
-        whole |= _scope(name) is None
+        whole |= scope(name) is None
     return names
-
-
-def _scope(name: str) -> str | None:
-    """What a filter decides by, where a cluster can have it decide."""
-    asks = "ask" in signature(load("filter", name)).parameters
-    scope: str | None = None if asks else about("filter", name, "DECIDES")
-    return scope
-
-
-def _sketch(name: str) -> Callable[..., Iterator[bytes]] | None:
-    sketch: Callable[..., Iterator[bytes]] | None = about("filter", name, "sketch")
-    return sketch if "sketches" in signature(load("filter", name)).parameters else None
 
 
 def _decide(filters: Filters, known: Foreseen, given: Mapping[str, Any]) -> None:
@@ -141,7 +121,7 @@ def _sift(filters: Filters, known: Foreseen, problems: Mapping[str, Problem], re
             _files(known, number)[1].write_bytes(pickle.dumps(asked))
     groups = list(_grouped(partitions))
     files = [[path for number in group for path in _files(known, number)] for group in groups]
-    work = partial(_sifted, filters, ray.put(dict(reserved)))
+    work = partial(sifted, anywhere(filters), ray.put(dict(reserved)))
     with Bar("filters on ray", len(partitions), "traces") as bar:
         try:
             for place, answer in through(files, work):
@@ -179,56 +159,3 @@ def _files(known: Foreseen, number: int) -> tuple[Path, Path, Path]:
     """The traces of a partition, their problems, and what is known of them."""
     path = known.partitions.path(number)
     return path, path.with_suffix(".problems"), known.path(number)
-
-
-def _sifted(filters: Filters, reserved: "ObjectRef", files: list[bytes]) -> bytes:
-    """In a task: what becomes of some partitions' traces, or one sentence on why that cannot be said."""
-    packed, asked, before = files[::3], files[1::3], files[2::3]
-    problems = {problem.id: problem for some in asked for problem in pickle.loads(some)}
-    passage, steps = Passage(), list[Callable[[Iterable[Fate]], Iterator[Fate]]]()
-    found: Found = []
-
-    def fates() -> Iterator[Fate]:
-        for traces, known in zip(packed, before, strict=True):
-            drops = [drop for drop, _ in pickle.loads(known)] if known else repeat(None)
-            yield from map(Fate, unpacked(traces), drops)
-
-    try:
-        for name, options in filters.items():
-            own = {"problems": problems, "siblings": passage.siblings, "note": passage.note, "ask": None}
-            function = bind_filter(name, options, **own, sketches=None, **_fetched(reserved))
-            if sketch := None if _scope(name) else _sketch(name):
-                given = {key: value for key, value in function.keywords.items() if key in signature(sketch).parameters}
-                steps.append(partial(_sketched, name, partial(sketch, **given)))
-            else:
-                steps.append(Step(name, passage, function))
-        passage.run(fates(), steps, lambda fate: found.append((fate.drop, fate.sketches)))
-    except TracegenError as error:
-        return pickle.dumps(str(error))
-    return pickle.dumps(found)
-
-
-def _sketched(name: str, sketch: Callable[..., Iterator[bytes]], fates: Iterable[Fate]) -> Iterator[Fate]:
-    """A step that drops nothing: each trace gets what the filter wants to know of it."""
-    waiting: deque[Fate] = deque()
-
-    def taken() -> Iterator[Trace]:
-        for fate in fates:
-            waiting.append(fate)
-            yield fate.trace
-
-    for found in sketch(taken()):
-        fate = waiting.popleft()
-        fate.sketches[name] = found
-        yield fate
-    if waiting:
-        raise TracegenError(f"filter {name!r} left {len(waiting)} traces without a sketch; each of them has one.")
-
-
-@lru_cache(1)
-def _fetched(reserved: "ObjectRef") -> dict[str, Any]:
-    """What filters are given, brought once to each process that works on the cluster."""
-    import ray
-
-    found: dict[str, Any] = ray.get(reserved)
-    return found
