@@ -59,7 +59,7 @@ def recipe(tmp_path, monkeypatch):
 TEACHER = {"engine": "replay", "model": "embedded", "options": {"path": "r.jsonl"}}
 
 MISTAKES = {
-    "unknown filter": ({"filters": {"lenght": {}}}, "there is no filter 'lenght'; the filters are correct, "),
+    "unknown filter": ({"filters": {"lenght": {}}}, "there is no filter 'lenght'; the filters are choose, correct, "),
     "unknown option": (
         {"filters": {"length": {"max_token": 9}}},
         "filter 'length' has no option 'max_token'; it takes ",
