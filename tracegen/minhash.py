@@ -127,7 +127,7 @@ class Index:
     def add(self, signature: Signature) -> int:
         """The number of a signature, now that it is in the index."""
         number = len(self._signatures) // _BYTES
-        if number == len(self._last[0]):
+        if number == self._room:
             self._make_room(2 * number)
         self._signatures += signature
         self._link(number, signature)
@@ -136,10 +136,10 @@ class Index:
     def _met(self, wanted: Signature) -> set[int]:
         """Those that are equal in a band, in each band the last CROWD of them."""
         met: set[int] = set()
-        signatures, before, width = self._signatures, self._before, len(self._bands)
+        signatures, before, width, mask = self._signatures, self._before, len(self._bands), self._room - 1
         for band, (part, last) in enumerate(zip(self._bands, self._last, strict=True)):
             sought, crowd = wanted[part], CROWD
-            above = last[hash(sought) % len(last)]
+            above = last[hash(sought) & mask]
             while above and crowd:
                 start = (above - 1) * _BYTES
                 if signatures[start + part.start : start + part.stop] == sought:
@@ -152,12 +152,15 @@ class Index:
         return bytes(self._signatures[number * _BYTES : (number + 1) * _BYTES])
 
     def _link(self, number: int, signature: Signature) -> None:
+        stand_before, mask, above = self._before.append, self._room - 1, number + 1
         for part, last in zip(self._bands, self._last, strict=True):
-            slot = hash(signature[part]) % len(last)
-            self._before.append(last[slot])
-            last[slot] = number + 1
+            slot = hash(signature[part]) & mask
+            stand_before(last[slot])
+            last[slot] = above
 
     def _make_room(self, room: int) -> None:
+        """For as many signatures; a power of two."""
+        self._room = room
         self._last = [array("I", bytes(room * array("I").itemsize)) for _ in self._bands]
         self._before = array("I")
         for number in range(len(self._signatures) // _BYTES):
