@@ -5,7 +5,8 @@
 Makes, once each, below FOLDER, a run of so many traces of about 400 words: 10 samples of each problem, two thirds of
 them right, 1 in 10 a near-duplicate of an earlier trace (2 % of its words replaced), as its ledger and its verdicts
 would lie there. Then `tracegen curate` in a fresh process: all filters of the shelf but those that ask a model, each
-with what makes it work (near-duplicates, pass rate, caps). Memory is the peak of that process, as the kernel counts it.
+with what makes it work (near-duplicates, pass rate, caps). Memory is the peak of that process, as the kernel counts it;
+seconds of CPU are what to compare where others use the machine.
 """
 
 import argparse
@@ -61,17 +62,19 @@ def main() -> None:
     figures = []
     for traces in given.traces:
         run = made(given.folder, traces)
-        seconds, gigabytes = curated(run, filters, given)
+        seconds, busy, gigabytes = curated(run, filters, given)
         funnel = json.loads((run / "corpus" / "funnel.json").read_text())
         drops = ", ".join(f"{row['filter']} {row['before'] - row['after']}" for row in funnel["rows"])
-        print(f"{traces} traces: {seconds:.1f} s, {gigabytes * 1000:.0f} MB; {funnel['kept']} kept; dropped: {drops}")
-        figures.append((traces, seconds, gigabytes))
-    for (few, quick, small), (many, slow, large) in pairwise(figures):
-        print(f"{many / few:.1f} times the traces: {slow / quick:.1f} times the time, {large / small:.1f} the memory")
+        print(f"{traces} traces: {seconds:.1f} s ({busy:.1f} s of CPU), {gigabytes * 1000:.0f} MB")
+        print(f"  {funnel['kept']} kept; dropped: {drops}", flush=True)
+        figures.append((traces, seconds, busy, gigabytes))
+    for few, many in pairwise(figures):
+        traces, seconds, busy, memory = (large / small for small, large in zip(few, many, strict=True))
+        print(f"{traces:.1f} times the traces: {seconds:.1f} the time ({busy:.1f} of CPU), {memory:.1f} the memory")
 
 
-def curated(run: Path, filters: dict[str, Any], given: argparse.Namespace) -> tuple[float, float]:
-    """Seconds and gigabytes of `tracegen curate` in a process of its own, nothing being up to date."""
+def curated(run: Path, filters: dict[str, Any], given: argparse.Namespace) -> tuple[float, float, float]:
+    """Seconds, seconds of CPU and gigabytes of `tracegen curate` in a process of its own, nothing being up to date."""
     for folder in ("corpus", "dropped"):
         (run / folder / "stage.json").unlink(missing_ok=True)
     overrides = [f"filters={json.dumps(filters)}", f"curating.on={given.on}"]
@@ -83,7 +86,7 @@ def curated(run: Path, filters: dict[str, Any], given: argparse.Namespace) -> tu
     _, status, used = os.wait4(child, 0)
     if status:
         sys.exit(f"{' '.join(command)} failed.")
-    return time.monotonic() - start, used.ru_maxrss / 1e6
+    return time.monotonic() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6
 
 
 def made(folder: Path, traces: int) -> Path:
