@@ -31,8 +31,11 @@ def load(recipe: Recipe, unchecked: dict[str, str]) -> dict[str, list[Problem]]:
     """The problems, without their tests, of what the filter's `against` says, by benchmark."""
     if FILTER not in recipe.filters:
         return {}
-    found = {}
-    for name in _wanted(recipe):
+    found, wanted = {}, _wanted(recipe)
+    new = [name for name in wanted if _of_hub(name, recipe.benchmarks_dir) and not _kept(name).is_file()]
+    if new and _hub_answers():
+        say(f"{FILTER}: asking the Hub for {', '.join(new)} ...")
+    for name in wanted:
         own = f"tracegen's {name}" if name in recipe.evaluate.benchmarks else name
         try:
             found[own] = _problems(name, recipe.benchmarks_dir)
@@ -50,13 +53,16 @@ def _wanted(recipe: Recipe) -> Sequence[str]:
         return []
     if against != "all":
         return [name for name in against if name not in asked]
-    from_hub = recipe.benchmarks_dir is None
     return [
         name
         for name in registry.names("benchmark")
         if name not in asked
         and not _is_format(name)
-        and not (from_hub and registry.about("benchmark", name, "LARGE") and not _kept(name).is_file())
+        and not (
+            registry.about("benchmark", name, "LARGE")
+            and _of_hub(name, recipe.benchmarks_dir)
+            and not _kept(name).is_file()
+        )
     ]
 
 
@@ -68,8 +74,7 @@ def _is_format(name: str) -> bool:
 
 def _problems(name: str, benchmarks_dir: str | None) -> list[Problem]:
     benchmark = registry.bind("benchmark", name, benchmarks_dir=benchmarks_dir)
-    shipped = "benchmarks_dir" not in signature(registry.load("benchmark", name)).parameters
-    if shipped or benchmarks_dir is not None:
+    if not _of_hub(name, benchmarks_dir):
         return [replace(problem, tests=None) for problem in benchmark()]
     kept = _kept(name)
     if kept.is_file():
@@ -80,7 +85,6 @@ def _problems(name: str, benchmarks_dir: str | None) -> list[Problem]:
             "`datasets` has loaded before is read",
             offline=True,
         )
-    say(f"{FILTER}: loading {name} from the Hub, once ...")
     found = [replace(problem, tests=None) for problem in benchmark()]
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +92,10 @@ def _problems(name: str, benchmarks_dir: str | None) -> list[Problem]:
     except OSError as error:
         say(f"{FILTER}: {name} is not kept for later runs: cannot write {kept} ({error.strerror}).")
     return found
+
+
+def _of_hub(name: str, benchmarks_dir: str | None) -> bool:
+    return benchmarks_dir is None and "benchmarks_dir" in signature(registry.load("benchmark", name)).parameters
 
 
 def _kept(name: str) -> Path:
