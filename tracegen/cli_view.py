@@ -10,7 +10,9 @@ PORT = 8642
 
 def view(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)],
-    port: Annotated[int, typer.Option(help="Where the page is served; 0: any port that is free.")] = PORT,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Where the page is served; 0: any port that is free.")
+    ] = PORT,
     host: Annotated[
         str, typer.Option(help="The address that it listens at; any but this machine's own demands a token.")
     ] = "127.0.0.1",

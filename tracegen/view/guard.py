@@ -40,6 +40,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+OTHER_SITES = ("cross-site", "same-site")
+"""To a browser, whatever else is served on this machine is of the same site."""
 OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -73,7 +75,7 @@ class Guard:
         headers = Headers(scope=scope)
         if scope["method"] not in ("GET", "HEAD"):
             return _said(405, "only GET is answered here.", {"Allow": "GET, HEAD"})
-        if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+        if headers.get("sec-fetch-site") in OTHER_SITES and headers.get("sec-fetch-mode") != "navigate":
             return _said(403, "pages of other sites are not answered.")
         if self._token is None:
             if headers.get("host", "").lower() not in self._hosts:

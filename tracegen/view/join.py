@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY = "400MB"
+MEMORY = "300MB"
 ROW_GROUP = 1 << 14
 """Rows of the table that are read at once: a page in the order of the plan needs one such group."""
 ANSWER = """
@@ -31,29 +31,34 @@ SEALED = """
     WHERE $few IS NULL OR file_row_number < $few
 """
 BEST = """
-    SELECT * FROM answers WHERE rank > 0
-    AND position IN (SELECT arg_max(position, (rank << 56) + position) FROM answers GROUP BY key)
+    SELECT a.* EXCLUDE (rank), p.number AS problem, p.gold, p.panel
+    FROM answers a LEFT JOIN problems p ON p.id = a.problem_id
+    WHERE rank > 0 AND position IN (SELECT arg_max(position, (rank << 56) + position) FROM answers GROUP BY key)
 """
 HEARD = """
-    SELECT b.key, arg_max(h.outcome, h.start) AS outcome, arg_max(h.reason, h.start) AS reason,
+    SELECT b.position, arg_max(h.outcome, h.start) AS outcome, arg_max(h.reason, h.start) AS reason,
         max(h.start) AS start, arg_max(h.stop, h.start) AS stop
-    FROM best b JOIN problems p ON p.id = b.problem_id
-    JOIN hearings h ON h.key = b.key AND h.gold = p.gold AND h.panel = p.panel
-    GROUP BY b.key
+    FROM best b JOIN hearings h ON h.key = b.key AND h.gold = b.gold AND h.panel = b.panel
+    GROUP BY b.position
+"""
+RATES = """
+    SELECT problem_id, avg(CASE outcome WHEN 'right' THEN 1 WHEN 'wrong' THEN 0 END) AS pass_rate
+    FROM best b JOIN heard h ON h.position = b.position GROUP BY problem_id
 """
 TRACES = """
-    SELECT row_number() OVER (ORDER BY p.number NULLS LAST, b.problem_id, b.teacher, b.sample, b.key) - 1 AS pos,
-        b.* EXCLUDE (rank), p.number AS problem, w.status, h.outcome AS verdict, h.reason AS verdict_reason,
-        h.start AS heard_from, h.stop AS heard_to, d.filter, d.reason,
-        CASE WHEN k.key IS NOT NULL THEN true WHEN d.key IS NOT NULL THEN false END AS kept,
-        avg(CASE h.outcome WHEN 'right' THEN 1 WHEN 'wrong' THEN 0 END) OVER (PARTITION BY b.problem_id) AS pass_rate
-    FROM best b
-    LEFT JOIN problems p ON p.id = b.problem_id
-    LEFT JOIN heard h ON h.key = b.key
-    LEFT JOIN drops d ON d.key = b.key
-    LEFT JOIN kept k ON k.key = b.key
-    LEFT JOIN words w ON w.position = b.position
-    ORDER BY pos
+    SELECT row_number() OVER () - 1 AS pos, * FROM (
+        SELECT b.* EXCLUDE (gold, panel), w.status, h.outcome AS verdict, h.reason AS verdict_reason,
+            h.start AS heard_from, h.stop AS heard_to, d.filter, d.reason, r.pass_rate,
+            CASE WHEN k.key IS NOT NULL THEN true WHEN d.key IS NOT NULL THEN false END AS kept
+        FROM best b
+        LEFT JOIN heard h ON h.position = b.position
+        LEFT JOIN rates r ON r.problem_id = b.problem_id
+        LEFT JOIN drops d ON d.key = b.key
+        LEFT JOIN kept k ON k.key = b.key
+        LEFT JOIN words w ON w.position = b.position
+        ORDER BY b.problem NULLS LAST, CASE WHEN b.problem IS NULL THEN b.problem_id END,
+            b.teacher, b.sample, b.position
+    )
 """
 
 
@@ -81,12 +86,13 @@ def write(database: "duckdb.DuckDBPyConnection", target: Path, sealed: Sequence[
     database.execute(f"CREATE OR REPLACE TEMP TABLE best AS {BEST}")
     database.execute("DROP TABLE answers")
     database.execute(f"CREATE OR REPLACE TEMP TABLE heard AS {HEARD}")
+    database.execute(f"CREATE OR REPLACE TEMP TABLE rates AS {RATES}")
     beside = target.with_name(f".{target.name}.new")
     quoted = str(beside).replace("'", "''")
     database.execute(f"COPY ({TRACES}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})")
     beside.rename(target)
-    database.execute("DROP TABLE best")
-    database.execute("DROP TABLE heard")
+    for made in ("best", "heard", "rates"):
+        database.execute(f"DROP TABLE {made}")
     return int(one(database, "SELECT count(*) FROM read_parquet(?)", [str(target)]))
 
 

@@ -23,7 +23,7 @@ from tracegen.verdicts import gold_hash
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK = 64 << 20
+BLOCK = 32 << 20
 """Bytes of a log that are read at once."""
 SNIPPET = 200
 """Characters of a trace that a list shows."""

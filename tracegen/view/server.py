@@ -53,14 +53,17 @@ def serve(run: Path, *, host: str, port: int, token: bool, show: bool) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     """A socket that is bound, so that a port in use is one sentence and `--port 0` is known."""
+    listener = None
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen()
-    except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or error
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        why = error.strerror or error
         raise UsageError(f"{host}:{port} cannot be served ({why}); say another --port, or --port 0 for any.") from None
     return listener
 
