@@ -221,6 +221,12 @@ def test_a_student_of_llama_is_called_so_and_says_so(tmp_path: Path) -> None:
         terms.refuse_student(found, rows, "me/small")
 
 
+def test_a_base_model_that_only_the_recipe_knows_asks_as_well(tmp_path: Path) -> None:
+    found = made({"t": teacher("embedded")}, student={"model": "mine/tuned", "licence": "llama3.1"})
+    said = terms.of_student(found, corpus(tmp_path, ("s", "mit", "t", "apache-2.0", True)))
+    assert (said["name"], said["licence"], len(said["duties"])) == ("Llama-r-student", "llama3.1", 1)
+
+
 def test_training_looks_at_the_corpus_before_it_loads_a_model(tmp_path: Path, monkeypatch: Any) -> None:
     never = ModuleType("sft.train")
     never.train = lambda **_: pytest.fail("trained")  # type: ignore[attr-defined]

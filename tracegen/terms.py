@@ -119,23 +119,16 @@ def student_licence(recipe: Recipe, corpus: Path) -> Licence:
 
     Whether the licence of a corpus reaches weights that were trained on it is not settled; this is the careful answer.
     """
-    student = recipe.student
-    base = (
-        [(f"the base model {student.model}", student.licence or of(Teacher(model=student.model)).licence)]
-        if student
-        else []
-    )
-    taught = [
-        (f"teacher {name!r}", terms.student) for name, terms in in_corpus(recipe, corpus).items() if terms.student
-    ]
     kept = of_corpus(corpus, recipe.corpus.licence, TRAINED).name
-    return licences.derive([*base, ("the corpus", kept), *taught])
+    base = [(f"the base model {model}", terms.licence) for model, terms in _base(recipe)]
+    taught = [(f"teacher {name!r}", terms.student) for name, terms in in_corpus(recipe, corpus).items()]
+    return licences.derive([*base, ("the corpus", kept), *(part for part in taught if part[1])])
 
 
 def duties(recipe: Recipe, corpus: Path) -> list[Terms]:
     """The terms, of base model and teachers, that ask something of who passes the student on; each once."""
-    base = [of(Teacher(model=recipe.student.model))] if recipe.student else []
-    return list({terms.duty: terms for terms in (*base, *in_corpus(recipe, corpus).values()) if terms.duty}.values())
+    found = [*(terms for _, terms in _base(recipe)), *in_corpus(recipe, corpus).values()]
+    return list({terms.duty: terms for terms in found if terms.duty}.values())
 
 
 def of_student(recipe: Recipe, corpus: Path) -> dict[str, Any]:
@@ -213,6 +206,16 @@ def _refuse_forbidden(recipe: Recipe, teachers: Mapping[str, Terms], what: str) 
             )
 
 
+def _base(recipe: Recipe) -> list[tuple[str, Terms]]:
+    """The student's base model and its terms, where there is a student."""
+    student = recipe.student
+    if student is None:
+        return []
+    return [
+        (student.model, of(Teacher.model_validate({"model": student.model, "terms": {"licence": student.licence}})))
+    ]
+
+
 def _writer(recipe: Recipe) -> Teacher | None:
     """The model that wrote the problems, where one did."""
     options = {name: value for name, value in recipe.problems.options.items() if name in Teacher.model_fields}
@@ -224,7 +227,8 @@ def _as_written(row: Mapping[str, Any]) -> Terms:
     licence, may_train = row["teacher_licence"], row["may_train"]
     rule = known_terms.of_licence(licence)
     about = (rule.outputs, rule.student, rule.duty, rule.name_begins) if rule else ()
-    return Terms(licence, "unknown" if may_train is None else may_train, None, "its rows say so", *about)
+    url = rule.url if rule else None
+    return Terms(licence, "unknown" if may_train is None else may_train, url, "its rows say so", *about)
 
 
 def _kinds(corpus: Path, config: str) -> Iterator[dict[str, Any]]:
