@@ -22,8 +22,8 @@ def environment() -> jinja2.Environment:
         autoescape=False,
     )
     environment.filters.update(code=inline_code, cell=cell, fenced=fenced, counted=counted)
-    environment.filters.update(figure="{:,}".format, percent="{:.1%}".format, json=json.dumps)
-    environment.filters.update(bytes=of_bytes, bar=bar)
+    environment.filters.update(figure="{:,}".format, json=json.dumps)
+    environment.filters.update(bytes=of_bytes, bar=bar, percent=percent)
     return environment
 
 
@@ -49,17 +49,24 @@ def cell(value: Any) -> str:
 
 
 def of_bytes(number: int) -> str:
-    """`940 B`, `1.2 MB`: powers of a thousand, as shops and the Hub count."""
+    """`940 B`, `1.2 MB`: powers of a thousand, as shops and the Hub count; not to be broken over two lines."""
+    size = float(number)
     for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000  # type: ignore[assignment]
-    return f"{number:.3g} TB"
+        if size < 999.5:
+            return f"{size:.3g}\u00a0{unit}"
+        size /= 1000
+    return f"{size:.3g}\u00a0TB"
+
+
+def percent(share: float) -> str:
+    """`99.6 %`."""
+    return f"{100 * share:.1f}\u00a0%"
 
 
 def bar(number: float, most: float, width: int = 20) -> str:
-    """A part of the whole as blocks; anything above nothing shows."""
-    return "█" * max(round(width * number / most) if most else 0, number > 0)
+    """A part of the whole as blocks, to an eighth of one; anything above nothing shows."""
+    eighths = max(round(8 * width * number / most) if most else 0, number > 0)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
 def counted(number: int, word: str) -> str:

@@ -23,6 +23,8 @@ from tracegen.markdown import counted, environment, inline_code
 
 HERE = "path/to/this/folder"
 """Where the corpus is, as long as it is published nowhere; a publish puts its address in its place."""
+MODELS = 4
+"""As many are named in the first sentence."""
 EXAMPLE_CHARACTERS = 6000
 """Where the example in the card is cut off: about two screens; the rows themselves are whole."""
 
@@ -68,6 +70,7 @@ def render(
             licence=found,
             here=HERE,
             teachers=about.teachers,
+            models=_models(about, census),
             prompts=about.prompts,
             prompt_users=_prompt_users(about),
             funnel=funnel,
@@ -150,6 +153,13 @@ def citation(about: About) -> str:
         "}",
     ]
     return "\n".join(lines)
+
+
+def _models(about: About, census: Census) -> str:
+    """The models of the curated rows in brackets, as long as they are few."""
+    names = [about.teachers.get(group.label or "", {}).get("model") for group in census.breakdowns["teacher"]]
+    few = 0 < len(names) <= MODELS and all(names)
+    return f" ({', '.join(inline_code(name) for name in dict.fromkeys(names))})" if few else ""
 
 
 def _json(path: Path) -> Any:
