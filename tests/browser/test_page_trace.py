@@ -87,6 +87,11 @@ def test_a_leak_is_shown_beside_what_it_leaks(visit, server):
     page = opened(visit, server, "sum-007")
     found = page.locator(".dropped").inner_text()
     assert found.startswith("Dropped by decontaminate: jsonl")
+    beside = page.locator(".dropped .beside figure")
+    assert beside.locator("figcaption").all_inner_texts() == ["the benchmark says", "here it says"]
+    for text in beside.locator("mark").all_inner_texts():
+        assert "train leaves the station at noon" in text
+    assert beside.locator("mark").count() == 2
 
 
 def test_a_trace_that_is_not_there_is_one_sentence(visit, server):

@@ -9,11 +9,17 @@ import { plainly } from "./words.js";
 
 const KEY = /^[0-9a-f]{24,64}$/;
 const TEXT = 24;
+const NAMES = { theirs: "the benchmark says", ours: "here it says", kept: "kept instead", twin: "kept instead" };
 
 export function evidence(detail) {
   if (detail === null || detail === undefined) return null;
   if (Array.isArray(detail))
-    return detail.every(simple) ? h("p", detail.join(", ")) : detail.map((part) => evidence(part));
+    return detail.every(simple)
+      ? h(
+          "p",
+          detail.map((part, place) => [place ? ", " : "", shown(part)]),
+        )
+      : detail.map((part) => evidence(part));
   if (simple(detail)) return h("p", { class: "written raw" }, detail);
   const entries = Object.entries(detail).filter(([, value]) => value !== null && value !== "");
   const texts = entries.filter(([, value]) => typeof value === "string" && value.length > TEXT && !KEY.test(value));
@@ -22,7 +28,7 @@ export function evidence(detail) {
   return h(
     "div",
     { class: "evidence" },
-    short.length > 0 && factList(short.map(([name, value]) => [plainly(name), shown(value)])),
+    short.length > 0 && factList(short.map(([name, value]) => [called(name), shown(value)])),
     texts.length > 0 &&
       h(
         "div",
@@ -30,7 +36,7 @@ export function evidence(detail) {
         texts.map(([name, text]) =>
           h(
             "figure",
-            h("figcaption", { class: "label" }, plainly(name)),
+            h("figcaption", { class: "label" }, called(name)),
             h(
               "div",
               { class: "written raw" },
@@ -42,8 +48,12 @@ export function evidence(detail) {
           ),
         ),
       ),
-    nested.map(([name, value]) => [h("p", { class: "label" }, plainly(name)), evidence(value)]),
+    nested.map(([name, value]) => [h("p", { class: "label" }, called(name)), evidence(value)]),
   );
+}
+
+function called(name) {
+  return NAMES[name] ?? plainly(name);
 }
 
 function simple(value) {

@@ -138,10 +138,7 @@ function facts(found) {
     found.usd === undefined || found.usd === null ? null : ["cost", dollars(found.usd)],
     ["finish reason", found.finish_reason ?? "–"],
     ["form", plainly(found.status) + (found.forced ? ", thinking closed by force" : "")],
-    [
-      "pass rate",
-      Number.isFinite(found.pass_rate) ? `${percent(found.pass_rate)} of this problem's judged traces are right` : "–",
-    ],
+    ["pass rate", Number.isFinite(found.pass_rate) ? `${percent(found.pass_rate)} of the problem's` : "–"],
     found.sampling && [
       "sampling",
       Object.entries(found.sampling)
