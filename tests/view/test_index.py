@@ -114,6 +114,12 @@ def test_of_a_large_run_the_first_rows_come_first(made, monkeypatch):
     assert (first, last) == ([False, False], [True, True])
 
 
+def test_an_index_that_needs_more_memory_gets_it(made, monkeypatch):
+    monkeypatch.setattr(index, "MEGABYTES", 1)
+    rows, _ = indexed(made.folder)
+    assert said(rows) == told(made.folder, made.problems)
+
+
 def test_damage_is_told(made):
     live = max((made.folder / "traces").glob("*.jsonl"))
     live.write_text("{nonsense}\n")

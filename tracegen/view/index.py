@@ -30,6 +30,8 @@ FEW_ROWS = 2_000
 """Of the first version of a large run."""
 LARGE = 8 << 20
 """Bytes of ledger and log that take longer to read than anybody waits for a first page."""
+MEGABYTES = 400
+"""Of the database: enough for a million traces. A larger run, of which not all can go to disk, gets twice as much."""
 REST = 4
 """Between two versions, so many times as long as one takes: the index leaves the machine to the run."""
 LOOK = 0.5
@@ -43,7 +45,8 @@ class Index:
         self.run, self.folder = run, folder
         self.state = state.load(folder)
         self._live = pieces.Live()
-        self._database = join.connect(folder)
+        self._megabytes = MEGABYTES
+        self._database = join.connect(folder, MEGABYTES)
 
     def update(self) -> Iterator[float]:
         """One version after the other, until one is whole; yields the seconds that each took."""
@@ -66,8 +69,20 @@ class Index:
             yield self._version(files, stamp)
 
     def _version(self, files: Sequence[Path], stamp: str, few: bool = False) -> float:
-        """Join what is there, and make it the newest version."""
-        started, database = time.monotonic(), self._database
+        """Join what is there, and make it the newest version; the seconds that it took."""
+        started = time.monotonic()
+        while True:
+            try:
+                self._make(files, stamp, few)
+            except duckdb.OutOfMemoryException:
+                self._megabytes *= 2
+                self._database.close()
+                self._database = join.connect(self.folder, self._megabytes)
+            else:
+                return time.monotonic() - started
+
+    def _make(self, files: Sequence[Path], stamp: str, few: bool) -> None:
+        database = self._database
         names = tuple(path.stem for path in files)
         sealed = [path for path in files if path.suffix == ".parquet"]
         self._live.update([path for path in files if path.suffix == ".jsonl"], FEW_ROWS if few else None)
@@ -84,7 +99,6 @@ class Index:
         whole = not few and all(load.words_of(path, self.folder).is_file() for path in sealed)
         self.state = State(number, stamp, not few, whole, rows, names, summary(database, table, self.run))
         state.publish(self.folder, self.state)
-        return time.monotonic() - started
 
     def _large(self, files: Sequence[Path]) -> bool:
         log = state.stat_of(self.run / state.LOG) or [0]

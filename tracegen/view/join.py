@@ -6,6 +6,7 @@ is DuckDB's, within `MEMORY`; what does not fit goes to a folder beside the inde
 A trace's `position` says where its row stands: the number of its segment in the upper half, its row in the lower.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY = "300MB"
 ROW_GROUP = 1 << 14
 """Rows of the table that are read at once: a page in the order of the plan needs one such group."""
 ANSWER = """
@@ -36,10 +36,12 @@ BEST = """
     WHERE rank > 0 AND position IN (SELECT arg_max(position, (rank << 56) + position) FROM answers GROUP BY key)
 """
 HEARD = """
-    SELECT b.position, arg_max(h.outcome, h.start) AS outcome, arg_max(h.reason, h.start) AS reason,
-        max(h.start) AS start, arg_max(h.stop, h.start) AS stop
-    FROM best b JOIN hearings h ON h.key = b.key AND h.gold = b.gold AND h.panel = b.panel
-    GROUP BY b.position
+    SELECT l.position, h.outcome, h.reason, h.start, h.stop
+    FROM (
+        SELECT b.position, max(h.start) AS start
+        FROM best b JOIN hearings h ON h.key = b.key AND h.gold = b.gold AND h.panel = b.panel
+        GROUP BY b.position
+    ) l JOIN hearings h ON h.start = l.start
 """
 RATES = """
     SELECT problem_id, avg(CASE outcome WHEN 'right' THEN 1 WHEN 'wrong' THEN 0 END) AS pass_rate
@@ -62,16 +64,17 @@ TRACES = """
 """
 
 
-def connect(folder: Path, memory: str = MEMORY) -> "duckdb.DuckDBPyConnection":
+def connect(folder: Path, megabytes: int) -> "duckdb.DuckDBPyConnection":
     """A database in memory that loads nothing from anywhere."""
     import duckdb
 
     return duckdb.connect(
         config={
-            "memory_limit": memory,
+            "memory_limit": f"{megabytes}MB",
             "temp_directory": str(folder / "spill"),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
+            "threads": min(4, os.cpu_count() or 1),
         }
     )
 

@@ -17,7 +17,7 @@ from tracegen.records import TracegenError
 from tracegen.view import join, load, state
 from tracegen.view.state import State
 
-MEMORY = "300MB"
+MEGABYTES = 250
 PATIENCE = 20.0
 """Seconds for which a first page waits for the index's first version."""
 LOOK = 1.0
@@ -31,7 +31,7 @@ class Shelf:
 
     def __init__(self, run: Path) -> None:
         self.run, self.folder = run, state.place(run)
-        self._database = join.connect(self.folder, MEMORY)
+        self._database = join.connect(self.folder, MEGABYTES)
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._looked = 0.0
