@@ -5,6 +5,7 @@ compared where both said right or wrong: by second opinions, and by appeals. Wit
 that the first one rejected, so the agreement says nothing of the others.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -78,14 +79,14 @@ def opinions(run: Path, problems: Mapping[str, Problem]) -> tuple[list[Witness],
 
 
 def asked(run: Path) -> Iterator[tuple[str, str, int, int]]:
-    """Of every model that a verifier asked: the verifier, the model, questions and tokens, failures included."""
+    """Of every model that a verifier, filter or source asked: who, the model, questions, tokens; failures included."""
     for folder in sorted((run / "asked").glob("*")):
         counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         for row in read(folder):
             counts[row["model"]][0] += 1
             counts[row["model"]][1] += (row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0)
         for model, (questions, tokens) in counts.items():
-            yield folder.name, model, questions, tokens
+            yield re.sub("^filter_", "filter ", folder.name), model, questions, tokens
 
 
 def _heard(run: Path, problems: Mapping[str, Problem]) -> Iterator[tuple[str, list[Verdict]]]:
