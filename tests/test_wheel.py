@@ -75,7 +75,9 @@ def test_the_wheel_holds_every_file_that_it_needs(wheel: Path) -> None:
         for kind, pattern in SHIPPED.items()
         for path in (SOURCE_TREE / kind).glob(pattern)
     }
-    assert inside == wanted | {"tracegen/_shipped/data/prices.yaml"}
+    tables = {f"tracegen/_shipped/data/{path.name}" for path in (SOURCE_TREE / "data").glob("*.yaml")}
+    assert inside == wanted | tables
+    assert "tracegen/_shipped/data/terms.yaml" in tables
 
 
 def test_an_installed_wheel_finds_what_it_ships(wheel: Path, tmp_path: Path) -> None:
