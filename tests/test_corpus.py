@@ -14,6 +14,7 @@ import yaml
 from huggingface_hub import DatasetCard
 from markdown_it import MarkdownIt
 
+from tracegen import prompts
 from tracegen.bill import Spent
 from tracegen.corpus import CURATED, CorpusWriter, shards_of
 from tracegen.format import join
@@ -165,6 +166,50 @@ def test_rows_hold_the_student_prompt_the_whole_answer_and_where_it_comes_from(t
         "verdict_answer": "5",
         "recipe_hash": "f00d",
     }
+
+
+def test_all_holds_what_was_dropped_and_problems_count_it(tmp_path: Path) -> None:
+    wrong = Verdict("wrong", answer="6", reason="different", verifier="math", version="1")
+    traces = [
+        trace("add-1", 0, "r", "a", Verdict("right", answer="5", reason="equal", verifier="math", version="1")),
+        replace(trace("add-1", 1, "r", "b", wrong), status="truncated", finish_reason="length"),
+        trace("add-1", 2, "r", "c", None),
+        trace("add-1", 3, "me@here.org", "d", wrong),
+    ]
+    dropped = {"add-1-1": ("correct", "wrong"), "add-1-2": ("correct", "unjudged"), "add-1-3": ("pii", "email")}
+    folder = corpus(tmp_path, traces=traces, dropped=dropped)
+    curated, everything, problems = (
+        parquet.read_table(folder / "data" / config / "train-00000-of-00001.parquet").to_pylist()
+        for config in ("curated", "all", "problems")
+    )
+    assert [row["key"] for row in curated] == ["add-1-0"]
+    names = ("key", "filter", "reason", "verdict", "verdict_reason", "status", "finish_reason")
+    assert [tuple(row[name] for name in names) for row in everything] == [
+        ("add-1-0", None, None, "right", "equal", "complete", "stop"),
+        ("add-1-1", "correct", "wrong", "wrong", "different", "truncated", "length"),
+        ("add-1-2", "correct", "unjudged", None, None, "complete", "stop"),
+    ]
+    counts = [{name: row[name] for name in ("traces", "judged", "right", "pass_rate", "kept")} for row in problems]
+    assert [row["problem_id"] for row in problems] == ["add-1", "pipe-2"]
+    assert counts == [
+        {"traces": 3, "judged": 2, "right": 1, "pass_rate": 0.5, "kept": 1},
+        {"traces": 0, "judged": 0, "right": 0, "pass_rate": None, "kept": 0},
+    ]
+
+
+def test_shards_hold_every_row_once_and_in_order(tmp_path: Path) -> None:
+    traces = [trace("add-1", number, "r" * number, "a", None) for number in range(95)]
+    folder = corpus(tmp_path, traces=traces, shard_bytes=1, group_rows=10)
+    files = sorted((folder / "data" / "curated").iterdir())
+    assert [file.name for file in files] == [f"train-{number:05}-of-00010.parquet" for number in range(10)]
+    rows = [row["sample"] for file in files for row in parquet.read_table(file).to_pylist()]
+    assert rows == list(range(95))
+
+
+def test_what_is_published_of_a_prompt_is_a_prompt(tmp_path: Path) -> None:
+    loaded = prompts.load(str(corpus(tmp_path) / "prompts" / "math_fewshot.yaml"))
+    assert loaded.system == "Think first."
+    assert loaded.shots[0][0] == "1 + 1?"
 
 
 def test_load_dataset_reads_the_folder_by_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
