@@ -9,7 +9,7 @@ differ look equal once in 65,536 times (Li and König 2010, "b-bit minwise hashi
 An index compares signatures that are equal in a whole band of `rows` places (locality-sensitive hashing), and finds one
 only if all its places say that it is alike enough: a chance meeting in a band drops nothing. Texts of similarity s meet
 with probability 1 - (1 - s^rows)^bands.
-Memory: of an index, 256 bytes of signature for each text in it, and about 12 bytes for each band. Importing this module
+Memory: of an index, 256 bytes of signature for each text in it, and about 10 bytes for each band. Importing this module
 needs the extra `curate`.
 """
 

@@ -20,7 +20,7 @@ another problem (filter `diversity` bounds those).
 A trace is compared with what is kept, not with what was dropped: each drop has a kept twin that it is alike to, and no
 chain of small differences swallows a corpus. `keep` chooses within a problem, whose traces stand together; between
 problems the first stays. Noted: the twin's key (`kept`) and how alike it is (`similarity`).
-Memory, for each trace kept: about 0.3 kB, with `near` 0.9 kB; for each problem 2 kB with `semantic`. A statement is
+Memory, for each trace kept: about 0.3 kB, with `near` 0.8 kB; for each problem 2 kB with `semantic`. A statement is
 compared with all that have the same numbers, which takes long from some 10,000 statements without any.
 """
 
