@@ -17,8 +17,6 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from tracegen.cluster.files import through
-from tracegen.cluster.pool import cause
 from tracegen.cluster.session import connected
 from tracegen.curate import curate
 from tracegen.fates import Drop, Fate
@@ -113,6 +111,9 @@ def _sift(filters: Filters, known: Foreseen, problems: Mapping[str, Problem], re
     """Have the cluster work on all partitions, and remember what it found."""
     import ray
     from ray.exceptions import RayError
+
+    from tracegen.cluster.files import through
+    from tracegen.cluster.pool import cause
 
     partitions = known.partitions
     for number, size in enumerate(partitions.sizes):
