@@ -99,7 +99,8 @@ async function loadRun() {
 async function whole() {
   const before = run.index.rows;
   if (!(await loadRun())) return;
-  if (!run.live) fill(place("state"), run.index.whole ? "" : `counting: ${counted(run.index.rows, "trace")} so far`);
+  if (!run.live)
+    fill(place("state"), run.index.whole ? "" : run.index.all ? "reading first words…" : "counting traces…");
   if (!present().trace && !run.live) showRun();
   if (list.partial && (run.index.whole || run.index.rows !== before) && list.frame.scrollTop === 0) list.reload();
 }

@@ -73,12 +73,19 @@ export class TraceList {
 
   say() {
     const there = this.next === undefined ? this.rows.length : null;
-    const total = this.total ?? there;
+    const total = this.total ?? (this.partial ? null : there);
     fill(this.status, total === null ? `${number(this.rows.length)} so far` : counted(total, "trace"));
   }
 
   nothing() {
     const filtered = Object.keys(filters()).some((name) => name !== "sort");
+    if (this.partial) {
+      return h(
+        "div",
+        { class: "empty" },
+        h("p", "None among the traces that are counted so far; the others are looked at as they come."),
+      );
+    }
     if (!filtered) {
       return h(
         "div",

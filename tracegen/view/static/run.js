@@ -12,7 +12,7 @@ export function runPage(run) {
     { class: "run", "aria-label": `Run ${run.name}` },
     h("header", { class: "head" }, h("h1", run.name), h("p", { class: "lead", id: "lead" }, sentence(run, totals))),
     h("div", { id: "live" }),
-    totals.traces > 0 && !run.live && h("section", h("h2", "Verdicts"), mix(totals)),
+    totals.traces > 0 && run.index.all && !run.live && h("section", h("h2", "Verdicts"), mix(totals)),
     run.funnel && h("section", h("h2", "Funnel"), funnel(run.funnel)),
     !run.funnel &&
       totals.traces > 0 &&
@@ -21,7 +21,7 @@ export function runPage(run) {
         h("h2", "Funnel"),
         h("p", { class: "quiet" }, "Nothing was filtered yet; ", h("code", "tracegen curate"), " does."),
       ),
-    run.teachers?.length > 0 && h("section", h("h2", "Teachers"), teachers(run.teachers)),
+    run.teachers?.length > 0 && run.index.all && h("section", h("h2", "Teachers"), teachers(run.teachers)),
     run.scores?.length > 0 && h("section", h("h2", "Scores"), scores(run.scores)),
     run.cost && h("section", h("h2", "Cost"), cost(run.cost)),
     run.recipe &&
@@ -31,6 +31,7 @@ export function runPage(run) {
 
 /** What a run is, in one sentence. */
 export function sentence(run, totals) {
+  if (!run.index.all) return `The first ${counted(run.index.rows, "trace")}; the others are being counted.`;
   if (!totals.traces) return "Nothing has been sampled yet.";
   const corpus = run.funnel ? `; ${number(totals.kept)} of them ${totals.kept === 1 ? "is" : "are"} the corpus` : "";
   return `${counted(totals.traces, "trace")} of ${counted(totals.problems, "problem")}${corpus}.`;
