@@ -12,6 +12,7 @@ import pytest
 
 from tracegen import curate_on_ray, sifting
 from tracegen import partitions as module
+from tracegen.cluster import files
 from tracegen.cluster.session import connected
 from tracegen.curate import FunnelRow, curate
 from tracegen.curate_on_ray import Foreseen, foresee
@@ -142,7 +143,7 @@ def tasks_here(monkeypatch: pytest.MonkeyPatch) -> None:
         for number in reversed(range(len(groups))):
             yield number, work([path.read_bytes() if path.is_file() else b"" for path in groups[number]])
 
-    monkeypatch.setattr(curate_on_ray, "through", through)
+    monkeypatch.setattr(files, "through", through)
     monkeypatch.setattr(curate_on_ray, "connected", nullcontext)
     monkeypatch.setattr(ray, "put", lambda value: value)
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
