@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from sys import intern
 from typing import Any, NamedTuple
 
 from tracegen.ledger import repair
@@ -161,7 +162,7 @@ def _whole(path: Path) -> Iterator[tuple[Key, Hearing, int, int]]:
                 row = json.loads(line)
             except ValueError:
                 raise UsageError(f"{path}, line {number} is damaged: not JSON.") from None
-            key = row["key"], row["gold"], row.get("panel", "")
+            key = row["key"], intern(row["gold"]), intern(row.get("panel", ""))  # shared by many
             if row.get("heard", 1) == 1 or key != of:
                 hearing, of, decided, start = Hearing(row.get("judged", ""), []), key, False, end
             end += len(line)
