@@ -1,7 +1,7 @@
 """Keep traces in which the teacher answers: it neither declines nor speaks of itself as an AI.
 
 Rule: phrases in the first person, as collections of chats have long been cleaned with (the list of refusals of Zou et
-al. 2023, arXiv:2307.15043, section 3.2, and what assistants of today write). Declining is looked for where it stands:
+al. 2023, arXiv:2307.15043, and what assistants of today write). Declining is looked for where it stands:
 in the first OPENING characters of the response, and as a decision ("I must refuse") anywhere in the reasoning. What
 cannot be done in mathematics ("we cannot divide by zero", "I can't simplify this", "it cannot be determined") is
 no refusal: the verb must be one of helping. Quotations are left out. Read as reasoning and as response, it flags none
