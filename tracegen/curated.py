@@ -38,7 +38,7 @@ def clusters(run: Path) -> dict[str, int]:
 
 
 def contamination(run: Path) -> dict[str, Any]:
-    """The benchmarks that the corpus was compared with, those it was not, and the first leaks; empty if it never was."""
+    """The benchmarks that the corpus was compared with, those it was not, and the first leaks; empty if it was not."""
     found: dict[str, Any] = json_file(run / "corpus" / "decontamination.json")
     if found:
         found["examples"] = list(found.get("examples") or ())[:EXAMPLES]
