@@ -11,7 +11,7 @@ pytest.importorskip("starlette", reason="these tests need: pip install 'tracegen
 @pytest.fixture
 def made(tmp_path):
     """Two sealed segments and a live one: failures asked again, answers continued, a torn last line."""
-    found, chance = Made(tmp_path / "seen"), random.Random(4)
+    found, chance = Made(tmp_path / "seen [once] *'s"), random.Random(4)
     found.answer(samples(found, chance), sealed=True)
     found.answer(samples(found, chance), sealed=True)
     found.answer(samples(found, chance, "u", n=2))

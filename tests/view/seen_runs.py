@@ -13,7 +13,7 @@ from tracegen.ledger import Ledger, best
 from tracegen.ledger.store import seal
 from tracegen.records import Problem, Verdict
 from tracegen.verdicts import Verdicts
-from tracegen.view import index, state
+from tracegen.view import index, load, state
 
 PROBLEMS = 12
 EVIL = "<script>alert(1)</script> \u202egnp.exe \ud800 half"
@@ -121,5 +121,5 @@ def indexed(run, folder=None):
     for _ in found.update():
         pass
     assert found.state.whole
-    table = duckdb.sql(f"SELECT * FROM read_parquet('{state.table(folder, found.state.number)}') ORDER BY pos")
+    table = duckdb.sql(f"SELECT * FROM {load.parquet([state.table(folder, found.state.number)])} ORDER BY pos")
     return [dict(zip(table.columns, row, strict=True)) for row in table.fetchall()], found.state

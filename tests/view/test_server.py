@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -14,6 +15,8 @@ import pytest
 from seen_runs import row
 
 from tracegen import rundir
+from tracegen.view import pages, query, state
+from tracegen.view.shelf import Shelf
 
 
 class Viewed:
@@ -98,12 +101,12 @@ def alive(process):
 
 
 def test_a_folder_that_cannot_be_written_is_shown_all_the_same(made, monkeypatch):
-    from tracegen.view import state
-
     monkeypatch.setattr(state.os, "access", lambda *_: False)
-    elsewhere = state.place(made.folder)
-    assert made.folder not in elsewhere.parents
-    elsewhere.rmdir()
+    with closing(Shelf(made.folder)) as shelf:
+        assert made.folder not in shelf.folder.parents
+        assert pages.page(shelf, query.read({}))["rows"]
+    assert not shelf.folder.exists()
+    assert not list((made.folder / ".view" / state.FORM).iterdir())
 
 
 @pytest.mark.parametrize(

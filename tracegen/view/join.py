@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tracegen.view import load
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -84,7 +86,7 @@ def write(database: "duckdb.DuckDBPyConnection", target: Path, sealed: Sequence[
     answers, given = f"SELECT {ANSWER} FROM live_rows", {}
     if sealed:
         answers += f" UNION ALL SELECT {ANSWER} FROM ({SEALED})"
-        given = {"files": [str(path) for path in sealed], "few": few}
+        given = {"files": [load.plain(path) for path in sealed], "few": few}
     database.execute(f"CREATE OR REPLACE TEMP TABLE answers AS {answers}", given)
     database.execute(f"CREATE OR REPLACE TEMP TABLE best AS {BEST}")
     database.execute("DROP TABLE answers")
@@ -96,7 +98,7 @@ def write(database: "duckdb.DuckDBPyConnection", target: Path, sealed: Sequence[
     beside.rename(target)
     for made in ("best", "heard", "rates"):
         database.execute(f"DROP TABLE {made}")
-    return int(one(database, "SELECT count(*) FROM read_parquet(?)", [str(target)]))
+    return int(one(database, f"SELECT count(*) FROM {load.parquet([target])}"))
 
 
 def one(database: "duckdb.DuckDBPyConnection", select: str, given: Sequence[Any] = ()) -> Any:

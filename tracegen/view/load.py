@@ -12,6 +12,7 @@
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -183,8 +184,13 @@ def _insert(database: "Database", name: str, found: "pa.Table", select: str) -> 
 
 def parquet(files: Sequence[Path], options: str = "") -> str:
     """These files as a table of a query."""
-    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    names = ", ".join("'" + plain(path).replace("'", "''") + "'" for path in files)
     return f"read_parquet([{names}]{options and ', '}{options})"
+
+
+def plain(path: Path) -> str:
+    """A path in which DuckDB sees no pattern."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
 def _write(path: Path, batches: "Iterable[pa.RecordBatch]", types: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 `Shelf(run)` starts the index's process where the run has changed, and never waits for more than a first version.
 """
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -74,10 +75,13 @@ class Shelf:
         return self._database.cursor()
 
     def close(self) -> None:
-        """Ends the index's process: what it has kept stays."""
+        """Ends the index's process; what it has kept stays, unless it lies in a temporary folder."""
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        self._database.close()
+        if self.run not in self.folder.parents:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _keep_up(self) -> None:
         with self._lock:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracegen.evidence import json_file
+from tracegen.view.load import plain
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,7 +20,7 @@ def summary(database: "duckdb.DuckDBPyConnection", table: Path, run: Path) -> di
     """Of the traces in this table."""
 
     def rows(select: str) -> list[tuple[Any, ...]]:
-        return database.execute(select, [str(table)]).fetchall()
+        return database.execute(select, [plain(table)]).fetchall()
 
     verdicts = {
         outcome or "unjudged": count
