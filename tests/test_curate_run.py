@@ -60,6 +60,7 @@ def run(tmp_path: Path, call: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_order_of_answers_changes_nothing(run: Any) -> None:
     forwards, said = run("forwards", 1)
     backwards, _ = run("backwards", -1)
+    assert "gather: 24 traces" in said
     assert "12 of 24 traces kept, of 6 of 6 problems" in said
     rows = [parquet.read_table(shards_of(folder / "corpus", "all")).to_pylist() for folder in (forwards, backwards)]
     for row in (row for side in rows for row in side):

@@ -14,10 +14,10 @@ Everything goes to stderr, through a stream that holds nobody up.
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import IO, Any, Protocol, Self, cast
+from typing import IO, Any, Protocol, Self, TypeVar, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -25,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from tracegen.redact import without_secrets
 from tracegen.stream import Stream, present_stderr
 
+Unit = TypeVar("Unit")
 console = Console(file=cast(IO[str], Stream(present_stderr)), highlight=False)
 LINE_EVERY = 20.0
 """Seconds between two lines where the output is not a terminal."""
@@ -196,6 +197,12 @@ class Bar:
             self._progress.update(self._task, completed=self.done, total=self.total, note=note)
         elif time.monotonic() - self._last > LINE_EVERY:
             self._print()
+
+    def over(self, units: Iterable[Unit]) -> Iterator[Unit]:
+        """The same, each counted once whoever takes them is done with it."""
+        for unit in units:
+            yield unit
+            self.advance()
 
     def rate(self) -> float:
         """Units per second since the start."""

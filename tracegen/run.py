@@ -60,7 +60,9 @@ def curate(run: Run) -> None:
         say(f"{lacking} samples of the plan have no answer; the corpus is made without them.")
     lines = asked_filters.lines(recipe.filters, folder=run.folder / "asked", seed=recipe.seed)
     with Partitions(run.folder / ".curating", run.problems, askers) as partitions:
-        partitions.write(judged(run.folder, problems=run.problems, askers=askers, judge=run.judge))
+        traces = judged(run.folder, problems=run.problems, askers=askers, judge=run.judge)
+        with Bar("gather", None, "traces") as bar:
+            partitions.write(bar.over(traces))
         if unjudged := partitions.unjudged:
             say(f"{unjudged} traces have no verdict under the present verifiers; `tracegen verify` judges them.")
         inputs = _curate_inputs(run, partitions) | {"asked": asked_filters.inputs(recipe.filters, lines)}
