@@ -5,7 +5,7 @@ from contextlib import closing
 from urllib.parse import quote
 
 import pytest
-from seen_runs import EVIL, indexed
+from seen_runs import EVIL
 from starlette.testclient import TestClient
 
 from tracegen import rundir
@@ -17,11 +17,9 @@ LIST = {"key", "problem_id", "teacher", "sample", "verdict", "filter", "reason",
 
 
 @pytest.fixture
-def ask(made):
+def ask(curated):
     """Asks the application over a run whose index is whole; `ask.rows` is that."""
-    keys = [row["key"] for row in indexed(made.folder)[0]]
-    made.curate({keys[0]: ("correct", "wrong"), keys[1]: ("dedup", "exact")}, keys[2:10])
-    rows, _ = indexed(made.folder)
+    made, rows = curated
     with closing(Shelf(made.folder)) as shelf, TestClient(application(shelf)) as client:
 
         def get(address, status=200):
