@@ -11,21 +11,19 @@
 `asked/filter_<filter>/`, before the filter sees them, count in the run's budget, and are never asked for twice.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from tracegen import registry
+from tracegen import panel, registry
 from tracegen.ask import Ask
-from tracegen.checked import checked
 from tracegen.cost import Meter
 from tracegen.generate import check_engine, chosen
 from tracegen.prices import of as price_of
 from tracegen.progress import say
 from tracegen.recipe import Asked, Options, Prices
-from tracegen.records import Completion, Problem, UsageError
+from tracegen.records import Completion, Problem
 
 UNANSWERED = "unanswered"
 """The reason of a filter for what its model did not answer: the only one that another launch may change."""
@@ -42,19 +40,7 @@ class Row(Protocol):
 
 def parted(name: str, options: Mapping[str, Any] | None) -> tuple[Options, Asked | None]:
     """The filter's own options, and the model that it asks; UsageError where that is not described as it must be."""
-    own = dict(options or {})
-    if "ask" not in inspect.signature(registry.load("filter", name)).parameters:
-        return own, None
-    of_model = {field: own.pop(field) for field in Asked.model_fields if field in own}
-    asked = checked(Asked, of_model, f"filter {name!r}: ")
-    if asked.sampling.n > 1:
-        raise UsageError(f"filter {name!r}: sampling.n stays 1; how often it asks is an option of its own.")
-    if asked.sampling.temperature == 0 and own.get("repeats", 1) != 1:
-        raise UsageError(
-            f"filter {name!r}: at temperature 0 every one of its `repeats` gives the same answer; "
-            "set sampling.temperature above 0, or repeats: 1."
-        )
-    return own, asked
+    return panel.parted("filter", name, options or {})
 
 
 def models(filters: Filters) -> dict[str, Asked]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from tracegen import registry
 from tracegen.checked import checked
-from tracegen.recipe import Asked, Verifier
+from tracegen.recipe import Asked, Options, Verifier
 from tracegen.records import UsageError, Verdict
 
 JUDGEMENTS = ("right", "wrong")
@@ -66,19 +66,29 @@ def seats(verifiers: Mapping[str, Given]) -> dict[str, Seat]:
 def seat(name: str, given: Given = None) -> Seat:
     """One verifier with its entry checked."""
     entry = given if isinstance(given, Verifier) else checked(Verifier, given or {}, f"verifier {name!r}: ")
-    options, asked = entry.options, None
-    if "ask" in inspect.signature(registry.load("verifier", name)).parameters:
-        of_model = {field: options.pop(field) for field in Asked.model_fields if field in options}
-        asked = checked(Asked, of_model, f"verifier {name!r}: ")
-        if asked.sampling.n > 1:
-            raise UsageError(f"verifier {name!r}: sampling.n stays 1; how often it asks is an option of its own.")
-        if asked.sampling.temperature == 0 and options.get("repeats", 1) != 1:
-            raise UsageError(
-                f"verifier {name!r}: at temperature 0 every one of its `repeats` gives the same answer; "
-                "set sampling.temperature above 0, or repeats: 1."
-            )
+    options, asked = parted("verifier", name, entry.options)
     only = None if entry.only is None else tuple(entry.only)
     return Seat(name, options, registry.bind("verifier", name, options), only, entry.second_opinion, asked)
+
+
+def parted(shelf: registry.Shelf, name: str, given: Mapping[str, Any]) -> tuple[Options, Asked | None]:
+    """The own options of a verifier or filter, and the model that it asks, if it asks one.
+
+    UsageError where that is not described as it must be.
+    """
+    own = dict(given)
+    if "ask" not in inspect.signature(registry.load(shelf, name)).parameters:
+        return own, None
+    of_model = {field: own.pop(field) for field in Asked.model_fields if field in own}
+    asked = checked(Asked, of_model, f"{shelf} {name!r}: ")
+    if asked.sampling.n > 1:
+        raise UsageError(f"{shelf} {name!r}: sampling.n stays 1; how often it asks is an option of its own.")
+    if asked.sampling.temperature == 0 and own.get("repeats", 1) != 1:
+        raise UsageError(
+            f"{shelf} {name!r}: at temperature 0 every one of its `repeats` gives the same answer; "
+            "set sampling.temperature above 0, or repeats: 1."
+        )
+    return own, asked
 
 
 def panel(own: Seat | None, seats: Mapping[str, Seat]) -> list[Seat]:
