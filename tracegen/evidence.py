@@ -95,8 +95,7 @@ def paid(run: Path, teachers: Mapping[str, Any]) -> tuple[str, list[tuple[float,
 
     Between two launches no time passes.
     """
-    recipes = {name: Teacher.model_validate(teacher) for name, teacher in teachers.items()}
-    bill = Bill({name: price.prices for name, teacher in recipes.items() if (price := prices.of(teacher))})
+    bill = _bill({name: Teacher.model_validate(teacher) for name, teacher in teachers.items()})
     dollars, tokens = [(0.0, 0.0)], [(0.0, 0.0)]
     for row in read(run / "traces", columns=COLUMNS):
         bill.add(row)
@@ -119,10 +118,14 @@ def pass_rates(traces: Sequence[Seen]) -> dict[str, list[float]]:
 
 def spent(run: Path, teachers: Mapping[str, Teacher]) -> dict[str, Spent]:
     """What each teacher was paid for in all launches."""
-    bill = Bill({name: price.prices for name, teacher in teachers.items() if (price := prices.of(teacher))})
+    bill = _bill(teachers)
     for row in read(run / "traces", columns=COLUMNS):
         bill.add(row)
     return bill.teachers
+
+
+def _bill(teachers: Mapping[str, Teacher]) -> Bill:
+    return Bill({name: price.prices for name, teacher in teachers.items() if (price := prices.of(teacher))})
 
 
 def spending(recipe: Mapping[str, Any], traces: Sequence[Seen]) -> list[dict[str, Any]]:
