@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, Any
@@ -85,8 +85,8 @@ def read(request: Request, given: Shape, answer: dict[str, Any]) -> Completion |
     return replace(joined(found, held, held), prefix_tokens=request.prefix_tokens)
 
 
-def plus(completion: Completion, paid: Completion) -> Completion:
+def plus(completion: Completion, paid: Mapping[str, int]) -> Completion:
     """The completion with the tokens that were paid for beside its own."""
-    tokens = (completion.completion_tokens or 0) + (paid.completion_tokens or 0)
-    prompt = (completion.prompt_tokens or 0) + (paid.prompt_tokens or 0)
+    tokens = (completion.completion_tokens or 0) + paid.get("completion_tokens", 0)
+    prompt = (completion.prompt_tokens or 0) + paid.get("prompt_tokens", 0)
     return replace(completion, completion_tokens=tokens or None, prompt_tokens=prompt or None)

@@ -4,7 +4,7 @@ A request is `pending` until it is in a batch, then `waiting`; an answer that no
 """
 
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,8 +50,8 @@ class Orders:
         self._unasked: Counter[str] = Counter()
         """Answers in `found` by the tag of their batch."""
         self._running: dict[str, Running] = {}
-        self._paid: dict[str, Completion] = {}
-        """What answers that are asked anew have cost, by key."""
+        self._paid: dict[str, Counter[str]] = defaultdict(Counter)
+        """Tokens of answers that are asked anew, by key."""
         self._answers = self._refusals = 0
         self._sent: set[str] = set()
         """Tags of this launch's batches."""
@@ -182,9 +182,7 @@ class Orders:
         self._answers += 1
         found = read(asked, batch.keys[asked.key], answer)
         if found is None and new:
-            said = counts(answer)
-            paid = Completion(prompt_tokens=said.get("prompt_tokens"), completion_tokens=said.get("completion_tokens"))
-            self._paid[asked.key] = plus(self._paid.get(asked.key, Completion()), paid)
+            self._paid[asked.key].update(counts(answer))
         return found
 
     def _done(self, asked: Request, completion: Completion) -> tuple[Request, Completion]:
