@@ -22,7 +22,7 @@ from tracegen.models import Model
 from tracegen.recipe import Budget, Sampling
 from tracegen.records import BudgetReached, Problem, Trace, TracegenError, Verdict
 from tracegen.sample import judged, sample, settled
-from tracegen.verdicts import Verdicts, hearings, present
+from tracegen.verdicts import Verdicts, present
 from tracegen.verify import WINDOW, Judge
 
 ENGINE = '''
@@ -165,8 +165,8 @@ def test_of_several_hearings_the_last_one_counts(tmp_path: Path) -> None:
     path = tmp_path / "verdicts" / "verdicts.jsonl"
     with path.open("a") as file:
         file.write('{"torn')
-    (hearing,) = hearings(path).values()
-    assert [verdict.outcome for verdict in hearing.verdicts] == ["right"]
+    (verdict,) = present(tmp_path / "verdicts", PROBLEMS)("k", "p")
+    assert verdict.outcome == "right"
 
 
 def test_a_verdict_that_finds_no_room_leaves_the_log_as_it_was(tmp_path: Path) -> None:
@@ -247,7 +247,9 @@ def test_verdicts_of_an_earlier_version_load_and_are_made_again(tmp_path: Path) 
     path.write_text(
         json.dumps({name: row[name] for name in row if name not in ("panel", "of", "heard", "decides")}) + "\n"
     )
-    assert [verdict.outcome for hearing in hearings(path).values() for verdict in hearing.verdicts] == ["right"]
+    (path.parent / "stage.json").unlink()
+    (verdict,) = present(tmp_path / "verdicts", PROBLEMS)("k", "p")
+    assert verdict.outcome == "right"
     log = reopened(tmp_path)
     assert log.due(trace(), PROBLEMS["p"])
     log.close()

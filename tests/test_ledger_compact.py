@@ -37,6 +37,14 @@ def test_texts_that_no_longer_count_go_and_usage_stays(tmp_path):
     assert {one["key"]: one["text"] for one in best(tmp_path)}["b"] == "whole"
 
 
+@pytest.mark.parametrize("tokens", [40_000, 1 << 50])
+def test_a_text_to_go_on_from_stays_however_long_it_is(tmp_path, tokens):
+    write(tmp_path, [row("a", "cut", finish="length", completion_tokens=tokens)])
+    write(tmp_path, [row("a", "forced", finish="stop", forced=True, max_tokens=200, completion_tokens=3)])
+    list(compact(tmp_path))
+    assert [one["text"] for one in read(tmp_path)] == ["cut", "forced"]
+
+
 def test_twice_is_as_once(tmp_path):
     write(tmp_path, [row("a", finish="length"), row("b")])
     write(tmp_path, [row("a", max_tokens=200)])

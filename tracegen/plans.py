@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tracegen.generate import Asker, parse
 from tracegen.ledger import Ledger, best, read
+from tracegen.packed import Packed
 from tracegen.records import Problem, Trace
 from tracegen.verdicts import Verdicts
 
@@ -29,9 +30,9 @@ class Plans:
         """The further places of a sample that several problems or askers share."""
 
     @cached_property
-    def _places(self) -> dict[int, int]:
+    def _places(self) -> Packed:
         """Made when the first row is looked for: a run in which all is asked and judged in one stream needs none."""
-        places: dict[int, int] = {}
+        places = Packed()
         place = 0
         for asker in self.askers:
             for problem in self._problems.values():
@@ -39,7 +40,9 @@ class Plans:
                     key_of = asker.keys(problem)
                     for sample in range(asker.most):
                         key = int(key_of(sample), 16)
-                        if places.setdefault(key, place + sample) != place + sample:
+                        if places.get(key) is None:
+                            places[key] = place + sample
+                        else:
                             self._shared.setdefault(key, []).append(place + sample)
                 place += asker.most
         return places

@@ -9,14 +9,14 @@ panel heard is history, and counts again when that panel comes back. Of several 
 """
 
 import json
-import os
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from sys import intern
-from typing import Any, NamedTuple
+from typing import Any
 
 from tracegen.ledger import repair
+from tracegen.packed import Packed, hashed
 from tracegen.panel import decide
 from tracegen.records import Problem, Trace, UsageError, Verdict
 from tracegen.rundir import fingerprint, mark, up_to_date
@@ -25,28 +25,38 @@ FILE = "verdicts.jsonl"
 FIELDS = {field.name for field in fields(Verdict)}
 NOT_FINAL = frozenset({"unanswered", "infrastructure"})
 """Reasons of errors that say nothing of the trace: the next launch hears it again."""
+Row = dict[str, Any]
+"""A verdict as it stands in the log."""
 
 
-Key = tuple[str, str, str]
-"""A trace's key, and the hashes of the gold and of the panel."""
+class _Log:
+    """Where in the file each hearing stands, by a trace's key and the hashes of the gold and of the panel."""
 
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        weakref.finalize(self, self._file.close)
+        self._places = Packed()
+        """The first byte, and in the last bit whether the hearing is final."""
+        for key, start, final in _whole(path):
+            self.enter(key, start, final)
 
-@dataclass(slots=True)
-class Hearing:
-    """All verdicts of one hearing, and the hash of what was judged."""
+    def enter(self, key: int, start: int, final: bool) -> None:
+        """A hearing that stands in the file; it counts instead of an earlier one."""
+        self._places[key] = start << 1 | final
 
-    judged: str
-    verdicts: list[Verdict]
+    def final(self, key: int) -> bool:
+        """Whether there is a hearing that the next launch would not hold again."""
+        return bool((self._places.get(key) or 0) & 1)
 
+    def rows(self, key: int) -> list[Row]:
+        """The verdicts of the hearing, as they were written; empty without one."""
+        place = self._places.get(key)
+        return [] if place is None else self._read(place >> 1)
 
-class Place(NamedTuple):
-    """Where a hearing stands in the log, and what tells whether it is wanted."""
-
-    start: int
-    end: int
-    judged: str
-    final: bool
-    """Some verdict decides, and none is one that the next launch would make again."""
+    def _read(self, start: int) -> list[Row]:
+        self._file.seek(start)
+        first: Row = json.loads(self._file.readline())
+        return [first, *(json.loads(self._file.readline()) for _ in range(1, first.get("of", 1)))]
 
 
 class Verdicts:
@@ -62,30 +72,26 @@ class Verdicts:
             mark(folder, inputs)  # for `present`
         self._panels = panels
         path = folder / FILE
-        path.touch()
+        path.open("ab").close()  # makes it, and leaves one that is there as it was
         repair(path)
-        self._places = {
-            key: Place(start, end, heard.judged, _final(heard.verdicts)) for key, heard, start, end in _whole(path)
-        }
-        self._log = path.open("a+b", buffering=0)
+        self._log = _Log(path)
+        self._writing = path.open("ab", buffering=0)
         self._end = path.stat().st_size
 
     def of(self, trace: Trace, problem: Problem, siblings: Sequence[Trace] = ()) -> list[Verdict]:
         """All verdicts of the present panel on a trace as it is, under its problem's present gold; empty without."""
-        if (place := self._place(trace, problem, siblings)) is None:
-            return []
-        lines = os.pread(self._log.fileno(), place.end - place.start, place.start).splitlines()
-        return [_verdict(json.loads(line)) for line in lines]
+        rows = self._log.rows(self._key(trace.key, problem))
+        current = rows and rows[0].get("judged", "") in ("", _judged_hash(trace, siblings))
+        return [_verdict(row) for row in rows] if current else []
 
     def due(self, trace: Trace, problem: Problem, siblings: Sequence[Trace] = ()) -> bool:
         """Whether a trace is to be judged: it never was, or an error kept its verifiers from it."""
-        place = self._place(trace, problem, siblings)
-        return place is None or not place.final
+        return not self._log.final(self._key(trace.key, problem)) or not self.of(trace, problem, siblings)
 
     def known(self, problem: Problem) -> Callable[[str], bool]:
         """Whether a key has a final hearing under this problem's gold and panel, whatever its text was then."""
         gold, panel = gold_hash(problem), self._panel(problem)
-        return lambda key: (place := self._places.get((key, gold, panel))) is not None and place.final
+        return lambda key: self._log.final(hashed(key, gold, panel))
 
     def add(self, trace: Trace, problem: Problem, verdicts: Sequence[Verdict], siblings: Sequence[Trace] = ()) -> None:
         """Write down a whole hearing."""
@@ -100,26 +106,24 @@ class Verdicts:
         ]
         lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
         self._write_whole(lines)
-        self._places[trace.key, gold, panel] = Place(self._end, self._end + len(lines), judged, _final(verdicts))
+        self._log.enter(hashed(trace.key, gold, panel), self._end, _final(rows))
         self._end += len(lines)
 
     def close(self) -> None:
-        self._log.close()
+        self._writing.close()
 
     def _write_whole(self, lines: bytes) -> None:
         """All of it or nothing: on a full disk a file takes a part, and what follows would be joined to that."""
         left = memoryview(lines)
         try:
             while left:
-                left = left[self._log.write(left) :]
+                left = left[self._writing.write(left) :]
         except OSError:
-            self._log.truncate(self._end)
+            self._writing.truncate(self._end)
             raise
 
-    def _place(self, trace: Trace, problem: Problem, siblings: Sequence[Trace]) -> Place | None:
-        place = self._places.get((trace.key, gold_hash(problem), self._panel(problem)))
-        current = place is not None and place.judged in ("", _judged_hash(trace, siblings))
-        return place if current else None
+    def _key(self, key: str, problem: Problem) -> int:
+        return hashed(key, gold_hash(problem), self._panel(problem))
 
     def _panel(self, problem: Problem) -> str:
         return self._panels[problem.verifier or ""]
@@ -130,29 +134,21 @@ def present(folder: Path, problems: Mapping[str, Problem]) -> Callable[[str, str
 
     The panels are those of the last launch.
     """
-    found = hearings(folder / FILE)
+    if not (folder / FILE).is_file():
+        return lambda key, problem: []
+    log = _Log(folder / FILE)
     stage = folder / "stage.json"
     panels = json.loads(stage.read_text(encoding="utf-8"))["inputs"].get("panels", {}) if stage.is_file() else {}
     under = {name: (gold_hash(problem), panels.get(problem.verifier or "", "")) for name, problem in problems.items()}
-
-    def of(key: str, problem: str) -> list[Verdict]:
-        hearing = found.get((key, *under.get(problem, ("", ""))))
-        return hearing.verdicts if hearing else []
-
-    return of
+    return lambda key, problem: [_verdict(row) for row in log.rows(hashed(key, *under.get(problem, ("", ""))))]
 
 
-def hearings(path: Path) -> dict[Key, Hearing]:
-    """The last hearing of every trace (by key) under every gold and by every panel (by hash)."""
-    return {key: hearing for key, hearing, _, _ in _whole(path)} if path.is_file() else {}
-
-
-def _whole(path: Path) -> Iterator[tuple[Key, Hearing, int, int]]:
-    """Every hearing, with its first byte in the log and the one behind its last.
+def _whole(path: Path) -> Iterator[tuple[int, int, bool]]:
+    """Of every hearing its key, its first byte in the log, and whether it is final.
 
     What a crash tore apart is passed over: the last line, and a hearing that lacks some of its verdicts.
     """
-    hearing, of, decided = Hearing("", []), None, False
+    hearing, of = list[Row](), -1
     start = end = 0
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
@@ -162,22 +158,21 @@ def _whole(path: Path) -> Iterator[tuple[Key, Hearing, int, int]]:
                 row = json.loads(line)
             except ValueError:
                 raise UsageError(f"{path}, line {number} is damaged: not JSON.") from None
-            key = row["key"], intern(row["gold"]), intern(row.get("panel", ""))  # shared by many
+            key = hashed(row["key"], row["gold"], row.get("panel", ""))
             if row.get("heard", 1) == 1 or key != of:
-                hearing, of, decided, start = Hearing(row.get("judged", ""), []), key, False, end
+                hearing, of, start = [], key, end
             end += len(line)
-            hearing.verdicts.append(_verdict(row))
-            decided |= row.get("decides", True)
-            if decided and len(hearing.verdicts) == row.get("of", len(hearing.verdicts)):
-                yield key, hearing, start, end
+            hearing.append(row)
+            if len(hearing) == row.get("of", 1) and any(said.get("decides", True) for said in hearing):
+                yield key, start, _final(hearing)
+
+
+def _final(hearing: Sequence[Row]) -> bool:
+    return not any(row.get("reason") in NOT_FINAL for row in hearing)
 
 
 def _verdict(row: Mapping[str, Any]) -> Verdict:
     return Verdict(**{name: row[name] for name in row if name in FIELDS})
-
-
-def _final(verdicts: Sequence[Verdict]) -> bool:
-    return decide(verdicts) is not None and not any(verdict.reason in NOT_FINAL for verdict in verdicts)
 
 
 def gold_hash(problem: Problem) -> str:

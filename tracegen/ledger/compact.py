@@ -49,9 +49,8 @@ def _kept(files: Sequence[Path]) -> list[bytearray]:
     """For each segment, a 1 at each row that stays whole."""
     best = choose(files, rank)
     partial = choose(files, lambda row: length(row) if rank(row) is Rank.TRUNCATED else None)
-    for key in [key for key in partial.rows if best.worth(key) == Rank.FINISHED]:
-        del partial.rows[key]
-    return marked(best, partial)
+    unfinished = (place for key, place in partial.places.items() if best.worth(key) != Rank.FINISHED)
+    return marked(best.ends, chain(best.rows(), unfinished))
 
 
 def _groups(files: Sequence[Path]) -> Iterator[list[Path]]:

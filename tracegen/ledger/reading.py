@@ -3,7 +3,7 @@
 Reading needs no ownership and may go on while others write: each segment is read up to its last whole line.
 """
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +11,13 @@ from typing import NamedTuple
 from tracegen.ledger import sealed
 from tracegen.ledger.ranks import RANKED_BY, Row, rank
 from tracegen.ledger.segments import rows, segments
+from tracegen.packed import Packed, hashed
 from tracegen.records import TracegenError
 
-WORTH_SHIFT = 48
+WORTH_SHIFT = 40
 POSITION = (1 << WORTH_SHIFT) - 1
+WORTHIEST = (1 << 63 - WORTH_SHIFT) - 1
+"""A worth beyond eight million counts as this one: none of our kinds, and no length that a model writes."""
 
 
 def read(folder: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
@@ -33,40 +36,46 @@ def best(folder: Path, keys: Container[str] | None = None) -> Iterator[Row]:
     def worth(row: Row) -> int | None:
         return rank(row) if keys is None or row["key"] in keys else None
 
-    for segment, chosen in zip(files, marked(choose(files, worth)), strict=True):
-        yield from of_segment(segment, None, chosen)
+    chosen = choose(files, worth)
+    for segment, wanted in zip(files, marked(chosen.ends, chosen.rows()), strict=True):
+        yield from of_segment(segment, None, wanted)
 
 
 class Chosen(NamedTuple):
     """The worthiest row of each key, as numbers that grow with worth, then with position; and where segments end."""
 
-    rows: dict[str, int]
+    places: Packed
+    """By the hash of the key."""
     ends: list[int]
 
-    def worth(self, key: str) -> int:
-        return self.rows.get(key, -1) >> WORTH_SHIFT
+    def worth(self, key: int) -> int | None:
+        """What the worthiest row of a key, by its hash, is worth."""
+        return None if (place := self.places.get(key)) is None else place >> WORTH_SHIFT
+
+    def rows(self) -> Iterator[int]:
+        """The places of all chosen rows."""
+        return (place for _, place in self.places.items())
 
 
 def choose(files: Sequence[Path], worth: Callable[[Row], int | None]) -> Chosen:
     """For each key the row that is worth most, of equals the last; `worth` sees what ranks a row, None is no row."""
-    found: dict[str, int] = {}
+    found = Packed()
     ends = [0]
     for segment in files:
         position = ends[-1]
         for position, row in enumerate(of_segment(segment, RANKED_BY), ends[-1] + 1):
             if (value := worth(row)) is not None:
-                found[row["key"]] = max(found.get(row["key"], 0), (value << WORTH_SHIFT) + position - 1)
+                key = hashed(row["key"])
+                found[key] = max(found.get(key) or 0, (min(value, WORTHIEST) << WORTH_SHIFT) + position - 1)
         ends.append(position)
     return Chosen(found, ends)
 
 
-def marked(*chosen: Chosen) -> list[bytearray]:
+def marked(ends: Sequence[int], chosen: Iterable[int]) -> list[bytearray]:
     """For each segment, a 1 at each row that was chosen."""
-    ends = chosen[0].ends
     marks = bytearray(ends[-1])
-    for choice in chosen:
-        for better in choice.rows.values():
-            marks[better & POSITION] = 1
+    for place in chosen:
+        marks[place & POSITION] = 1
     return [marks[start:end] for start, end in pairwise(ends)]
 
 
