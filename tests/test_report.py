@@ -152,11 +152,15 @@ def test_figures_come_from_the_rows(run: Path) -> None:
     assert "dropped.too_long 0" in text
 
 
-def test_what_was_paid_when_and_which_teacher_was_right_how_often(run: Path) -> None:
+def test_what_was_paid_when_and_which_teacher_was_right_how_often(run: Path, monkeypatch: Any) -> None:
     unit, paid = evidence.paid(run, {"smol": {"model": "m", "prices": {"input": 1.0, "output": 10.0}}})
     # The second launch begins where the first ended, after 6 seconds of work.
     assert (unit, paid[0], paid[-1]) == ("dollars", (0.0, 0.0), (7 / 60, pytest.approx(0.0028)))
     assert evidence.paid(run, {})[0] == "tokens"
+    whole = evidence.paid(run, {})[1]
+    monkeypatch.setattr(evidence, "POINTS", 1)
+    assert evidence.paid(run, {})[1] == [*whole[::4], whole[-1]], "of many rows some are enough"
+    assert len(whole) == 8
     text = text_of(run)
     assert "Cost over time" in text
     assert "Pass rate by teacher" not in text, "there is one"
@@ -188,7 +192,7 @@ def test_clusters_of_twins_are_counted_by_size(run: Path) -> None:
     assert "Clusters of twins" not in text_of(run)
     twins = ["a", "a", "b", "c", *["d"] * 30]
     rows = [{"detail": json.dumps({"kept": key, "similarity": 1.0})} for key in twins]
-    rows += [{"detail": None}, {"detail": json.dumps({"kind": "e-mail"})}]
+    rows += [{"detail": None}, {"detail": json.dumps({"kind": "e-mail"})}, {"detail": json.dumps({"kept": ["a", "b"]})}]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), run / "dropped" / "reasons.parquet")
     found = curated.clusters(run)
     assert {size: count for size, count in found.items() if count} == {"2": 2, "3": 1, "20+": 1}

@@ -31,7 +31,8 @@ def clusters(run: Path) -> dict[str, int]:
     for batch in parquet.ParquetFile(file).iter_batches(columns=["detail"]):
         for text in batch.column("detail").to_pylist():
             detail = json.loads(text) if text and '"kept"' in text else {}
-            if isinstance(detail, Mapping) and (kept := detail.get("kept")):
+            # Filter `choose` notes all that it kept, of which the dropped one is no twin.
+            if isinstance(detail, Mapping) and isinstance(kept := detail.get("kept"), str):
                 twins[kept] += 1
     sizes = Counter(max(start for start in _STARTS if start <= count + 1) for count in twins.values())
     return {name: sizes[start] for name, start in zip(SIZES, _STARTS, strict=True)} if sizes else {}

@@ -20,11 +20,14 @@ from tracegen.panel import decide
 from tracegen.recipe import Schedule, Teacher
 from tracegen.records import WHOLE, Problem, UsageError
 from tracegen.redact import safe_recipe, without_secrets
+from tracegen.rundir import recipes
 from tracegen.verdicts import present
 
 TEXT = 200_000
 """Characters of the accepted trace: some 50,000 tokens, and a tenth of a page of two megabytes."""
 DROPPED_TEXT = 6_000
+POINTS = 1_000
+"""Of the curve of what was paid: more than a screen has columns for it."""
 
 
 class Seen(NamedTuple):
@@ -96,15 +99,24 @@ def paid(run: Path, teachers: Mapping[str, Any]) -> tuple[str, list[tuple[float,
     Between two launches no time passes.
     """
     bill = _bill({name: Teacher.model_validate(teacher) for name, teacher in teachers.items()})
-    dollars, tokens = [(0.0, 0.0)], [(0.0, 0.0)]
-    for row in read(run / "traces", columns=COLUMNS):
+
+    def now() -> tuple[float, float, float]:
+        spent = bill.teachers.values()
+        return bill.seconds / 60, sum(one.usd or 0.0 for one in spent), float(sum(one.tokens for one in spent))
+
+    points, every = [now()], 1
+    for number, row in enumerate(read(run / "traces", columns=COLUMNS), 1):
         bill.add(row)
-        minutes, spent = bill.seconds / 60, bill.teachers.values()
-        dollars.append((minutes, sum(one.usd or 0.0 for one in spent)))
-        tokens.append((minutes, float(sum(one.tokens for one in spent))))
-    if any(one.usd is None for one in bill.teachers.values()) or not dollars[-1][1]:
-        return "tokens", tokens
-    return "dollars", dollars
+        if number % every == 0:
+            points.append(now())
+        if len(points) > 2 * POINTS:
+            points, every = points[::2], 2 * every
+    if points[-1] != (last := now()):
+        points.append(last)
+    priced = points[-1][1] and all(one.usd is not None for one in bill.teachers.values())
+    return ("dollars" if priced else "tokens"), [
+        (minutes, usd if priced else tokens) for minutes, usd, tokens in points
+    ]
 
 
 def pass_rates(traces: Sequence[Seen]) -> dict[str, list[float]]:
@@ -214,7 +226,7 @@ def _texts(reasoning: str, response: str, most: int) -> dict[str, Any]:
 
 def newest_recipe(run: Path) -> str:
     """The newest recipe of the run, without its secrets."""
-    kept = sorted(run.glob("recipe*.yaml"), key=lambda path: (len(path.name), path.name))
+    kept = recipes(run)
     return safe_recipe(kept[-1].read_text(encoding="utf-8")) if kept else ""
 
 

@@ -55,8 +55,13 @@ class _Log:
 
     def _read(self, start: int) -> list[Row]:
         self._file.seek(start)
-        first: Row = json.loads(self._file.readline())
-        return [first, *(json.loads(self._file.readline()) for _ in range(1, first.get("of", 1)))]
+        rows: list[Row] = [json.loads(self._file.readline())]
+        while len(rows) != rows[0].get("of") and (line := self._file.readline()).endswith(b"\n"):
+            row = json.loads(line)
+            if row.get("heard", 1) == 1:
+                break
+            rows.append(row)
+        return rows
 
 
 class Verdicts:
@@ -163,7 +168,7 @@ def _whole(path: Path) -> Iterator[tuple[int, int, bool]]:
                 hearing, of, start = [], key, end
             end += len(line)
             hearing.append(row)
-            if len(hearing) == row.get("of", 1) and any(said.get("decides", True) for said in hearing):
+            if len(hearing) == row.get("of", len(hearing)) and any(said.get("decides", True) for said in hearing):
                 yield key, start, _final(hearing)
 
 
