@@ -11,6 +11,7 @@ import yaml
 from fake_server import FakeServer, answer
 
 from tracegen import asked_filters
+from tracegen.asked import parted
 from tracegen.curate import check_filters
 from tracegen.ledger import read
 from tracegen.recipe import load
@@ -121,11 +122,11 @@ def test_the_budget_ends_the_asking_and_the_next_launch_goes_on(tmp_path: Path, 
 
 
 def test_the_models_options_are_told_apart_from_the_filters_own() -> None:
-    own, asked = asked_filters.parted("judge_quality", {**MODEL, "min_score": 4, "sampling": {"max_tokens": 9}})
+    own, asked = parted("filter", "judge_quality", {**MODEL, "min_score": 4, "sampling": {"max_tokens": 9}})
     assert own == {"min_score": 4}
     assert asked is not None
     assert (asked.model, asked.sampling.max_tokens, asked.sampling.temperature) == ("fake", 9, 1.0)
-    assert asked_filters.parted("correct", None) == ({}, None)
+    assert parted("filter", "correct", None) == ({}, None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import benchmark_rows
 import pytest
 
-from tracegen import other_benchmarks, registry
+from tracegen import other_benchmarks, problems, registry
 from tracegen.other_benchmarks import load
 from tracegen.recipe import Recipe
 from tracegen.records import UsageError
@@ -125,3 +125,13 @@ def test_a_name_that_the_recipe_uses_otherwise_hides_nothing(tmp_path: Path) -> 
     own = folder(tmp_path, gsm8k=benchmark_rows.GSM8K)
     found = load(recipe(["gsm8k"], benchmarks_dir=own, gsm8k={"benchmark": "jsonl", "path": "mine.jsonl"}), {})
     assert list(found) == ["tracegen's gsm8k"]
+
+
+def test_a_source_that_asks_is_compared_with_all_of_them_and_the_recipes_own(tmp_path: Path) -> None:
+    own = folder(tmp_path, gsm8k=benchmark_rows.GSM8K)
+    (tmp_path / "mine.jsonl").write_text('{"id": "m", "statement": "How long is my garden?", "answer": "7"}\n')
+    mine = {"benchmark": "jsonl", "path": str(tmp_path / "mine.jsonl")}
+    found, unchecked = problems._benchmarks(recipe(filters={}, benchmarks_dir=own, gsm8k=mine))
+    assert list(found) == ["gsm8k", "tracegen's gsm8k", "heldout"]
+    assert found["gsm8k"][0].statement == "How long is my garden?"
+    assert "aime24" in unchecked

@@ -1,6 +1,5 @@
 """Filters that ask a model: the model is described beside the filter's own options, as that of a verifier is.
 
-    parted(name, options)    the filter's own options, and the model that it asks, if it asks one
     models(filters)          those models, by filter
     lines(filters, ...)      an `Ask` for each of them
     inputs(filters, lines)   what their answers depend on, for the hash of the stage
@@ -16,13 +15,14 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from tracegen import panel, registry
+from tracegen import registry
 from tracegen.ask import Ask
+from tracegen.asked import parted
 from tracegen.cost import Meter
 from tracegen.generate import check_engine, chosen
 from tracegen.prices import of as price_of
 from tracegen.progress import say
-from tracegen.recipe import Asked, Options, Prices
+from tracegen.recipe import Asked, Prices
 from tracegen.records import Completion, Problem
 
 UNANSWERED = "unanswered"
@@ -38,14 +38,9 @@ class Row(Protocol):
     def reasons(self) -> Mapping[str, int]: ...
 
 
-def parted(name: str, options: Mapping[str, Any] | None) -> tuple[Options, Asked | None]:
-    """The filter's own options, and the model that it asks; UsageError where that is not described as it must be."""
-    return panel.parted("filter", name, options or {})
-
-
 def models(filters: Filters) -> dict[str, Asked]:
     """The models that filters ask, by filter; an engine that cannot do what is asked of it is refused."""
-    found = {name: asked for name, options in filters.items() if (asked := parted(name, options)[1])}
+    found = {name: asked for name, options in filters.items() if (asked := parted("filter", name, options)[1])}
     for name, asked in found.items():
         check_engine(f"filter {name!r}", chosen(asked.engine), asked.options, asked.sampling)
     return found
@@ -68,7 +63,7 @@ def inputs(filters: Filters, lines: Mapping[str, Ask]) -> dict[str, Any]:
         shaping = registry.about("filter", name, "inputs")
         found[name] = {
             "asked": line.identity,
-            "inputs": shaping(**parted(name, filters[name])[0]) if shaping else None,
+            "inputs": shaping(**parted("filter", name, filters[name])[0]) if shaping else None,
         }
     return found
 

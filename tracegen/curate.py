@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from tracegen import asked_filters
+from tracegen.asked import parted
 from tracegen.fates import Fate, Filtered, Passage, Step
 from tracegen.filters import unnoted
 from tracegen.registry import bind
@@ -67,7 +68,7 @@ def bind_filter(name: str, options: Options | None, **reserved: Any) -> partial[
 
     Raises UsageError for a name or an option that does not exist.
     """
-    return bind("filter", name, asked_filters.parted(name, options)[0], **reserved)
+    return bind("filter", name, parted("filter", name, options)[0], **reserved)
 
 
 def check_filters(filters: Mapping[str, Options | None]) -> None:

@@ -1,6 +1,6 @@
 """The benchmarks that tracegen knows and a recipe does not name: no question of theirs may stand in a corpus either.
 
-load(recipe, unchecked)   their problems by benchmark; what cannot be had goes to `unchecked`, with the reason
+load(recipe, unchecked, against)   their problems by benchmark; what cannot be had goes to `unchecked`, with the reason
 
 They come from `benchmarks_dir` where the recipe names one, else from the Hub, once: their statements are then kept in
 the cache folder, so that later runs wait for nothing and machines without a network can read them.
@@ -27,14 +27,14 @@ PATIENCE = 1.0
 """Seconds in which the Hub has to answer."""
 
 
-def load(recipe: Recipe, unchecked: dict[str, str]) -> dict[str, list[Problem]]:
-    """The problems, without their tests, of what the filter's `against` says, by benchmark."""
-    if FILTER not in recipe.filters:
-        return {}
-    found, wanted = {}, _wanted(recipe)
+def load(
+    recipe: Recipe, unchecked: dict[str, str], against: str | Sequence[str] | None = None
+) -> dict[str, list[Problem]]:
+    """The problems, without their tests, of `all`, none (`recipe`) or those named; None: as the filter says."""
+    found, wanted = {}, _wanted(recipe, _of_filter(recipe) if against is None else against)
     new = [name for name in wanted if _of_hub(name, recipe.benchmarks_dir) and not _kept(name).is_file()]
     if new and _hub_answers():
-        say(f"{FILTER}: asking the Hub for {', '.join(new)} ...")
+        say(f"benchmarks: asking the Hub for {', '.join(new)} ...")
     for name in wanted:
         own = f"tracegen's {name}" if name in recipe.evaluate.benchmarks else name
         try:
@@ -44,10 +44,15 @@ def load(recipe: Recipe, unchecked: dict[str, str]) -> dict[str, list[Problem]]:
     return found
 
 
-def _wanted(recipe: Recipe) -> Sequence[str]:
-    """The names, without those that the recipe evaluates on and, unless they are named, without formats and giants."""
+def _of_filter(recipe: Recipe) -> str | Sequence[str]:
+    if FILTER not in recipe.filters:
+        return "recipe"
     default = registry.options(registry.load("filter", FILTER))["against"].default
-    against = recipe.filters[FILTER].get("against", default)
+    return recipe.filters[FILTER].get("against", default)  # type: ignore[no-any-return]
+
+
+def _wanted(recipe: Recipe, against: str | Sequence[str]) -> Sequence[str]:
+    """The names, without those that the recipe evaluates on and, unless they are named, without formats and giants."""
     asked = {entry.benchmark or name for name, entry in recipe.evaluate.benchmarks.items()}
     if against == "recipe":
         return []
@@ -90,7 +95,7 @@ def _problems(name: str, benchmarks_dir: str | None) -> list[Problem]:
         kept.parent.mkdir(parents=True, exist_ok=True)
         rundir.write_atomically(kept, "".join(json.dumps(asdict(problem)) + "\n" for problem in found))
     except OSError as error:
-        say(f"{FILTER}: {name} is not kept for later runs: cannot write {kept} ({error.strerror}).")
+        say(f"benchmarks: {name} is not kept for later runs: cannot write {kept} ({error.strerror}).")
     return found
 
 

@@ -16,8 +16,9 @@ from functools import cached_property
 from typing import Any
 
 from tracegen import registry
+from tracegen.asked import parted
 from tracegen.checked import checked
-from tracegen.recipe import Asked, Options, Verifier
+from tracegen.recipe import Asked, Verifier
 from tracegen.records import UsageError, Verdict
 
 JUDGEMENTS = ("right", "wrong")
@@ -69,26 +70,6 @@ def seat(name: str, given: Given = None) -> Seat:
     options, asked = parted("verifier", name, entry.options)
     only = None if entry.only is None else tuple(entry.only)
     return Seat(name, options, registry.bind("verifier", name, options), only, entry.second_opinion, asked)
-
-
-def parted(shelf: registry.Shelf, name: str, given: Mapping[str, Any]) -> tuple[Options, Asked | None]:
-    """The own options of a verifier or filter, and the model that it asks, if it asks one.
-
-    UsageError where that is not described as it must be.
-    """
-    own = dict(given)
-    if "ask" not in inspect.signature(registry.load(shelf, name)).parameters:
-        return own, None
-    of_model = {field: own.pop(field) for field in Asked.model_fields if field in own}
-    asked = checked(Asked, of_model, f"{shelf} {name!r}: ")
-    if asked.sampling.n > 1:
-        raise UsageError(f"{shelf} {name!r}: sampling.n stays 1; how often it asks is an option of its own.")
-    if asked.sampling.temperature == 0 and own.get("repeats", 1) != 1:
-        raise UsageError(
-            f"{shelf} {name!r}: at temperature 0 every one of its `repeats` gives the same answer; "
-            "set sampling.temperature above 0, or repeats: 1."
-        )
-    return own, asked
 
 
 def panel(own: Seat | None, seats: Mapping[str, Seat]) -> list[Seat]:

@@ -11,7 +11,6 @@ fewer problems than its `limit` because requests failed. What it asked stands in
 is new is asked.
 """
 
-import inspect
 import json
 import os
 from collections import Counter
@@ -21,16 +20,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tracegen import asked_filters, held_out, panel, registry, rows, rundir
+from tracegen import asked_filters, held_out, other_benchmarks, panel, registry, rows, rundir
 from tracegen.ask import Ask
-from tracegen.checked import checked
+from tracegen.asked import parted
 from tracegen.cost import COLUMNS, Meter
 from tracegen.ledger import read
 from tracegen.models import resolve
 from tracegen.prices import of as price_of
 from tracegen.progress import say
 from tracegen.recipe import Asked, Options, Prices, Recipe
-from tracegen.records import Problem, Trace, Unavailable, UsageError, Verdict
+from tracegen.records import Problem, Trace, UsageError, Verdict
 from tracegen.stored import Stored
 from tracegen.verifiers import _worker
 from tracegen.verify import Judge
@@ -51,17 +50,8 @@ class Source(NamedTuple):
 
 def source_of(recipe: Recipe) -> Source:
     """The source of the recipe, the model that it asks told apart from its options."""
-    name, options = recipe.problems.source, recipe.problems.options
-    if "ask" not in inspect.signature(registry.load("source", name)).parameters:
-        return Source(name, options, None)
-    of_model = {field: options.pop(field) for field in Asked.model_fields if field in options}
-    asked = checked(Asked, {"sampling": {}} | of_model, f"source {name!r}: ")
-    if asked.sampling.n > 1 or asked.sampling.temperature == 0:
-        raise UsageError(
-            f"source {name!r}: sampling.n stays 1 and sampling.temperature above 0; how often it asks is an option of "
-            "its own, and every time must give another answer."
-        )
-    return Source(name, options, asked)
+    name = recipe.problems.source
+    return Source(name, *parted("source", name, recipe.problems.options))
 
 
 def prices(recipe: Recipe) -> dict[str, Prices]:
@@ -185,20 +175,7 @@ def _fill(
 def _benchmarks(recipe: Recipe) -> tuple[dict[str, list[Problem]], dict[str, str]]:
     """The benchmarks of the recipe and all others of the house that can be had, and why the rest cannot."""
     unchecked: dict[str, str] = {}
-    found = held_out.load(recipe, unchecked, whole=True)
-    asked = {entry.benchmark or name for name, entry in recipe.evaluate.benchmarks.items()}
-    for name in sorted(set(registry.names("benchmark")) - asked):
-        function = registry.load("benchmark", name)
-        if any(option.default is option.empty for option in registry.options(function).values()):
-            continue  # a format, such as `jsonl`, and no benchmark before it is told which
-        if recipe.benchmarks_dir is None and "benchmarks_dir" in inspect.signature(function).parameters:
-            unchecked[name] = "benchmarks_dir names no folder with its file"
-            continue
-        try:
-            those = registry.bind("benchmark", name, benchmarks_dir=recipe.benchmarks_dir)()
-            found[name] = [replace(problem, tests=None) for problem in those]
-        except Unavailable as error:
-            unchecked[name] = str(error)
+    found = held_out.load(recipe, unchecked, whole=True) | other_benchmarks.load(recipe, unchecked, "all")
     say(f"problems: compared with {', '.join(found) or 'no benchmark'}; unchecked: {', '.join(unchecked) or 'none'}.")
     return found, unchecked
 
