@@ -71,7 +71,7 @@ class Made:
                 log.add(trace, self.problems[trace.problem_id], verdicts)
         log.close()
 
-    def curate(self, dropped: dict[str, tuple[str, str]], kept: list[str]) -> None:
+    def curate(self, dropped: dict[str, tuple[str, str]], kept: list[str], detail: dict | None = None) -> None:
         """What a curation leaves that anybody asks about."""
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -81,7 +81,7 @@ class Made:
         (self.folder / "dropped").mkdir()
         pq.write_table(pa.table({"key": kept}), data / "train-00000-of-00001.parquet")
         rows = [
-            {"key": key, "filter": name, "reason": reason, "detail": json.dumps({"twin": kept[0]})}
+            {"key": key, "filter": name, "reason": reason, "detail": json.dumps(detail or {"twin": kept[0]})}
             for key, (name, reason) in dropped.items()
         ]
         pq.write_table(pa.Table.from_pylist(rows), self.folder / "dropped" / "reasons.parquet")

@@ -1,15 +1,19 @@
 """What the page asks for: pages of a list, searches, a trace and a problem in full, what is new."""
 
 import json
+import math
+import time
 from contextlib import closing
 from urllib.parse import quote
 
 import pytest
-from seen_runs import EVIL
+from seen_runs import EVIL, indexed
 from starlette.testclient import TestClient
 
-from tracegen import rundir
-from tracegen.view import live, search
+from tracegen import evidence, rundir
+from tracegen.ledger.compact import compact
+from tracegen.recipe import Teacher
+from tracegen.view import live, money, search
 from tracegen.view.app import application
 from tracegen.view.shelf import Shelf
 
@@ -152,7 +156,66 @@ def test_the_figures_above_the_list(ask):
         {"filter": "correct", "reason": "wrong", "traces": 1},
         {"filter": "dedup", "reason": "exact", "traces": 1},
     ]
-    assert found["index"] == {"rows": len(ask.rows), "all": True, "whole": True, "error": None}
+    assert found["index"] == {"rows": len(ask.rows), "all": True, "whole": False, "error": None}, "no bill yet"
+
+
+PRICED = "name: seen\nteachers:\n  t: {model: m-t, engine: openai, prices: {input: 1.0, output: 100.0}}\n"
+
+
+def test_what_it_cost_is_told_by_the_run_by_teacher_and_by_trace(made):
+    (made.folder / "recipe.2.yaml").write_text(PRICED + "  u: {model: m-u, engine: openai}\n")
+    with closing(Shelf(made.folder)) as shelf, TestClient(application(shelf)) as client:
+        while not (run := client.get("/api/run").json())["index"]["whole"]:
+            time.sleep(0.02)
+        bill = evidence.spent(made.folder, {"t": Teacher(model="m-t", prices={"input": 1.0, "output": 100.0})})
+        priced, free = run["teachers"]
+        assert (priced["usd"], priced["requests"], priced["failed"]) == (
+            pytest.approx(bill["t"].usd),
+            bill["t"].requests,
+            bill["t"].failed,
+        )
+        assert (free["usd"], free["output"]) == (None, bill["u"].output)
+        assert run["cost"] == {
+            "usd": pytest.approx(bill["t"].usd),
+            "usd_per_right": None,
+            "tokens": bill["t"].tokens + bill["u"].tokens,
+            "no_price": ["u"],
+        }
+        for row in client.get("/api/traces?limit=200").json()["rows"]:
+            trace = client.get(f"/api/trace/{row['key']}").json()
+            own = row["tokens"] - (50 if trace["forced"] else 0)  # of one that was gone on with, the last request
+            assert trace["usd"] == (pytest.approx((7 + 100 * own) / 1e6) if row["teacher"] == "t" else None)
+            assert trace["continued"] is trace["forced"]
+
+
+def test_a_request_that_is_paid_by_the_hour_has_no_price(made):
+    (made.folder / "recipe.2.yaml").write_text(PRICED.replace("input: 1.0", "gpu_hour: 2.0"))
+    assert money.of_trace(made.folder, {"teacher": "t", "prompt_tokens": 7, "completion_tokens": 9}) is None
+    (made.folder / "recipe.2.yaml").write_text(PRICED)
+    assert money.of_trace(made.folder, {"teacher": "t", "prompt_tokens": 0, "completion_tokens": 10}) == 0.001
+
+
+def test_a_note_that_holds_no_number_is_shown_all_the_same(made):
+    keys = [row["key"] for row in indexed(made.folder)[0]]
+    made.curate({keys[0]: ("mine", "odd")}, keys[1:], {"similarity": math.nan, "of": [math.inf, 1.5]})
+    indexed(made.folder)
+    with closing(Shelf(made.folder)) as shelf, TestClient(application(shelf)) as client:
+        found = client.get(f"/api/trace/{keys[0]}").json()
+    assert found["drop"]["detail"] == {"similarity": None, "of": [None, 1.5]}
+
+
+def test_a_ledger_that_is_packed_while_it_is_read_is_one_sentence(made, monkeypatch):
+    indexed(made.folder)
+    monkeypatch.setattr(Shelf, "_keep_up", lambda self: None)
+    with closing(Shelf(made.folder)) as shelf, TestClient(application(shelf)) as client:
+        key = client.get("/api/traces").json()["rows"][-1]["key"]
+        for _ in compact(made.folder / "traces"):
+            pass
+        for address in ("/api/traces?q=apples", f"/api/trace/{key}"):
+            answer = client.get(address)
+            assert answer.status_code == 503
+            assert "changed while they were read; ask again" in answer.json()["error"]
+        assert client.get("/api/traces").status_code == 200
 
 
 @pytest.mark.parametrize(

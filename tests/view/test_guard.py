@@ -17,14 +17,19 @@ TOKEN = "s3cret-" + "x" * 40
 OWN = f"http://127.0.0.1:{PORT}"
 
 
-def asked(token=None, base=OWN, inner=None):
+def asked(token=None, base=OWN, inner=None, **more):
     inner = inner or Starlette(routes=[Route("/{path:path}", lambda request: PlainTextResponse("inside"))])
-    return TestClient(Guard(inner, port=PORT, token=token), base_url=base, follow_redirects=False)
+    return TestClient(Guard(inner, port=PORT, token=token, **more), base_url=base, follow_redirects=False)
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])
 def test_this_machines_own_names_are_answered(name):
     assert asked().get("/", headers={"Host": f"{name}:{PORT}"}).text == "inside"
+
+
+def test_the_address_that_was_asked_for_is_answered():
+    assert asked(name="127.0.0.2").get("/", headers={"Host": f"127.0.0.2:{PORT}"}).text == "inside"
+    assert asked().get("/", headers={"Host": f"127.0.0.2:{PORT}"}).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,13 @@ def test_damage_is_told(made):
         list(index.Index(made.folder, state.place(made.folder)).update())
 
 
+def test_a_problem_that_is_none_is_told(made):
+    path = made.folder / "problems.jsonl"
+    path.write_text(path.read_text() + '{"id": "x"}\n')
+    with pytest.raises(index.TracegenError, match=r"problems\.jsonl, byte \d+ is damaged: not a problem\."):
+        list(index.Index(made.folder, state.place(made.folder)).update())
+
+
 def test_an_empty_run_has_an_empty_index(tmp_path):
     run = tmp_path / "empty"
     (run / "traces").mkdir(parents=True)

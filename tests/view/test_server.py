@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -15,7 +15,9 @@ import pytest
 from seen_runs import row
 
 from tracegen import rundir
-from tracegen.view import pages, query, state
+from tracegen.records import TracegenError
+from tracegen.view import index, pages, query, state
+from tracegen.view import shelf as shelf_module
 from tracegen.view.shelf import Shelf
 
 
@@ -98,6 +100,26 @@ def alive(process):
         return open(f"/proc/{process}/stat").read().split()[2] != "Z"
     except OSError:
         return False
+
+
+def test_an_index_process_that_dies_is_told_and_not_started_for_ever(made, monkeypatch):
+    monkeypatch.setattr(shelf_module, "LOOK", 0.0)
+    monkeypatch.setattr(shelf_module.sys, "executable", "/bin/false")
+    with closing(Shelf(made.folder)) as shelf:
+        for _ in range(3):
+            with pytest.raises(TracegenError, match="the process that makes the index of this run ended with 1"):
+                shelf.state()
+        assert shelf._process is None
+
+
+def test_a_second_page_waits_for_the_index_of_the_first(made):
+    with ExitStack() as first:
+        first.enter_context(index.alone(state.place(made.folder)))
+        with closing(Shelf(made.folder)) as second:
+            with pytest.raises(subprocess.TimeoutExpired):
+                second._process.wait(timeout=1.5)
+            first.close()
+            assert second.state().number
 
 
 def test_a_folder_that_cannot_be_written_is_shown_all_the_same(made, monkeypatch):

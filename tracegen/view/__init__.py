@@ -8,6 +8,7 @@
     load       these parts as tables
     join       they become one table, a row a trace, in the order of the plan
     summary    the figures above the list
+    money      what the run and its traces cost
     state      where the index lies, and what it was made of
     shelf      its newest version, as pages read it
     query      filters, order and pages of that table

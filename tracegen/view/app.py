@@ -8,15 +8,17 @@
     /  /static/...      the page
 
 JSON is written in ASCII: half of a surrogate pair, as a model may write it, gets through, and a text can be taken for
-nothing but a text. An error is `{"error": sentence}`.
+nothing but a text. A figure that is no number is null. An error is `{"error": sentence}`.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import yaml
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -42,7 +44,23 @@ class Json(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        return json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return encoded(content).encode("ascii")
+
+
+def encoded(content: Any) -> str:
+    """As a browser can read it."""
+    try:
+        return json.dumps(content, separators=(",", ":"), allow_nan=False)
+    except ValueError:  # JSON has no infinity, and what a filter noted may hold one
+        return json.dumps(_finite(content), separators=(",", ":"))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def application(shelf: Shelf, ending: Callable[[], bool] = lambda: False) -> Starlette:
@@ -62,18 +80,18 @@ def application(shelf: Shelf, ending: Callable[[], bool] = lambda: False) -> Sta
 
 def run(shelf: Shelf) -> dict[str, Any]:
     """What stands above the list."""
-    folder, version = shelf.run, shelf.state()
+    folder, version, going_on = shelf.run, shelf.state(), live.goes_on(shelf.run)
     recipe = evidence.newest_recipe(folder)
-    said = live.figures(folder)
+    tree = yaml.safe_load(recipe)
+    whole = version.whole and (going_on or "cost" in version.summary)
     return {
-        "name": (yaml.safe_load(recipe) or {}).get("name") or folder.resolve().name,
-        "live": live.goes_on(folder),
+        "name": (isinstance(tree, Mapping) and tree.get("name")) or folder.resolve().name,
+        "live": going_on,
         "recipe": recipe,
         **version.summary,
         "funnel": evidence.funnel(folder) or None,
         "scores": list(evidence.json_lines(folder / "scores.jsonl")),
-        "cost": _cost(said),
-        "index": {"rows": version.rows, "all": version.all_rows, "whole": version.whole, "error": version.error},
+        "index": {"rows": version.rows, "all": version.all_rows, "whole": whole, "error": version.error},
     }
 
 
@@ -86,7 +104,7 @@ def traces(shelf: Shelf, request: Request) -> dict[str, Any]:
 async def events(shelf: Shelf, ending: Callable[[], bool]) -> AsyncIterator[str]:
     """What is new, as long as the run goes on."""
     while not ending() and await run_in_threadpool(live.goes_on, shelf.run):
-        yield f"data: {json.dumps(await run_in_threadpool(_news, shelf), separators=(',', ':'))}\n\n"
+        yield f"data: {encoded(await run_in_threadpool(_news, shelf))}\n\n"
         for _ in range(10):
             await asyncio.sleep(EVERY / 10)
             if ending():
@@ -100,13 +118,6 @@ def _news(shelf: Shelf) -> dict[str, Any]:
     return {"figures": live.figures(shelf.run), "totals": totals, "latest": live.latest(shelf.run)}
 
 
-def _cost(said: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Of all launches, as the last stage that asked somebody has left it."""
-    stages = (said or {}).get("stages", {})
-    costs = [figures["cost"] for figures in stages.values() if isinstance(figures.get("cost"), dict)]
-    return costs[-1] if costs else None
-
-
 def _answering(answer: Callable[[Request], dict[str, Any]]) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
         try:
@@ -115,8 +126,12 @@ def _answering(answer: Callable[[Request], dict[str, Any]]) -> Callable[[Request
             return Json({"error": str(error)}, 404)
         except UsageError as error:
             return Json({"error": str(error)}, 400)
-        except (TracegenError, FileNotFoundError) as error:
+        except TracegenError as error:
             return Json({"error": str(error)}, 503)
+        except (FileNotFoundError, duckdb.IOException):  # sealed, packed or curated anew in this moment
+            return Json({"error": "the run's files have changed while they were read; ask again in a moment."}, 503)
+        except yaml.YAMLError:
+            return Json({"error": "the newest recipe*.yaml of this run is damaged: not YAML."}, 503)
 
     return endpoint
 

@@ -46,11 +46,12 @@ OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Guard:
-    """Stands before the application. `token` None: this machine's own names are answered without one."""
+    """Stands before the application. `token` None: this machine's own names are answered without one; `name` is one."""
 
-    def __init__(self, app: ASGIApp, *, port: int, token: str | None = None) -> None:
+    def __init__(self, app: ASGIApp, *, port: int, name: str = "localhost", token: str | None = None) -> None:
         self._app, self._token = app, token
-        self._hosts = {f"{name}:{port}" for name in OWN_NAMES} | (set(OWN_NAMES) if port == 80 else set())
+        names = {*OWN_NAMES, name}
+        self._hosts = {f"{each}:{port}" for each in names} | (names if port == 80 else set())
         self._cookie = f"tracegen-view-{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +81,7 @@ class Guard:
         if self._token is None:
             if headers.get("host", "").lower() not in self._hosts:
                 return _said(
-                    403, "this page answers to localhost and 127.0.0.1 only; open it under one of these names."
+                    403, "this page answers to this machine's own names only; open it as http://localhost or 127.0.0.1."
                 )
             return None
         return self._by_token(scope, headers, self._token)

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import duckdb
 from tracegen.ledger import segments
 from tracegen.records import TracegenError
 from tracegen.rundir import owner
-from tracegen.view import join, load, pieces, state
+from tracegen.view import join, load, money, pieces, state
 from tracegen.view.state import State
 from tracegen.view.summary import summary
 
@@ -100,6 +100,14 @@ class Index:
         self.state = State(number, stamp, not few, whole, rows, names, summary(database, table, self.run))
         state.publish(self.folder, self.state)
 
+    def bill(self) -> None:
+        """Of a run at rest, what it cost; of one that goes on its owner knows. All rows are read for it."""
+        found = self.state.summary
+        teachers, cost = money.of_run(self.run, found["totals"]["right"])
+        rows = [row | teachers.get(row["teacher"], {}) for row in found["teachers"]]
+        self.state = replace(self.state, summary=found | {"teachers": rows, "cost": cost})
+        state.publish(self.folder, self.state)
+
     def _large(self, files: Sequence[Path]) -> bool:
         log = state.stat_of(self.run / state.LOG) or [0]
         return sum(path.stat().st_size for path in files) + log[0] > LARGE
@@ -113,6 +121,8 @@ def keep_up(run: Path, folder: Path) -> None:
         try:
             for seconds in index.update():
                 time.sleep(REST * seconds if going_on else 0)
+            if not going_on and "cost" not in index.state.summary:
+                index.bill()
         except FileNotFoundError:  # a segment was sealed, or a stage renamed into place: the next look sees it
             pass
         if not going_on and index.state.stamp == state.stamp(run):
@@ -121,15 +131,12 @@ def keep_up(run: Path, folder: Path) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[bool]:
-    """Whether nobody else makes this index; held until the end."""
+def alone(folder: Path) -> Iterator[None]:
+    """When nobody else makes this index, for another page of the run may be open; held until the end."""
     with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _end_with_parent() -> None:
@@ -142,12 +149,11 @@ def main() -> None:
     run, folder = Path(sys.argv[1]), Path(sys.argv[2])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.nice(5)
-    with alone(folder) as first:
-        if first:
-            try:
-                keep_up(run, folder)
-            except (TracegenError, OSError, duckdb.Error) as error:
-                state.publish(folder, replace(state.load(folder), stamp=state.stamp(run), error=str(error)))
+    with alone(folder):
+        try:
+            keep_up(run, folder)
+        except (TracegenError, OSError, duckdb.Error) as error:
+            state.fail(run, folder, str(error).partition("\n")[0])
 
 
 if __name__ == "__main__":

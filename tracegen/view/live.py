@@ -46,7 +46,7 @@ def figures(run: Path) -> dict[str, Any] | None:
         found = json.loads((run / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and isinstance(found.get("stages"), dict) else None
 
 
 def latest(run: Path) -> list[dict[str, Any]]:

@@ -61,11 +61,14 @@ def problems(path: Path, panels: Mapping[str, str], limit: int | None = None) ->
     with path.open("rb") as lines:
         numbered = islice(enumerate(_placed(lines, 0)), limit)
         while few := list(islice(numbered, ROWS)):
-            yield _batch([_problem(number, at, line, panels) for number, (at, line) in few], OF_PROBLEM)
+            yield _batch([_problem(number, at, line, panels, path) for number, (at, line) in few], OF_PROBLEM)
 
 
-def _problem(number: int, at: int, line: bytes, panels: Mapping[str, str]) -> dict[str, Any]:
-    problem = Problem(**json.loads(line))
+def _problem(number: int, at: int, line: bytes, panels: Mapping[str, str], path: Path) -> dict[str, Any]:
+    try:
+        problem = Problem(**json.loads(line))
+    except (ValueError, TypeError):
+        raise UsageError(f"{path}, byte {at} is damaged: not a problem.") from None
     return {
         "number": number,
         "id": clean(problem.id),

@@ -31,7 +31,7 @@ def serve(run: Path, *, host: str, port: int, token: bool, show: bool) -> None:
     port = listener.getsockname()[1]
     secret = secrets.token_urlsafe(32) if token or not _loopback(host) else None
     with listener, closing(Shelf(run)) as shelf:
-        app = Guard(application(shelf, lambda: server.should_exit), port=port, token=secret)
+        app = Guard(application(shelf, lambda: server.should_exit), port=port, name=_shown(host), token=secret)
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

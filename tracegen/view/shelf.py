@@ -76,9 +76,9 @@ class Shelf:
 
     def close(self) -> None:
         """Ends the index's process; what it has kept stays, unless it lies in a temporary folder."""
-        if self._process and self._process.poll() is None:
+        if self._process:
             self._process.kill()
-            self._process.wait()
+        self._ended()
         self._database.close()
         if self.run not in self.folder.parents:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -88,12 +88,23 @@ class Shelf:
             if time.monotonic() - self._looked < LOOK:
                 return
             self._looked = time.monotonic()
-            if self._process is not None and self._process.poll() is None:
+            if self._process and self._process.poll() is None:
                 return
+            if status := self._ended():  # not once more: what ended it is still there
+                state.fail(self.run, self.folder, f"the process that makes the index of this run ended with {status}.")
             found = state.load(self.folder)
-            if found.stamp != state.stamp(self.run) or not (found.whole or found.error):
+            made = found.error or (found.whole and "cost" in found.summary)
+            if not made or found.stamp != state.stamp(self.run):
                 command = [sys.executable, "-m", "tracegen.view.index", str(self.run), str(self.folder)]
                 self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+
+    def _ended(self) -> int:
+        """How the index's process ended, if there was one."""
+        if self._process is None:
+            return 0
+        with self._process as process:  # waits, and closes the pipe
+            self._process = None
+        return process.returncode
 
 
 def fetched(cursor: duckdb.DuckDBPyConnection, select: str, given: Given = ()) -> list[dict[str, Any]]:

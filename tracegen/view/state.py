@@ -1,6 +1,6 @@
 """Where the index of a run lies, what it says of itself, and what of the run it was made of.
 
-    <run>/.view/1/   state.json  traces-<n>.parquet  problems.parquet  verdicts/  texts/
+    <run>/.view/2/   state.json  traces-<n>.parquet  problems.parquet  verdicts/  words/
 
 Where the run's folder cannot be written, all that lies in a temporary folder instead, and is made again each time.
 """
@@ -9,14 +9,14 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tracegen.ledger.segments import present
 from tracegen.rundir import fingerprint, write_atomically
 
-FORM = "1"
+FORM = "2"
 """Changes with what the files of the index hold."""
 KEPT = 4
 """Versions whose tables stay: no page takes as long as it takes to make so many."""
@@ -73,6 +73,11 @@ def publish(folder: Path, state: State) -> None:
             path.unlink(missing_ok=True)
 
 
+def fail(run: Path, folder: Path, why: str) -> None:
+    """There is no newer version of the run as it stands."""
+    publish(folder, replace(load(folder), stamp=stamp(run), error=why))
+
+
 def table(folder: Path, number: int) -> Path:
     """The traces of a version."""
     return folder / f"traces-{number}.parquet"
@@ -104,10 +109,15 @@ def corpus_files(run: Path) -> list[Path]:
     return sorted((data / "curated").glob("*.parquet")) or sorted(data.glob("*.parquet"))
 
 
+def recipe_files(run: Path) -> list[Path]:
+    """The recipe with all that took its place."""
+    return sorted(run.glob("recipe*.yaml"))
+
+
 def _sizes(run: Path) -> Iterator[Any]:
     for path in (
         *present(run / "traces"),
-        *(run / "problems.jsonl", run / LOG, run / "verdicts" / "stage.json"),
+        *(*recipe_files(run), run / "problems.jsonl", run / LOG, run / "verdicts" / "stage.json"),
         *(*dropped_files(run), *corpus_files(run), run / "corpus" / "funnel.json"),
     ):
         yield [path.name, stat_of(path)]

@@ -12,7 +12,7 @@ from typing import Any
 from tracegen.generate import parse
 from tracegen.ledger.segments import row_at
 from tracegen.records import TracegenError
-from tracegen.view import load, pages, state
+from tracegen.view import load, money, pages, state
 from tracegen.view.shelf import Shelf, fetched
 from tracegen.view.state import State
 
@@ -55,7 +55,9 @@ def trace(shelf: Shelf, key: str) -> dict[str, Any]:
         "drop": _drop(shelf, row),
         "tokens": parsed.tokens,
         "prompt_tokens": stored["prompt_tokens"],
-        "seconds": stored["seconds"],
+        "time": stored.get("time"),
+        "usd": money.of_trace(shelf.run, stored),
+        "continued": bool(stored.get("prefix_tokens")),
         "finish_reason": parsed.finish_reason,
         "status": parsed.status,
         "forced": parsed.forced,
