@@ -8,8 +8,8 @@ A text is gone through twice, by short runs of words that stand in some question
 numbers. What these point at is looked at closely; they decide nothing. The rules, in the order in which they are tried:
 
 whole   the question stands in the text, word for word and number for number
-run     `ngram` words in a row are the question's (13: GPT-3, arXiv:2005.14165, appendix C); what different questions
-        have in common, as contests end in the same sentence, does not count
+run     `ngram` words in a row are the question's; what different questions have in common, as contests end in the same
+        sentence, does not count
 alike   most of its words stand there in its order, whatever the names and numbers
 
 Memory: some integers for each word of the benchmarks; nothing grows with the texts.
@@ -26,6 +26,8 @@ from typing import NamedTuple
 from tracegen.overlap import bare, numbers, place, words
 from tracegen.records import Problem
 
+NGRAM = 13
+"""Words in a row that are a leak: GPT-3, arXiv:2005.14165, appendix C."""
 EQUAL_BELOW = 5
 """A question of fewer words, such as "What is 3 + 4?", stands inside others by chance: it has to be the statement."""
 OWN_BELOW = 8

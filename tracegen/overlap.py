@@ -4,11 +4,9 @@ words(text)   words and numbers without case and punctuation
 masked(words) the same with every number, or row of them, as `#`: problems that differ in their numbers become one
 bare(words)   the same without operators, with every number as `#`, word for word
 place(text, start, end)  where these of its words stand in a text, in characters
-Runs          texts that are found by a run of words in a row
 Alike         texts that are found by a share of their words, in any order
 
-Memory: an integer for each run, and a set of words for each text of `Alike`; both grow with what is added, not with
-what is looked for.
+Memory: a set of words for each text of `Alike`; it grows with what is added, not with what is looked for.
 """
 
 import re
@@ -17,8 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from math import ceil
 
-EXACT_BELOW = 5
-"""A text of fewer words, such as "What is 3 + 4?", stands inside others by chance."""
 _SPACELESS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 """Scripts that put no space between words: each character is one."""
 _LETTER = rf"[^\W\d_{_SPACELESS}]"
@@ -105,38 +101,6 @@ def numbers(found: Sequence[str]) -> list[str]:
     return sorted(number for word in found for number in _NUMBER.findall(word))
 
 
-class Runs:
-    """Texts by name, found in others by a run of `ngram` words that stands in both.
-
-    A shorter text has to occur as a whole in a statement, one of fewer than EXACT_BELOW words has to be the statement.
-    """
-
-    def __init__(self, ngram: int) -> None:
-        self._ngram = ngram
-        self._anywhere: dict[int, str] = {}
-        self._whole: dict[int, dict[int, str]] = {}
-        self._equal: dict[tuple[str, ...], str] = {}
-
-    def add(self, found: Sequence[str], name: str) -> None:
-        """A text, as its words; a run that several texts hold keeps the name of the first."""
-        if len(found) >= self._ngram:
-            for run in _runs(found, self._ngram):
-                self._anywhere.setdefault(run, name)
-        elif len(found) >= EXACT_BELOW:
-            self._whole.setdefault(len(found), {}).setdefault(hash(tuple(found)), name)
-        elif found:
-            self._equal.setdefault(tuple(found), name)
-
-    def statement(self, found: Sequence[str]) -> str | None:
-        """The text that a statement holds, or shares a run with, by its name."""
-        whole = (_find(runs, found, size) for size, runs in self._whole.items())
-        return self._equal.get(tuple(found)) or self.inside(found) or next(filter(None, whole), None)
-
-    def inside(self, found: Sequence[str]) -> str | None:
-        """The text that any other text shares a run with, by its name."""
-        return _find(self._anywhere, found, self._ngram)
-
-
 class Alike:
     """Texts by name, found by others that share most of their words: |A ∩ B| / |A ∪ B| (Jaccard) of at least `least`.
 
@@ -169,12 +133,3 @@ class Alike:
         ranked = sorted(text, key=lambda word: (self._frequent.get(word, 0), word))
         # Without these, fewer words are left than two sets that are so alike have in common.
         return ranked[: len(text) - ceil(self._least * len(text) - 1e-9) + 1]
-
-
-def _runs(found: Sequence[str], size: int) -> Iterator[int]:
-    return map(hash, zip(*(found[start:] for start in range(size)), strict=False))
-
-
-def _find(runs: Mapping[int, str], found: Sequence[str], size: int) -> str | None:
-    hit = next(filter(runs.__contains__, _runs(found, size)), None)
-    return None if hit is None else runs[hit]

@@ -19,7 +19,7 @@ from pydantic import Field
 from tracegen import registry
 from tracegen.embeddings import embedder
 from tracegen.filters import Note, unnoted
-from tracegen.leaks import OWN_BELOW, Leak, Questions
+from tracegen.leaks import NGRAM, OWN_BELOW, Leak, Questions
 from tracegen.records import Problem, Trace, UsageError
 
 DECIDES = "trace"
@@ -34,7 +34,7 @@ Find = Callable[[str], Leak | None]
 def decontaminate(
     traces: Iterable[Trace],
     *,
-    ngram: int = 13,
+    ngram: int = NGRAM,
     against: Literal["all", "recipe"] | list[str] = "all",
     semantic: str | None = None,
     semantic_near: Annotated[float, Field(gt=0, le=1)] = 0.93,
