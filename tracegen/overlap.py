@@ -12,6 +12,7 @@ Memory: a set of words for each text of `Alike`; it grows with what is added, no
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from html import unescape
 from itertools import groupby
 from math import ceil
 
@@ -25,6 +26,7 @@ _TOKEN = re.compile(rf"{_LETTER}+|[{_SPACELESS}]|\d+(?:\.\d+)?|[-+*/=<>^%()|]")
 _ARTICLES = frozenset("ai")
 """One letter, and in prose a word: what stands in front of it is a quotation's mark or a bracket."""
 _SIGNS = {"−": "-", "×": "*", "·": "*", "∙": "*", "⋅": "*", "÷": "/", "⁄": "/", "∕": "/"}
+_SIGNS |= {"≤": "<=", "≥": ">=", "√": " sqrt ", "π": " pi "}
 _LATIN = dict(zip("авекмнорстухіјѕһԁԛԝαβεζηικμνορτυχ", "abekmhopctyxijshdqwabezhikmvoptux", strict=True))
 """Letters of the Cyrillic and Greek alphabets that, small or capital, look like Latin ones."""
 _SPELLINGS = str.maketrans(_SIGNS | _LATIN)
@@ -38,21 +40,37 @@ _LAYOUT = re.compile(
     r"operatorname|mbox|[bB]igg?[lr]?)(?![A-Za-z])"
 )
 """LaTeX that changes the look of a formula and not what it says."""
-_SAME = [(re.compile(r"\\[dt]frac(?![a-z])"), r"\\frac"), (re.compile(r"\\(?:cdot|times)(?![a-z])"), "*")]
+_SAME = [
+    (re.compile(r"\\[dt]?frac\s*{\s*(\w+)\s*}\s*{\s*(\w+)\s*}"), r"\1/\2"),
+    (re.compile(r"\\[dt]?frac\s*(\d)\s*(\d)"), r"\1/\2"),
+    (re.compile(r"\\[dt]?frac{([^{}\s]{1,60})}{([^{}\s]{1,60})}"), r"(\1)/(\2)"),
+    (re.compile(r"\\[dt]frac(?![a-z])"), r"\\frac"),
+    (re.compile(r"\\(?:cdot|times)(?![a-z])"), "*"),
+    (re.compile(r"\\leq?(?![a-z])"), "<="),
+    (re.compile(r"\\geq?(?![a-z])"), ">="),
+]
+"""LaTeX that a page without formulas writes otherwise."""
+_RAISED = re.compile("[⁰¹²³⁴-⁹]+")
+_FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_COUNTING = """
-zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
-nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million
+_UNITS = """
+zero - two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+nineteen
 """
-_COUNTED = dict.fromkeys(_COUNTING.split(), "#")
+_TENS = "- - twenty thirty forty fifty sixty seventy eighty ninety"
+_DIGITS = {word: f"{n}{zero}" for names, zero in ((_UNITS, ""), (_TENS, "0")) for n, word in enumerate(names.split())}
+"""Without "one", which is seldom a number in prose."""
+_COUNTED = dict.fromkeys(("one", "hundred", "thousand", "million"), "#")
 
 
 def words(text: str) -> list[str]:
     """Words and numbers without case and punctuation; numbers and letters with the operators in front: `3`, `+4`, `(x`.
 
     Two texts that look alike have the same words: marks that take no room, accents, letters of other alphabets that
-    look Latin, and the layout of formulas do not count.
+    look Latin, digits of other scripts, and the layout of formulas do not count; a small number may be spelt out.
     """
+    if "&" in text:
+        text = unescape(text)
     if "\\" in text:
         text = _LAYOUT.sub(" ", text)
         for spelling, same in _SAME:
@@ -60,13 +78,15 @@ def words(text: str) -> list[str]:
     if text.isascii():
         text = text.lower()
     else:
-        text = unicodedata.normalize("NFKD", _UNSEEN.sub("", text)).casefold()
+        text = unicodedata.normalize("NFKD", _RAISED.sub(r"^\g<0>", _UNSEEN.sub("", text))).casefold()
         text = _ACCENTS.sub("", text).translate(_SPELLINGS)
+        text = _FOREIGN_DIGIT.sub(lambda digit: str(int(digit[0])), text)
     found, operators = [], ""
     for token in _TOKEN.findall(_THOUSANDS.sub("", _DASH.sub(" ", text))):
         if token in _OPERATORS:
             operators += token
         else:
+            token = _DIGITS.get(token, token)
             found.append(token if token in _ARTICLES or (len(token) > 1 and token.isalpha()) else operators + token)
             operators = ""
     return found
