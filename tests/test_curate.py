@@ -169,6 +169,22 @@ def test_a_filter_of_ones_own(tmp_path: Path) -> None:
     assert file.name.endswith("own_filters.py_x.jsonl")
 
 
+def test_filters_of_like_names_lose_no_drop_to_each_other(tmp_path: Path) -> None:
+    body = "    for t in traces:\n        note(t, {'seen': {1}})\n        yield t, why if t.sample == at else None\n"
+    deep = tmp_path / ("deep/" + "x" * 240)
+    deep.mkdir(parents=True)
+    names = {}
+    for at, file in enumerate((tmp_path / "my own.py", tmp_path / "my_own.py", deep / "my.py")):
+        file.write_text(f"def x(traces, *, note, why, at):\n{body}")
+        names[f"{file}:x"] = {"why": f"reason {at}", "at": at}
+    (tmp_path / "dropped").mkdir()
+    kept, _ = run([make(n) for n in range(4)], names, tmp_path / "dropped")
+    assert [trace.sample for trace in kept] == [3]
+    files = list((tmp_path / "dropped").glob("*.jsonl"))
+    found = sorted((row["sample"], row["filter"], row["reason"], row["detail"]) for path in files for row in rows(path))
+    assert found == [(at, name, options["why"], {"seen": "{1}"}) for at, (name, options) in enumerate(names.items())]
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

@@ -1,6 +1,8 @@
 """The curation of a run: every trace ends in one place, whatever the order in which the answers came."""
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,9 @@ def run(tmp_path: Path, call: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Generate and curate a run whose answers come in this order; returns its folder and what was said."""
     monkeypatch.setattr(partitions, "PARTITION", 8)
 
-    def curated(name: str, order: int, *overrides: str) -> tuple[Path, str]:
+    def curated(
+        name: str, order: int, *overrides: str, verbs: Sequence[str] = ("generate", "curate")
+    ) -> tuple[Path, str]:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         for file, rows in {"p.jsonl": PROBLEMS, "r.jsonl": recorded()[::order]}.items():
@@ -49,7 +53,7 @@ def run(tmp_path: Path, call: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
             "filters": {"correct": {}, "dedup": {}},
         }
         (folder / "r.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
-        for verb in ("generate", "curate"):
+        for verb in verbs:
             status, _, said = call(verb, folder / "r.yaml", "--run-dir", folder / "run", *overrides)
             assert status == 0, said
         return folder / "run", said
@@ -91,9 +95,45 @@ def test_what_stands_is_not_made_again(run: Any) -> None:
     before = (folder / "corpus" / "funnel.json").stat().st_mtime_ns
     _, said = run("one", 1)
     assert "corpus: up to date" in said
+    assert "gather" not in said, "nothing has changed, so nothing is read"
     assert (folder / "corpus" / "funnel.json").stat().st_mtime_ns == before
     _, said = run("one", 1, "filters.dedup={of: response}")
     assert "6 of 24 traces kept" in said
+
+
+def test_whatever_touches_a_file_has_the_run_gathered_anew(run: Any) -> None:
+    folder, _ = run("one", 1)
+    [ledger] = (folder / "traces").glob("[0-9]*")
+    rows = [json.loads(line) for line in ledger.read_text().splitlines()]
+    as_it_was = ledger.stat()
+    ledger.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    os.utime(ledger, ns=(as_it_was.st_atime_ns, as_it_was.st_mtime_ns))
+    _, said = run("one", 1)
+    assert "gather: 24 traces" in said
+    assert "corpus: up to date" in said, "the same rows"
+    changed = [row | {"text": row["text"].replace("Way", "Roo")} for row in rows]
+    ledger.write_text("".join(json.dumps(row) + "\n" for row in changed))
+    os.utime(ledger, ns=(as_it_was.st_atime_ns, as_it_was.st_mtime_ns))
+    _, said = run("one", 1)
+    assert "12 of 24 traces kept" in said
+    text = parquet.read_table(shards_of(folder / "corpus"))["messages"][0].as_py()[-1]["content"]
+    assert "Roo 1 of p0" in text
+
+
+def test_what_lacks_is_said_each_time(run: Any) -> None:
+    run("one", 1)
+    for gathers in (True, False):
+        _, said = run("one", 1, "teachers.recorded.sampling.n=5", verbs=["curate"])
+        assert "6 samples of the plan have no answer" in said
+        assert ("gather" in said) is gathers
+
+
+def test_a_filter_of_ones_own_that_was_edited_is_applied_anew(run: Any, tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    for code, kept in (("None", 12), ("'late' if trace.sample > 1 else None", 6)):
+        own.write_text(f"def mine(traces):\n    for trace in traces:\n        yield trace, {code}\n")
+        _, said = run("one", 1, f"filters={{correct: {{}}, dedup: {{}}, '{own}:mine': {{}}}}")
+        assert f"{kept} of 24 traces kept" in said
 
 
 def test_where_filters_run_is_no_part_of_what_they_are(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

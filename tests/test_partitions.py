@@ -80,6 +80,8 @@ def test_the_hash_knows_traces_and_verdicts_but_no_order(tmp_path: Path) -> None
     assert hashed(random.Random(1).sample(ALL, len(ALL))) == whole
     assert hashed(ALL[:-1]) != whole
     assert hashed([*ALL[:-1], make("p7", "first", 1)]) != whole
+    gone_on = Trace(**{f: getattr(ALL[0], f) for f in Trace.__slots__} | {"reasoning": "longer"})
+    assert hashed([gone_on, *ALL[1:]]) != whole
     judged = [trace for trace in ALL if trace.verdict]
     other = [Trace(**{**{f: getattr(t, f) for f in Trace.__slots__}, "verdict": Verdict("wrong")}) for t in judged]
     assert len({hashed(judged), hashed(other), hashed(judged[:1] + other[1:]), hashed(other[:1] + judged[1:])}) == 4

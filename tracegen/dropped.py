@@ -18,6 +18,8 @@ from tracegen.records import Trace, Verdict
 REASONS = "reasons.parquet"
 COLUMNS = ("key", "problem_id", "teacher", "sample", "filter", "reason", "detail")
 BATCH = 10_000
+LONGEST = 200
+"""Characters of a file's name, where file systems take 255 bytes."""
 
 
 class Dropped:
@@ -32,10 +34,8 @@ class Dropped:
         self._open = ExitStack()
         # In a JSON string the escape of half a surrogate pair, `\ud800`, is what backslashreplace writes for it.
         self._files = {
-            name: self._open.enter_context(
-                (folder / file_of(name)).open("w", encoding="utf-8", errors="backslashreplace")
-            )
-            for name in filters
+            file: self._open.enter_context((folder / file).open("w", encoding="utf-8", errors="backslashreplace"))
+            for file in {file_of(name) for name in filters}
         }
         self._reasons = self._open.enter_context(
             parquet.ParquetWriter(folder / REASONS, self._schema, compression="zstd")
@@ -48,9 +48,9 @@ class Dropped:
         whole = {name: getattr(trace, name) for name in Trace.__slots__} | why
         if trace.verdict:
             whole["verdict"] = {name: getattr(trace.verdict, name) for name in Verdict.__slots__}
-        self._files[drop.filter].write(json.dumps(whole, ensure_ascii=False) + "\n")
+        self._files[file_of(drop.filter)].write(json.dumps(whole, ensure_ascii=False, default=str) + "\n")
         row = {column: getattr(trace, column) for column in COLUMNS if column not in why} | why
-        row["detail"] = None if drop.detail is None else json.dumps(drop.detail, ensure_ascii=False)
+        row["detail"] = None if drop.detail is None else json.dumps(drop.detail, ensure_ascii=False, default=str)
         self._rows.append({column: _clean(value) for column, value in row.items()})
         if len(self._rows) >= BATCH:
             self._write()
@@ -71,8 +71,8 @@ class Dropped:
 
 
 def file_of(name: str) -> str:
-    """The file of a filter's drops; the name of a user's own holds a path."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", name) + ".jsonl"
+    """The file of a filter's drops. The name of a user's own holds a path; two that look alike share a file."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[-LONGEST:].lstrip(".") + ".jsonl"
 
 
 def _clean(value: Any) -> Any:

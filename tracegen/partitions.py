@@ -11,11 +11,11 @@ import shutil
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Self
 
 from tracegen.generate import Asker
+from tracegen.packed import hashed
 from tracegen.records import Trace, Verdict
 from tracegen.rundir import fingerprint
 
@@ -34,7 +34,8 @@ class Partitions:
 
     def __init__(self, folder: Path, problems: Iterable[str], teachers: Sequence[Asker]) -> None:
         self.folder = folder
-        self._problems = {name: number for number, name in enumerate(problems)}
+        self._ids = list(problems)
+        self._problems = {name: number for number, name in enumerate(self._ids)}
         self._teachers = {asker.name: number for number, asker in enumerate(teachers)}
         self._each = max(1, PARTITION // max(1, sum(asker.most for asker in teachers)))
         self.sizes = [0] * -(-len(self._problems) // self._each)
@@ -76,7 +77,7 @@ class Partitions:
 
     def problems(self, number: int) -> list[str]:
         """The ids of those whose traces are in this partition, if there are any."""
-        return list(islice(self._problems, number * self._each, (number + 1) * self._each))
+        return self._ids[number * self._each : (number + 1) * self._each]
 
     def path(self, number: int) -> Path:
         """Where a partition lies, if it holds a trace; what else is known of it may lie beside it."""
@@ -86,7 +87,7 @@ class Partitions:
         return sum(self.sizes)
 
     def fingerprint(self) -> str:
-        """A hash of all traces and verdicts, in whatever order they came."""
+        """A hash of all traces, texts and verdicts included, in whatever order they came."""
         return f"{len(self)}-{self._hash:064x}"
 
     def _count(self, trace: Trace) -> None:
@@ -95,7 +96,9 @@ class Partitions:
         verdict = trace.verdict and {
             name: getattr(trace.verdict, name) for name in Verdict.__slots__ if name != "seconds"
         }
-        seen = [trace.key, trace.problem_id, trace.teacher, trace.sample, verdict]
+        # What a key stands for changes where an answer was gone on with.
+        text = hashed(trace.reasoning, trace.response)
+        seen = [trace.key, trace.problem_id, trace.teacher, trace.sample, verdict, text, trace.status, trace.tokens]
         # A sum knows no order, and no two traces cancel each other as they would under exclusive or.
         self._hash = (self._hash + int(fingerprint(seen), 16)) % (1 << 256)
 

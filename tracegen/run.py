@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tracegen import __version__, asked_filters, contamination, rundir, terms
+from tracegen.ask import Ask
 from tracegen.corpus import LAYOUT, CorpusWriter, shards_of
 from tracegen.curate import FunnelRow, funnel_json
 from tracegen.curate import curate as apply_filters
@@ -17,11 +18,14 @@ from tracegen.evaluate import evaluate as score_roles
 from tracegen.evaluate import named
 from tracegen.evidence import spent
 from tracegen.fates import Fate
+from tracegen.gather import Gathered, gather, recall
 from tracegen.partitions import Partitions
 from tracegen.prepare import Run, plan_inputs
 from tracegen.progress import Bar, during, say
 from tracegen.records import MissingExtra, Problem, Score, TracegenError, UsageError
-from tracegen.sample import judged, missing, sample, settled
+from tracegen.registry import load
+from tracegen.sample import sample, settled
+from tracegen.verifiers._worker import version
 
 
 def run(run: Run) -> list[Score]:
@@ -55,21 +59,15 @@ def verify(run: Run) -> None:
 @during("curate")
 def curate(run: Run) -> None:
     """Verdicts -> filters -> `corpus/` and `dropped/`."""
-    recipe, askers = run.recipe, list(run.teachers.values())
-    if lacking := missing(run.folder, problems=run.problems, askers=askers, judge=run.judge, schedule=recipe.schedule):
-        say(f"{lacking} samples of the plan have no answer; the corpus is made without them.")
-    lines = asked_filters.lines(recipe.filters, folder=run.folder / "asked", seed=recipe.seed)
-    with Partitions(run.folder / ".curating", run.problems, askers) as partitions:
-        traces = judged(run.folder, problems=run.problems, askers=askers, judge=run.judge)
-        with Bar("gather", None, "traces") as bar:
-            partitions.write(bar.over(traces))
-        if unjudged := partitions.unjudged:
-            say(f"{unjudged} traces have no verdict under the present verifiers; `tracegen verify` judges them.")
-        inputs = _curate_inputs(run, partitions) | {"asked": asked_filters.inputs(recipe.filters, lines)}
-        corpus, dropped = run.folder / "corpus", run.folder / "dropped"
-        if rundir.up_to_date(corpus, inputs) and rundir.up_to_date(dropped, inputs):
-            say(f"corpus: up to date ({corpus})")
+    lines = asked_filters.lines(run.recipe.filters, folder=run.folder / "asked", seed=run.recipe.seed)
+    if (known := recall(run)) and _corpus_stands(run, known, _curate_inputs(run, known, lines)):
+        return
+    with gather(run) as (partitions, found):
+        inputs = _curate_inputs(run, found, lines)
+        if _corpus_stands(run, found, inputs):
             return
+        found.say_what_lacks()
+        corpus, dropped = run.folder / "corpus", run.folder / "dropped"
         with (
             rundir.rebuilt(dropped, inputs) as new_dropped,
             rundir.rebuilt(corpus, inputs) as new_corpus,
@@ -232,13 +230,24 @@ def _filter(
     return rows, kept.total(), len(kept)
 
 
-def _curate_inputs(run: Run, partitions: Partitions) -> dict[str, Any]:
+def _corpus_stands(run: Run, found: Gathered, inputs: Mapping[str, Any]) -> bool:
+    """Whether the corpus that is there was made from these inputs; if so, that is said."""
+    if not all(rundir.up_to_date(run.folder / name, inputs) for name in ("corpus", "dropped")):
+        return False
+    found.say_what_lacks()
+    say(f"corpus: up to date ({run.folder / 'corpus'})")
+    return True
+
+
+def _curate_inputs(run: Run, found: Gathered, lines: Mapping[str, Ask]) -> dict[str, Any]:
     recipe = run.recipe
     return {
-        "traces": partitions.fingerprint(),
+        "traces": found.fingerprint,
         "plans": plan_inputs(list(run.teachers.values())),
         "problems": run.problems.fingerprint(),
         "filters": recipe.filters,
+        "versions": {name: version(load("filter", name)) for name in recipe.filters},
+        "asked": asked_filters.inputs(recipe.filters, lines),
         "benchmarks": _problems_hash(named(run.whole_benchmarks).values()),
         **({"unchecked": sorted(run.unchecked)} if run.unchecked else {}),
         "prompt": run.prompt.as_dict(),
