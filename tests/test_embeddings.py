@@ -52,8 +52,10 @@ def test_a_long_text_is_cut_where_the_model_ends(folder: Path) -> None:
 def test_unknown_pooling_and_absent_models(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"pools by max; it has to be one of cls, lasttoken, mean"):
         embedder(str(pooled_by(folder, {"pooling_mode_max_tokens": True})))
-    with pytest.raises(UsageError, match=r"there is no embedding model in .*: it has no config\.json"):
+    with pytest.raises(UsageError, match="there is no model folder"):
         embedder(str(tmp_path / "nothing"))
+    with pytest.raises(UsageError, match=r"is not a model folder: it has no config\.json"):
+        check(str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UsageError, match=r"cannot be loaded: .*give a folder or a name on the Hub"):
         embedder(str(tmp_path))
@@ -63,3 +65,8 @@ def test_what_is_missing_is_said_before_a_model_is_loaded(monkeypatch: pytest.Mo
     monkeypatch.setattr("tracegen.embeddings.find_spec", lambda module: None)
     with pytest.raises(MissingExtra, match=r"tracegen\[hf\]"):
         check("any/model")
+
+
+def test_embedded_is_the_embedded_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracegen.models.embedded", lambda: pooled_by(folder, {"pooling_mode": "mean"}))
+    assert np.allclose(embedder("embedded")(TEXTS), embedder(str(folder))(TEXTS))

@@ -3,9 +3,9 @@
 check(model)     raises where the model cannot be used, as far as that shows without loading it
 embedder(model)  a function from texts to vectors; the model is loaded here, and kept for the next who asks
 
-A model is a folder or a name on the Hub. Each vector is pooled from its last layer as its `1_Pooling/config.json` says,
-the format of sentence-transformers; without that file by the mean over the tokens (Reimers and Gurevych 2019,
-"Sentence-BERT").
+A model is a folder, a name on the Hub, or `embedded`, as everywhere in a recipe. Each vector is pooled from its last
+layer as its `1_Pooling/config.json` says, the format of sentence-transformers; without that file by the mean over the
+tokens (Reimers and Gurevych 2019, "Sentence-BERT").
 Limits: of a text as many tokens are read as the model takes, at most LONGEST; instructions that some models want in
 front of a text are not put there.
 """
@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tracegen.models import resolve
 from tracegen.records import MissingExtra, UsageError
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def check(model: str) -> None:
     for module in ("torch", "transformers"):
         if find_spec(module) is None:
             raise MissingExtra(f"{module}, which embedding models need,", "hf")
-    if model.startswith((".", "/")) and not (Path(model) / "config.json").is_file():
-        raise UsageError(f"there is no embedding model in {model}: it has no config.json.")
+    if model != "embedded":  # That one is made when it is needed.
+        resolve(model)
 
 
 @lru_cache(1)
@@ -49,12 +50,15 @@ def embedder(model: str) -> Embed:
     import torch
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import cached_file
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
+    folder = resolve(model).path
     try:
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
-        network = AutoModel.from_pretrained(model).to(device).eval()
-        tokenizer = AutoTokenizer.from_pretrained(model)
-        config = cached_file(model, "1_Pooling/config.json", _raise_exceptions_for_missing_entries=False)
+        network = AutoModel.from_pretrained(folder).to(device).eval()
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        config = cached_file(folder, "1_Pooling/config.json", _raise_exceptions_for_missing_entries=False)
     except (OSError, ValueError) as error:
         sentence = str(error).partition("\n")[0].rstrip(".")
         raise UsageError(

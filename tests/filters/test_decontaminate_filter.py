@@ -3,11 +3,13 @@
 import json
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
 
+from tracegen.curate import check_filters
 from tracegen.filters.decontaminate import decontaminate
 from tracegen.records import Problem, Trace, UsageError
 
@@ -124,7 +126,7 @@ def test_an_embedding_model_finds_what_means_the_same(monkeypatch: pytest.Monkey
         assert model == "a/model"
         return lambda texts: numpy.array([vectors[text] for text in texts])
 
-    monkeypatch.setattr("tracegen.filters.decontaminate.embedder", embedder)
+    monkeypatch.setattr("tracegen.embeddings.embedder", embedder)
     problems = {text: Problem(text, text) for text in (told, "Else?")}
     traces = [Trace("k", text, "t", 0, (), "", "", "complete", "stop", 9) for text in problems]
     benchmarks = {"a": [Problem("x", SIX)], "b": [Problem("y", LONG)]}
@@ -142,3 +144,14 @@ def test_an_embedding_model_finds_what_means_the_same(monkeypatch: pytest.Monkey
     assert (noted[0]["problem"], noted[0]["share"], noted[0]["theirs"]) == ("y", 0.96, LONG)
     assert found(semantic="a/model", semantic_near=0.99) == [None, None]
     assert found(semantic="a/model", semantic_near=0.7) == ["b", "a"]
+
+
+def test_a_model_decides_by_its_vectors_and_is_looked_for_before_the_run(tiny_model: Path) -> None:
+    asked, told = "Who owns the zebra?", "whose is that zebra, then"
+    noted: list[Mapping[str, Any]] = []
+    for near, found in ((1.0, None), (0.01, "ours")):
+        options = {"semantic": str(tiny_model), "semantic_near": near, "note": lambda trace, what: noted.append(what)}
+        assert reason(told, held_out=asked, **options) == found
+    assert (noted[0]["rule"], noted[0]["theirs"], noted[0]["ours"]) == ("semantic", asked, told)
+    with pytest.raises(UsageError, match="there is no model folder"):
+        check_filters({"decontaminate": {"semantic": "./nowhere"}})

@@ -188,7 +188,7 @@ def test_a_problem_in_other_words_is_dropped_with_all_its_traces(meanings: list[
 
 
 def test_an_embedding_model_that_is_not_there_is_found_without_a_trace() -> None:
-    with pytest.raises(UsageError, match=r"there is no embedding model in \./nowhere"):
+    with pytest.raises(UsageError, match=r"there is no model folder \./nowhere"):
         reasons(semantic="./nowhere")
 
 

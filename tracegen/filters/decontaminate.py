@@ -16,8 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tracegen import registry
-from tracegen.embeddings import embedder
+from tracegen import embeddings, registry
 from tracegen.filters import Note, unnoted
 from tracegen.leaks import NGRAM, OWN_BELOW, Leak, Questions
 from tracegen.records import Problem, Trace, UsageError
@@ -49,6 +48,8 @@ def decontaminate(
     folder or a name on the Hub, and `semantic_near` the least cosine of a statement that means the same.
     """
     _check(ngram, against)
+    if semantic:
+        embeddings.check(semantic)
     questions = Questions(benchmarks, ngram)
     means = _meaning(semantic, semantic_near, benchmarks) if semantic and benchmarks else lambda statement: None
     kept_back = {(name, p.id) for name, those in benchmarks.items() for p in those if p.extra.get("confidential")}
@@ -82,7 +83,7 @@ def _evidence(leak: Leak, part: str, text: str, confidential: bool) -> dict[str,
 def _meaning(model: str, near: float, benchmarks: Mapping[str, Sequence[Problem]]) -> Find:
     import numpy
 
-    embed = embedder(model)
+    embed = embeddings.embedder(model)
     asked = [(name, problem) for name, those in benchmarks.items() for problem in those]
     texts = [problem.statement for _, problem in asked]
     vectors = numpy.concatenate([embed(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)])
