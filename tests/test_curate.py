@@ -161,6 +161,44 @@ def test_whatever_the_filters_decide_the_counts_add_up(data: st.DataObject, coun
         assert lost.get(trace.key) == first
 
 
+SHELF: dict[str, Any] = {
+    "correct": {},
+    "repetition": {},
+    "difficulty": {"min_pass_rate": 0.3, "max_pass_rate": 0.8},
+    "dedup": {"keep": "shortest"},
+    "diversity": {"per_problem": 2, "order": "longest"},
+    "choose": {"by": "median"},
+}
+one_trace = st.tuples(
+    st.sampled_from("abc"),
+    st.sampled_from(["ours", "other"]),
+    st.sampled_from(["right", "right", "wrong", "unverifiable", "error", None]),
+    st.sampled_from(["1", "2", "one two", "9 " * 90]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(one_trace, max_size=14), st.permutations(list(SHELF)))
+def test_with_filters_that_look_ahead_at_all_that_two_teachers_wrote(drawn: list[Any], order: list[str]) -> None:
+    """Unjudged traces, problems and whole streams that come to nothing: every trace has one fate, told in order."""
+    traces = [
+        make(number, problem=problem, teacher=teacher, outcome=outcome, text=text)
+        for number, (problem, teacher, outcome, text) in enumerate(sorted(drawn, key=lambda one: one[:2]))
+    ]
+    told: list[Fate] = []
+    filters = {name: SHELF[name] for name in order}
+    given = {"problems": PROBLEMS, "tokenizer": None, "benchmarks": {}}
+    funnel = curate(map(Fate, traces), filters=filters, told=told.append, **given)
+    assert [fate.trace for fate in told] == traces
+    left = traces
+    for row in funnel:
+        lost = [fate.trace for fate in told if fate.drop and fate.drop.filter == row.filter]
+        assert (row.before, row.after) == (len(left), len(left) - len(lost))
+        assert sum(row.reasons.values()) == len(lost)
+        left = [trace for trace in left if trace not in lost]
+    assert left == [fate.trace for fate in told if not fate.drop]
+
+
 def test_a_filter_of_ones_own(tmp_path: Path) -> None:
     name = own(tmp_path, "    for t in traces:\n        yield t, letter if letter in t.response else None\n")
     kept, [row] = run([make(0), make(7)], {name: {"letter": "7"}}, tmp_path)
