@@ -23,6 +23,8 @@ let news = null;
 let narrowed = null;
 let opening = null;
 let indexing = null;
+let listening = false;
+let listed = 0; // traces there were when the list was asked for
 const AGAIN = 1500; // milliseconds between two looks at an index that is being made
 const PATIENCE = 10; // looks for a trace that is not there yet
 
@@ -33,11 +35,18 @@ async function show() {
   document.body.dataset.showing = present().trace ? "pane" : "list";
   if (set !== narrowed) {
     narrowed = set;
-    list.reload();
+    reload();
   } else {
     list.draw(true);
   }
+  if (!place("frame").offsetParent) place("pane").focus({ preventScroll: true }); // on a phone the list is gone
   await showPane();
+}
+
+function reload() {
+  listed = run.totals?.traces ?? 0;
+  fill(place("fresh"));
+  return list.reload();
 }
 
 async function showPane(tries = 0) {
@@ -84,7 +93,8 @@ async function loadRun() {
   try {
     run = await api.ask("run");
   } catch (error) {
-    fill(place("pane"), trouble(error.message, start));
+    if (run) fill(place("state"), "the server does not answer");
+    else fill(place("pane"), trouble(error.message, start));
     return false;
   }
   fill(place("name"), run.name);
@@ -102,44 +112,56 @@ async function whole() {
   if (!run.live)
     fill(place("state"), run.index.whole ? "" : run.index.all ? "reading first words…" : "counting traces…");
   if (!present().trace && !run.live) showRun();
-  if (list.partial && (run.index.whole || run.index.rows !== before) && list.frame.scrollTop === 0) list.reload();
+  if (list.partial && (run.index.whole || run.index.rows !== before) && list.frame.scrollTop === 0) reload();
 }
 
 async function start() {
   if (!(await loadRun())) return;
   show();
-  if (run.live) listen(tell, rest);
+  if (run.live) follow();
 }
 
-/** The run goes on: new figures, and a word where the list has fallen behind. */
+function follow() {
+  listening = true;
+  listen(tell, rest, () => fill(place("state"), "no connection; trying again…"));
+}
+
+/** A page that was left open: the run may go on again, or have come further. */
+async function look() {
+  if (document.hidden || listening || !run || !(await loadRun())) return;
+  if (run.live) return follow();
+  offer(run.totals);
+  if (!present().trace) showRun();
+}
+
+/** A word where the list has fallen behind; it is not moved under anybody's eyes. */
+function offer(totals) {
+  const fresh = (totals?.traces ?? 0) - listed;
+  const label = `${counted(fresh, "new trace")}: show ${fresh === 1 ? "it" : "them"}`;
+  fill(place("fresh"), fresh > 0 && h("button", { class: "button fresh", onclick: refresh }, label));
+}
+
+/** The run goes on: new figures. */
 function tell(message) {
+  if (!message.latest?.length) message.latest = news?.latest; // sealed a moment ago
   news = message;
   fill(place("state"), h("span", { class: "dot", "aria-hidden": "true" }), headline(message) || "live");
-  const fresh = (message.totals?.traces ?? 0) - (run.totals?.traces ?? 0);
-  fill(
-    place("fresh"),
-    fresh > 0 &&
-      h(
-        "button",
-        { class: "button fresh", onclick: refresh },
-        `${counted(fresh, "new trace")}: show ${fresh === 1 ? "it" : "them"}`,
-      ),
-  );
+  offer(message.totals);
   if (!place("live")) return;
   showLive(place("live"), message);
   if (message.totals) fill(place("lead"), sentence(run, message.totals));
 }
 
 async function refresh() {
-  fill(place("fresh"));
   forget();
   await loadRun();
-  await list.reload();
+  await reload();
 }
 
 /** The run is at rest; its index has a moment to take in the last of it. */
 async function rest() {
   news = null;
+  listening = false;
   setTimeout(async () => {
     await refresh();
     if (!present().trace) showRun();
@@ -152,9 +174,11 @@ function openRun() {
 }
 
 function back() {
-  if (present().compare) go({ compare: null });
-  else if (present().trace) go({ trace: null });
+  const { compare, trace } = present();
+  if (compare) return go({ compare: null });
+  if (trace) go({ trace: null });
   else document.body.dataset.showing = "list";
+  list.focus(trace);
 }
 
 /** Fold or unfold the thinking, here and of the traces to come. */
@@ -200,5 +224,6 @@ place("keys").addEventListener("click", () => help.showModal());
 place("next").addEventListener("click", () => list.move(1));
 place("previous").addEventListener("click", () => list.move(-1));
 place("pane").addEventListener("toggle", () => highlight(place("pane"), present().q), true);
+document.addEventListener("visibilitychange", look);
 onChange(show);
 start();

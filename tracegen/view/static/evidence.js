@@ -9,7 +9,15 @@ import { plainly } from "./words.js";
 
 const KEY = /^[0-9a-f]{24,64}$/;
 const TEXT = 24;
-const NAMES = { theirs: "the benchmark says", ours: "here it says", kept: "kept instead", twin: "kept instead" };
+const RUN = 3;
+const NAMES = {
+  theirs: "the benchmark says",
+  ours: "here it says",
+  kept: "kept instead",
+  twin: "kept instead",
+  start: "from character",
+  end: "to character",
+};
 
 export function evidence(detail) {
   if (detail === null || detail === undefined) return null;
@@ -66,22 +74,17 @@ function shown(value) {
   return anchor({ trace: value, compare: null }, { title: value }, `trace ${value.slice(0, 12)}…`);
 }
 
-/** A text with the words marked that stand in the other texts too, in runs of three or more. */
+/** A text with the words marked that stand in the other texts too, in runs of RUN or more. */
 function common(text, beside) {
-  const others = beside.map(([, other]) => ` ${bare(other).join(" ")} `);
-  if (!others.length) return text;
+  if (!beside.length) return text;
+  const others = new Set(beside.flatMap(([, other]) => runs(bare(other))));
   const parts = text.split(/(\s+)/);
   const words = parts.map((part) => bare(part).join(" "));
   const marks = new Set();
   const spoken = words.map((word, place) => (word ? place : -1)).filter((place) => place >= 0);
-  for (let first = 0; first + 2 < spoken.length; first += 1) {
-    const run = ` ${spoken
-      .slice(first, first + 3)
-      .map((place) => words[place])
-      .join(" ")} `;
-    if (others.some((other) => other.includes(run)))
-      for (const place of spoken.slice(first, first + 3)) marks.add(place);
-  }
+  runs(spoken.map((place) => words[place])).forEach((run, first) => {
+    if (others.has(run)) for (const place of spoken.slice(first, first + RUN)) marks.add(place);
+  });
   spoken.forEach((place, nth) => {
     // what stands between two marked words is marked with them
     if (marks.has(place) && marks.has(spoken[nth + 1]))
@@ -94,6 +97,10 @@ function common(text, beside) {
     else stretches.push({ shared, text: part });
   });
   return stretches.map(({ shared, text: stretch }) => (shared ? h("mark", stretch) : stretch));
+}
+
+function runs(words) {
+  return words.slice(RUN - 1).map((_, first) => words.slice(first, first + RUN).join(" "));
 }
 
 function bare(text) {

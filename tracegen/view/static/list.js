@@ -118,7 +118,7 @@ export class TraceList {
       );
       this.list.style.paddingTop = `${first * this.height}px`;
       this.list.style.paddingBottom = `${(this.rows.length - last) * this.height}px`;
-      if (focused) this.list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+      if (focused) this.focus(focused);
       this.measure();
     }
     if (last > this.rows.length - SPARE && this.rows.length && !this.failed) this.more();
@@ -152,6 +152,11 @@ export class TraceList {
     this.reveal(wanted);
   }
 
+  /** Put the reader on the row of a trace, where it is in the document. */
+  focus(key) {
+    this.list.querySelector(`[data-key="${CSS.escape(key ?? "")}"]`)?.focus({ preventScroll: true });
+  }
+
   reveal(place) {
     const top = place * this.height;
     const { scrollTop, clientHeight } = this.frame;
@@ -167,7 +172,7 @@ export function face(row) {
     Number.isFinite(row.tokens) && counted(row.tokens, "token"),
     Number.isFinite(row.pass_rate) && `${percent(row.pass_rate)} pass`,
   ];
-  if (row.status && row.status !== "complete") facts.push(plainly(row.status));
+  if (row.status && row.status !== "complete" && row.status !== row.reason) facts.push(plainly(row.status));
   return [
     h(
       "span",
@@ -180,7 +185,7 @@ export function face(row) {
     h(
       "span",
       { class: "facts" },
-      row.filter && h("span", { class: "gone" }, `${row.filter}: ${plainly(row.reason)} · `),
+      row.filter && h("span", { class: "gone" }, `dropped by ${row.filter}: ${plainly(row.reason)} · `),
       facts.filter(Boolean).join(" · "),
     ),
   ];

@@ -9,15 +9,15 @@ import { dollars, duration, number, percent } from "./words.js";
 
 const LATEST = 8;
 
-/** Listen to the run; `onNews` is told of every message, `onRest` once when the run is at rest. */
-export function listen(onNews, onRest) {
+/** Listen: `onNews` is told of every message, `onRest` once when the run is at rest, `onLost` when nobody answers. */
+export function listen(onNews, onRest, onLost) {
   const stream = new EventSource("/api/live");
   stream.addEventListener("message", (event) => onNews(JSON.parse(event.data)));
+  stream.addEventListener("error", onLost);
   stream.addEventListener("rest", () => {
     stream.close();
     onRest();
   });
-  return stream;
 }
 
 /** The figures of the present stage, wherever in status.json's document they stand. */

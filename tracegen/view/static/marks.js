@@ -1,4 +1,4 @@
-// Shows characters that are not seen: bidi controls, zero-width and other invisible ones, as marks that name them.
+// Shows characters that are not seen, or hide others, as marks that name them: bidi controls, zero width, piled accents.
 //
 // Every text of the page passes through here, so that none can reorder or hide what stands beside it. Joiners and
 // variation selectors inside an emoji are left, for there they do what they are for.
@@ -9,7 +9,7 @@ const UNSEEN = new RegExp(
     "\\u00AD\\u034F\\u061C\\u115F\\u1160\\u17B4\\u17B5\\u180B-\\u180F\\u3164\\uFFA0" + // fillers and soft hyphens
     "\\u200B-\\u200F\\u2028-\\u202E\\u2060-\\u206F\\uFEFF\\uFFF9-\\uFFFB" + // zero width, bidi, format
     "\\uFE00-\\uFE0F\\u{E0000}-\\u{E0FFF}" + // variation selectors and tags, which can carry a hidden text
-    "\\u{1D173}-\\u{1D17A}\\u{1BCA0}-\\u{1BCA3}\\p{Cs}])",
+    "\\u{1D173}-\\u{1D17A}\\u{1BCA0}-\\u{1BCA3}\\p{Cs}]|\\p{M}(?<=\\p{M}{7}))", // and accents piled up over other lines
   "gu",
 );
 const MOST = 2000; // marks of one text; what is behind them is named in plain text
@@ -52,7 +52,7 @@ export function marked(text) {
     const mark = document.createElement("span");
     mark.className = "unseen";
     mark.textContent = run.count > 1 ? `${run.mark} × ${run.count}` : run.mark;
-    mark.title = NAMES[run.point] ?? "a character that is not seen";
+    mark.title = NAMES[run.point] ?? "a character that is not seen, or hides others";
     nodes.append(mark);
   }
   return nodes;

@@ -7,9 +7,13 @@
 import { unseen } from "./marks.js";
 
 const HIDING = new RegExp(
-  "\\\\(?:[hv]?phantom|(?:math)?[lrc]lap|smash|raisebox|rule|hspace\\*?\\s*\\{\\s*-|[mh]?(?:kern|skip)\\s*-" +
-    "|[gex]?def(?![a-z])|let(?![a-z])|futurelet|(?:re|provide)?(?:new)?command|char(?![a-z])" +
-    "|href|url|includegraphics|html[A-Z])",
+  "\\\\(?:[hv]?phantom|(?:math)?[lrc]lap|smash|raisebox|rule|(?:hspace\\*?|[mh]?(?:kern|skip))\\s*\\{?\\s*-" +
+    "|\\\\\\*?\\s*\\[\\s*-|cr\\s*\\[\\s*-" + // rows that are drawn over those above
+    "|mathchoice|TextOrMath|@|(?:err)?message|show(?![a-z])" + // arguments that are read and not drawn
+    "|[gex]?def(?![a-z])|let(?![a-z])|futurelet|(?:re|provide)?(?:new)?command|char(?![a-z])|expandafter|noexpand" +
+    "|href|url|includegraphics|html[A-Z])" +
+    "|(?:\\\\(?:!|neg(?:thin|med|thick)space)[\\s{}]*){3}" +
+    "|(?<!\\\\)(?:\\\\{2})*%", // a comment: the reader would see less than was written
 );
 const OPTIONS = { trust: false, strict: "ignore", throwOnError: true, maxSize: 10, maxExpand: 300 };
 const near = new IntersectionObserver(arrived, { rootMargin: "600px", scrollMargin: "600px" });

@@ -5,7 +5,7 @@
 // `start` and `end` bound the piece with its delimiters, `from` and `to` what stands between them. A dollar sign is a
 // delimiter by Pandoc's rule (no space inside, no digit behind) and never around two plain words in a row, which are money.
 // Limits: one pass; a formula longer than LONGEST is text, as is all that follows MOST pieces, for no reader's text has so
-// many; a closing delimiter that is absent is looked for once.
+// many; where a closing delimiter stands is looked for once.
 
 const LONGEST = 5000;
 const BOXED = 600;
@@ -17,15 +17,19 @@ const MONEY = /(^|[\s,.;(])[A-Za-z]{2,} +[A-Za-z]{3,}/;
 
 export function pieces(text, start = 0, end = text.length, inner = false) {
   const found = [];
-  const absent = new Set();
+  const within = text.slice(0, end);
+  const closing = new Map();
   let at = start;
   /** Where a closing delimiter stands, or -1. */
   const close = (delimiter, from, most = LONGEST) => {
-    if (absent.has(delimiter)) return -1;
-    let place = text.indexOf(delimiter, from);
-    while (delimiter === "$" && place > from && text[place - 1] === "\\") place = text.indexOf("$", place + 1);
-    if (place < 0 || place >= end) absent.add(delimiter);
-    return place >= 0 && place + delimiter.length <= end && place - from <= most ? place : -1;
+    let place = closing.get(delimiter) ?? start;
+    if (place < from) {
+      place = within.indexOf(delimiter, from);
+      while (delimiter === "$" && place > from && text[place - 1] === "\\") place = within.indexOf("$", place + 1);
+      if (place < 0) place = Infinity;
+      closing.set(delimiter, place);
+    }
+    return place - from <= most ? place : -1;
   };
   const add = (kind, first, last, from, to) => {
     if (first > at) found.push({ kind: "text", start: at, end: first, from: at, to: first });

@@ -2,8 +2,10 @@
 
 import { anchor } from "./anchor.js";
 import { h } from "./dom.js";
-import { factList, table } from "./table.js";
-import { counted, dollars, duration, number, OUTCOMES, percent, plainly } from "./words.js";
+import { table } from "./table.js";
+import { counted, dollars, number, OUTCOMES, percent, plainly } from "./words.js";
+
+const WHO = { before: "student before", after: "student after" };
 
 export function runPage(run) {
   const totals = run.totals ?? {};
@@ -11,6 +13,8 @@ export function runPage(run) {
     "article",
     { class: "run", "aria-label": `Run ${run.name}` },
     h("header", { class: "head" }, h("h1", run.name), h("p", { class: "lead", id: "lead" }, sentence(run, totals))),
+    run.index.error &&
+      h("div", { class: "trouble", role: "alert" }, h("p", `This may be out of date: ${run.index.error}`)),
     h("div", { id: "live" }),
     totals.traces > 0 && run.index.all && !run.live && h("section", h("h2", "Verdicts"), mix(totals)),
     run.funnel && h("section", h("h2", "Funnel"), funnel(run.funnel)),
@@ -21,9 +25,8 @@ export function runPage(run) {
         h("h2", "Funnel"),
         h("p", { class: "quiet" }, "Nothing was filtered yet; ", h("code", "tracegen curate"), " does."),
       ),
-    run.teachers?.length > 0 && run.index.all && h("section", h("h2", "Teachers"), teachers(run.teachers)),
+    run.teachers?.length > 0 && run.index.all && h("section", h("h2", "Teachers and cost"), teachers(run)),
     run.scores?.length > 0 && h("section", h("h2", "Scores"), scores(run.scores)),
-    run.cost && h("section", h("h2", "Cost"), cost(run.cost)),
     run.recipe &&
       h("details", { class: "fold" }, h("summary", "Recipe"), h("pre", { tabindex: "0" }, h("code", run.recipe))),
   );
@@ -75,7 +78,7 @@ function funnel(found) {
   const step = (name, count, reasons, filter) =>
     h(
       "li",
-      h("div", { class: "step" }, h("span", { class: "name" }, name), h("span", { class: "n" }, number(count))),
+      h("div", { class: "step" }, h("span", name), h("span", { class: "n" }, number(count))),
       h(
         "div",
         { class: "track", "aria-hidden": "true" },
@@ -103,29 +106,46 @@ function funnel(found) {
       row.filter,
     ),
   );
-  return h("ol", { class: "funnel" }, step("all traces", found.traces, [], ""), rows);
+  return [
+    h("p", { class: "quiet small" }, "How many traces each filter left, in the order of the recipe."),
+    h("ol", { class: "funnel" }, step("all traces", found.traces, [], ""), rows),
+  ];
 }
 
-function teachers(rows) {
-  return table(
-    ["teacher", "model", "traces"],
-    rows.map((row) =>
-      h(
-        "tr",
-        h("th", { scope: "row" }, anchor({ trace: null, compare: null, teacher: row.teacher }, row.teacher)),
-        h("td", { class: "code" }, row.model),
-        h("td", { class: "n" }, number(row.traces)),
-      ),
-    ),
-  );
+/** With what each was paid for, as soon as that is added up. */
+function teachers({ teachers: rows, cost }) {
+  const paid = ["requests", "failed", "tokens in", "tokens out", "cost"];
+  const figures = ["traces", ...(cost ? paid : [])];
+  const row = (of) => {
+    const told = [of.traces, of.requests, of.failed, of.input, of.output].map(number);
+    const all = [...told, of.usd === null ? "no price" : dollars(of.usd)];
+    return h(
+      "tr",
+      h("th", { scope: "row" }, anchor({ trace: null, compare: null, teacher: of.teacher }, of.teacher)),
+      all.slice(0, figures.length).map((figure) => h("td", { class: "n" }, figure)),
+      h("td", { class: "code" }, of.model),
+    );
+  };
+  return [
+    table(["teacher", ...figures, "model"], rows.map(row), figures),
+    cost && h("p", { class: "quiet small" }, bill(cost)),
+  ];
+}
+
+function bill({ usd, usd_per_right: each, no_price: without }) {
+  if (usd === null) return "No price is known; a recipe tells it under prices of a teacher.";
+  const right = Number.isFinite(each) ? `, ${dollars(each)} for each right trace` : "";
+  const but = without.length ? `, without ${without.join(", ")}, whose price is not known` : "";
+  return `${dollars(usd)} in all${right}${but}. Failed requests count, and so do continued answers.`;
 }
 
 function scores(rows) {
+  const points = (row) => row.role === "comparison" && row.metric !== "retention";
   const figure = (row, value) =>
     row.metric === "retention"
       ? value.toFixed(2)
-      : row.role === "comparison"
-        ? `${value > 0 ? "+" : "−"}${(100 * Math.abs(value)).toFixed(1)} points`
+      : points(row)
+        ? `${value < 0 ? "−" : "+"}${(100 * Math.abs(value)).toFixed(1)}`
         : percent(value);
   return table(
     ["benchmark", "who", "metric", "value", "95 % interval"],
@@ -133,25 +153,12 @@ function scores(rows) {
       h(
         "tr",
         h("th", { scope: "row" }, row.benchmark),
-        h("td", row.role),
+        h("td", WHO[row.role] ?? row.role),
         h("td", row.metric),
-        h("td", { class: "n" }, figure(row, row.value)),
+        h("td", { class: "n" }, figure(row, row.value) + (points(row) ? " points" : "")),
         h("td", { class: "n" }, `${figure(row, row.low)} to ${figure(row, row.high)}`),
       ),
     ),
+    ["value", "95 % interval"],
   );
-}
-
-/** Whatever the server knows of cost: dollars, tokens, seconds. */
-function cost(found) {
-  const said = (name, value) =>
-    /usd|budget/.test(name)
-      ? dollars(value)
-      : /seconds/.test(name)
-        ? duration(value)
-        : Number.isInteger(value)
-          ? number(value)
-          : String(value);
-  const rows = Object.entries(found).filter(([, value]) => value !== null && typeof value !== "object");
-  return factList(rows.map(([name, value]) => [plainly(name).replace("usd", "dollars"), said(name, value)]));
 }

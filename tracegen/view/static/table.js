@@ -2,7 +2,8 @@
 
 import { h } from "./dom.js";
 
-export function table(titles, rows) {
+/** `figures`: the titles of columns that hold numbers. */
+export function table(titles, rows, figures = []) {
   return h(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table of ${titles[0]}` },
@@ -12,7 +13,7 @@ export function table(titles, rows) {
         "thead",
         h(
           "tr",
-          titles.map((title) => h("th", { scope: "col" }, title)),
+          titles.map((title) => h("th", { scope: "col", class: figures.includes(title) && "n" }, title)),
         ),
       ),
       h("tbody", rows),

@@ -7,7 +7,7 @@ import { strip } from "./siblings.js";
 import { factList, table } from "./table.js";
 import { thinking } from "./thinking.js";
 import { badge, deciding } from "./verdict.js";
-import { counted, dollars, duration, number, percent, plainly } from "./words.js";
+import { counted, dollars, duration, moment, number, percent, plainly } from "./words.js";
 import { answerLine, written } from "./written.js";
 
 /** `held`: what the reader has chosen for all traces: `raw` text, thinking `open`. */
@@ -119,7 +119,7 @@ function verdicts(found) {
     );
   const details = found.verdicts.filter((verdict) => verdict.detail);
   return [
-    table(["verifier", "outcome", "reason", "answer found", "time"], found.verdicts.map(row)),
+    table(["verifier", "outcome", "reason", "answer found", "time"], found.verdicts.map(row), ["time"]),
     details.map((verdict) => [
       h("p", { class: "label" }, `${verdict.verifier} says`),
       h("div", { class: "written raw" }, verdict.detail),
@@ -128,17 +128,16 @@ function verdicts(found) {
 }
 
 function facts(found) {
-  const pace = found.seconds > 0 && found.tokens ? ` (${number(found.tokens / found.seconds)} tokens/s)` : "";
   const rows = [
     ["model", found.model],
     found.revision && ["revision", found.revision],
     ["completion tokens", number(found.tokens)],
     ["prompt tokens", number(found.prompt_tokens)],
-    ["time", duration(found.seconds) + pace],
-    found.usd === undefined || found.usd === null ? null : ["cost", dollars(found.usd)],
+    ["cost", found.usd === null ? "no price" : dollars(found.usd) + (found.continued ? ", the last request" : "")],
+    ["written", moment(found.time)],
     ["finish reason", found.finish_reason ?? "–"],
     ["form", plainly(found.status) + (found.forced ? ", thinking closed by force" : "")],
-    ["pass rate", Number.isFinite(found.pass_rate) ? `${percent(found.pass_rate)} of the problem's` : "–"],
+    ["pass rate of the problem", percent(found.pass_rate)],
     found.sampling && [
       "sampling",
       Object.entries(found.sampling)

@@ -9,6 +9,9 @@ export const OUTCOMES = {
 };
 
 const WHOLE = new Intl.NumberFormat("en");
+const CENTS = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const TINY = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
+const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 /** `1,234`; an en dash where there is nothing to say. */
 export function number(value) {
@@ -27,9 +30,16 @@ export function percent(share) {
   return `${(100 * share).toFixed(edge ? 1 : 0)} %`;
 }
 
+/** `$1,234.50`, `$0.0123`; below a tenth of a cent with two figures, for a trace may cost no more. */
 export function dollars(value) {
   if (!Number.isFinite(value)) return "–";
-  return `$${value < 1 ? value.toFixed(4) : WHOLE.format(Number(value.toFixed(2)))}`;
+  if (value > 0 && value < 0.001) return `$${TINY.format(value)}`;
+  return `$${value < 1 ? value.toFixed(value ? 4 : 2) : CENTS.format(value)}`;
+}
+
+/** `22 Nov 2026, 11:56`, of seconds since 1970, by the reader's clock. */
+export function moment(seconds) {
+  return Number.isFinite(seconds) ? MOMENT.format(new Date(1000 * seconds)) : "–";
 }
 
 /** `4.2 s`, `12 min`, `3 h 5 min`. */
