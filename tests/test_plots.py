@@ -40,7 +40,7 @@ def test_funnel_bars_are_as_long_as_their_counts() -> None:
 
 
 def test_columns_stack_up_to_the_scale() -> None:
-    root = parsed(plots.columns({"right": [1, 0], "wrong": [3, 2]}, ["few", "many"], "title", "below"))
+    root = parsed(plots.columns({"right": [1, 0], "wrong": [3, 2]}, ["few", "many"], "title", "below", "beside"))
     heights = {bar[0].text: float(bar.get("height", 0)) for bar in marks(root, "rect") if bar.get("height") != "11.0"}
     assert heights["few: 3 wrong"] == pytest.approx(3 * heights["few: 1 right"], abs=0.2)
     assert "many: 0 right" not in heights
@@ -48,16 +48,16 @@ def test_columns_stack_up_to_the_scale() -> None:
 
 
 def test_histogram_counts_every_value_once() -> None:
-    root = parsed(plots.histogram({"right": [0, 1, 99, 100], "wrong": [55] * 7}, "title", "tokens"))
+    root = parsed(plots.histogram({"right": [0, 1, 99, 100], "wrong": [55] * 7}, "title", "tokens", "traces"))
     counts = [int(title.split(": ")[1].split()[0]) for title in titles(root) if " to " in title]
     assert sum(counts) == 11
 
 
 def test_curve_keeps_its_ends_and_thins_the_middle() -> None:
-    root = parsed(plots.curve([(step, 1 / step) for step in range(1, 5001)], "loss", "step"))
+    root = parsed(plots.curve([(step, 1 / step) for step in range(1, 5001)], "loss over steps", "step", "loss"))
     points = marks(root, "polyline")[0].get("points", "").split()
     assert 300 <= len(points) <= plots.POINTS + 1
-    assert titles(root) == ["step 1: 1", "step 5000: 0.0002"]
+    assert titles(root) == ["step 1: 1 loss", "step 5000: 0.0002 loss"]
 
 
 def test_whiskers_share_one_axis() -> None:
@@ -79,11 +79,31 @@ def test_signed_whiskers_show_where_zero_is() -> None:
     assert "−10.0" in [mark.text for mark in marks(root, "text")]
 
 
+def test_axes_are_named_and_figures_stand_in_words() -> None:
+    for plot, axes, said in (
+        (plots.columns({"n": [1, 0]}, ["few", "many"], "t", "how many", "clusters"), {"how many", "clusters"}, "few: 1 n"),
+        (plots.histogram({"right": [1]}, "t", "tokens", "traces"), {"tokens", "traces"}, "1 to 2: 1 right"),
+        (plots.curve([(0, 0), (2, 90_000)], "t", "minutes", "tokens"), {"minutes", "tokens"}, "minutes 2: 90 k tokens"),
+        (plots.whiskers({"a": [("b", 0.5, 0.4, 0.6, "accent")]}, "t"), {"per cent"}, "a b: 50.0 %, 40.0 to 60.0"),
+        (plots.funnel([("correct", 2, 1, "wrong 1")]), {"correct"}, "correct 2 to 1"),
+    ):
+        root = parsed(plot)
+        assert axes <= {mark.text for mark in marks(root, "text")}
+        assert said in (root.findtext(f"{SVG}desc") or "")
+
+
+def test_numbers_beside_an_axis_have_no_exponent() -> None:
+    texts = [mark.text for mark in marks(parsed(plots.curve([(0, 0), (1, 0.00004)], "t", "x", "y")), "text")]
+    assert "0.00004" in texts
+    texts = [mark.text for mark in marks(parsed(plots.curve([(0, 0), (1, 4e6)], "t", "x", "y")), "text")]
+    assert "4 M" in texts
+
+
 def test_words_are_escaped() -> None:
     word = '<script>alert(1)</script>&"'
     for plot in (
         plots.funnel([(word, 2, 1, word)]),
-        plots.columns({word: [1], "b": [1]}, [word], word, word),
+        plots.columns({word: [1], "b": [1]}, [word], word, word, "n"),
         plots.whiskers({word: [(word, 0.5, 0.4, 0.6, "accent")]}, word),
     ):
         assert "<script" not in plot
@@ -92,12 +112,12 @@ def test_words_are_escaped() -> None:
 
 @given(st.lists(st.integers(0, 10**7), max_size=30), st.lists(st.integers(0, 40), max_size=30))
 def test_histogram_takes_any_sizes(left: list[int], right: list[int]) -> None:
-    parsed(plots.histogram({"right": left, "wrong": right}, "title", "tokens"))
+    parsed(plots.histogram({"right": left, "wrong": right}, "title", "tokens", "traces"))
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), max_size=30))
 def test_curve_takes_any_points(points: list[tuple[float, float]]) -> None:
-    parsed(plots.curve(points, "title", "step"))
+    parsed(plots.curve(points, "title", "step", "loss"))
 
 
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1), st.floats(-1, 1)).map(sorted), max_size=8))
@@ -109,8 +129,8 @@ def test_whiskers_take_any_interval(rows: list[list[float]]) -> None:
 def test_nothing_to_plot_is_a_plot_all_the_same() -> None:
     for plot in (
         plots.funnel([]),
-        plots.histogram({"right": []}, "t", "x"),
-        plots.curve([], "t", "x"),
+        plots.histogram({"right": []}, "t", "x", "y"),
+        plots.curve([], "t", "x", "y"),
         plots.whiskers({}, "t"),
     ):
         parsed(plot)

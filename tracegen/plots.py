@@ -2,13 +2,15 @@
 
 Every function takes plain numbers and returns one `<svg>` as Markup, 400 units wide, so that its text can be read on a
 phone. Colours come from the page through the classes `accent`, `second`, `third`, `fourth`, `soft`, `grid` and `quiet`,
-which is how dark mode reaches them. Each plot carries a title for readers that cannot see it, each mark its figures.
+which is how dark mode reaches them. Each plot carries a title and its figures in words for readers that cannot see it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
+
+from tracegen.live.words import number
 
 WIDTH = 400
 SHADES = ("accent", "second", "third", "fourth")
@@ -28,49 +30,55 @@ def funnel(rows: Sequence[tuple[str, int, int, str]]) -> Markup:
             _text(WIDTH, y + 14, f"{before:,} → {after:,}", "number", "end"),
             _bar(0, y + 21, left, 12, "accent", f"{name}: {after:,} kept"),
             _bar(left, y + 21, lost, 12, "soft", f"{name}: {before - after:,} dropped"),
-            _text(
-                0,
-                y + 48,
-                _shortened(dropped),
-                "quiet",
-            ),
+            _text(0, y + 48, _shortened(dropped), "quiet"),
         ]
         y += 64
     title = "; ".join(f"{name} {before:,} to {after:,}" for name, before, after, _ in rows)
-    return _svg(max(1, y - 8), f"Funnel of traces through the filters: {title}", marks)
+    return _svg(max(1, y - 8), "Funnel of traces through the filters", marks, [title])
 
 
 def columns(
-    series: Mapping[str, Sequence[int]], labels: Sequence[str], title: str, below: str, *, edges: bool = False
+    series: Mapping[str, Sequence[int]],
+    labels: Sequence[str],
+    title: str,
+    below: str,
+    beside: str,
+    *,
+    edges: bool = False,
 ) -> Markup:
-    """Stacked columns, one shade a series; `labels` stand under the columns, or (one more) under their edges."""
+    """Stacked columns, one shade a series; `labels` stand under the columns, or (one more) under their edges.
+
+    `below` and `beside` say what is along the axes.
+    """
     totals = [sum(stack) for stack in zip(*series.values(), strict=True)]
     top, ticks = _scale(max(totals, default=0) or 1, whole=True)
-    left, right, high, floor_y = 38, WIDTH - 6, 30 if len(series) > 1 else 12, 190
+    left, right, high, floor_y = 38, WIDTH - 6, 30, 190
     width = (right - left) / max(1, len(totals))
 
     def up(count: float) -> float:
         return floor_y - (floor_y - high) * count / top
 
-    marks = (_legend(list(series)) if len(series) > 1 else []) + _rules(ticks, up, left, "{:,.0f}".format)
-    base = [0] * len(totals)
+    marks = [_text(0, 12, beside, "quiet"), *_rules(ticks, up, left)]
+    marks += _legend(list(series), len(beside)) if len(series) > 1 else []
+    base, said = [0] * len(totals), []
     for shade, (name, counts) in zip(SHADES, series.items(), strict=False):
         for i, count in enumerate(counts):
             if count:
                 label = f"{labels[i]} to {labels[i + 1]}" if edges else labels[i]
                 y = up(base[i] + count)
                 where = left + i * width + 1
-                marks.append(_bar(where, y, width - 2, up(base[i]) - y, shade, f"{label}: {count:,} {name}"))
+                said.append(f"{label}: {count:,} {name}")
+                marks.append(_bar(where, y, width - 2, up(base[i]) - y, shade, said[-1]))
                 base[i] += count
     every = ceil(len(labels) / 7) if edges else 1
     for i, label in enumerate(labels):
         if i % every == 0:
             marks.append(_text(left + (i + (0 if edges else 0.5)) * width, floor_y + 17, label, "quiet", "middle"))
     marks.append(_text((left + right) / 2, floor_y + 37, below, "quiet", "middle"))
-    return _svg(232, title, marks)
+    return _svg(232, title, marks, said)
 
 
-def histogram(values: Mapping[str, Sequence[float]], title: str, below: str, bins: int = 20) -> Markup:
+def histogram(values: Mapping[str, Sequence[float]], title: str, below: str, beside: str, bins: int = 20) -> Markup:
     """How often each size occurs, in at most `bins` equal steps of a round width from 0, stacked by series."""
     largest = max((max(series) for series in values.values() if series), default=0)
     step = max(1, _round_step(largest / bins))
@@ -80,16 +88,16 @@ def histogram(values: Mapping[str, Sequence[float]], title: str, below: str, bin
     for name, series in values.items():
         for value in series:
             binned[name][floor(value / step)] += 1
-    return columns(binned, edges, title, below, edges=True)
+    return columns(binned, edges, title, below, beside, edges=True)
 
 
-def curve(points: Sequence[tuple[float, float]], title: str, below: str) -> Markup:
+def curve(points: Sequence[tuple[float, float]], title: str, below: str, beside: str) -> Markup:
     """y over x as a line, in the order given; the y axis starts at 0."""
     thin = points[:: ceil(len(points) / POINTS)] if points else []
     thin = [*thin, points[-1]] if points and thin[-1] != points[-1] else list(thin)
     top, ticks = _scale(max((y for _, y in thin), default=0) or 1)
     first, last = min((x for x, _ in thin), default=0), max((x for x, _ in thin), default=1)
-    left, right, high, floor_y = 38, WIDTH - 12, 12, 190
+    left, right, high, floor_y = 52, WIDTH - 12, 30, 190
 
     def across(x: float) -> float:
         return left + (right - left) * (x - first) / ((last - first) or 1)
@@ -97,15 +105,16 @@ def curve(points: Sequence[tuple[float, float]], title: str, below: str) -> Mark
     def up(y: float) -> float:
         return floor_y - (floor_y - high) * y / top
 
-    marks = _rules(ticks, up, left, "{:g}".format)
+    marks = [_text(0, 12, beside, "quiet"), *_rules(ticks, up, left)]
     path = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in thin)
     marks.append(Markup('<polyline class="line" points="{}"/>').format(path))
-    for x, y in (thin[0], thin[-1]) if thin else ():
-        marks.append(_dot(across(x), up(y), "accent", f"{below} {x:g}: {y:.4g}"))
+    ends = (thin[0], thin[-1]) if thin else ()
+    said = [f"{below} {x:.6g}: {_short(y)} {beside}" for x, y in ends]
+    marks += [_dot(across(x), up(y), "accent", words) for (x, y), words in zip(ends, said, strict=True)]
     for x, anchor in ((first, "start"), (last, "end")):
         marks.append(_text(across(x), floor_y + 17, f"{x:,.6g}", "quiet", anchor))
     marks.append(_text((left + right) / 2, floor_y + 17, below, "quiet", "middle"))
-    return _svg(212, title, marks)
+    return _svg(212, title, marks, said)
 
 
 def whiskers(
@@ -124,17 +133,18 @@ def whiskers(
         return left + (right - left) * (value + start) / (end + start)
 
     marks: list[Markup] = []
-    y = 0
+    said, y = [], 0
     for name, group in groups.items():
         if name:
             marks.append(_text(0, y + 14, name, "strong"))
             y += 22
         for label, value, low, high, shade in group:
             shown = f"{100 * value:+.1f}".replace("-", "−") if signed else f"{100 * value:.1f} %"
+            said.append(f"{name} {label}: {shown}, {100 * low:.1f} to {100 * high:.1f}")
             marks += [
                 _text(0, y + 16, label, "quiet"),
                 _line(across(low), y + 12, across(high), y + 12, f"whisker {shade}"),
-                _dot(across(value), y + 12, shade, f"{name} {label}: {shown}, {100 * low:.1f} to {100 * high:.1f}"),
+                _dot(across(value), y + 12, shade, said[-1]),
                 _text(WIDTH, y + 16, shown, "number", "end"),
             ]
             y += 26
@@ -143,12 +153,15 @@ def whiskers(
     bottom = max(0, y - 4)
     grid = [_line(across(t), 0, across(t), bottom, "grid zero" if t == 0 and start else "grid") for t in below]
     numbers = [_text(across(t), y + 12, f"{100 * t:g}".replace("-", "−"), "quiet", "middle") for t in below]
-    return _svg(y + 18, title, [*grid, *marks, *numbers])
+    unit = _text((left + right) / 2, y + 30, "percentage points" if signed else "per cent", "quiet", "middle")
+    return _svg(y + 36, title, [*grid, *marks, *numbers, unit], said)
 
 
-def _svg(height: float, title: str, marks: Sequence[Markup]) -> Markup:
-    box = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}" xmlns="http://www.w3.org/2000/svg">{}</svg>')
-    return box.format(WIDTH, f"{height:g}", title, Markup("\n").join([Markup(""), *marks]))
+def _svg(height: float, title: str, marks: Sequence[Markup], said: Sequence[str]) -> Markup:
+    box = Markup(
+        '<svg viewBox="0 0 {} {}" role="img" aria-label="{}" xmlns="http://www.w3.org/2000/svg"><desc>{}</desc>{}</svg>'
+    )
+    return box.format(WIDTH, f"{height:g}", title, "; ".join(said), Markup("\n").join([Markup(""), *marks]))
 
 
 def _text(x: float, y: float, content: str, style: str, anchor: str = "start") -> Markup:
@@ -175,20 +188,19 @@ def _dot(x: float, y: float, style: str, title: str) -> Markup:
     )
 
 
-def _legend(names: Sequence[str]) -> list[Markup]:
-    marks, x = [], 0.0
+def _legend(names: Sequence[str], behind: int) -> list[Markup]:
+    """On the line of a word of so many letters."""
+    marks, x = [], 24 + 6.6 * behind
     for shade, name in zip(SHADES, names, strict=False):
         marks += [_bar(x, 2, 11, 11, shade, name), _text(x + 16, 12, name, "quiet")]
         x += 34 + 6.6 * len(name)
     return marks
 
 
-def _rules(
-    ticks: Sequence[float], up: Callable[[float], float], left: float, number: Callable[[float], str]
-) -> list[Markup]:
+def _rules(ticks: Sequence[float], up: Callable[[float], float], left: float) -> list[Markup]:
     """Horizontal grid lines with their numbers."""
     lines = [_line(left, up(tick), WIDTH, up(tick), "grid") for tick in ticks]
-    return lines + [_text(left - 6, up(tick) + 4, number(tick), "quiet", "end") for tick in ticks]
+    return lines + [_text(left - 6, up(tick) + 4, _short(tick), "quiet", "end") for tick in ticks]
 
 
 def _scale(high: float, *, whole: bool = False) -> tuple[float, list[float]]:
@@ -207,6 +219,11 @@ def _round_step(least: float) -> float:
         return 1.0
     power = 10.0 ** floor(log10(least))
     return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= least * (1 - 1e-9))
+
+
+def _short(value: float) -> str:
+    """A number beside an axis: four figures, no exponent."""
+    return number(value) if value >= 10_000 else f"{float(f'{value:.4g}'):,.10f}".rstrip("0").rstrip(".")
 
 
 def _shortened(text: str, most: int = 62) -> str:

@@ -4,6 +4,7 @@ Shape: `report(run) -> run/report.html`. The page loads nothing, runs nothing, a
 stage has not made yet is left out, with a line that names the stage.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from math import isfinite, nan
@@ -16,6 +17,7 @@ from markupsafe import Markup, escape
 
 from tracegen import curated, evidence, plots
 from tracegen.evidence import Seen
+from tracegen.live.words import dollars
 from tracegen.opinions import asked, opinions
 from tracegen.records import Problem, Score
 from tracegen.rundir import write_atomically
@@ -25,6 +27,11 @@ from tracegen.stats import mean
 DROPPED_SHOWN = 6
 OUTCOMES = ("right", "wrong", "unverifiable", "error", "not judged")
 RATES = ("0", "1–20", "21–40", "41–60", "61–80", "81–99", "100")
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""Controls, zero width, bidi, tags: a text in which one stands would not look as it is."""
 _Group = Mapping[str, Sequence[tuple[str, float, float, float, str]]]
 
 
@@ -33,6 +40,7 @@ def report(run: Path) -> Path:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tracegen"),
         autoescape=True,
+        finalize=_seen,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -40,6 +48,7 @@ def report(run: Path) -> Path:
     environment.filters |= {
         "number": lambda count: f"{count:,}",
         "percent": lambda share: f"{100 * share:.1f} %",
+        "dollars": dollars,
         "shown": shown,
         "breakable": _breakable,
     }
@@ -85,6 +94,13 @@ def report(run: Path) -> Path:
     return run / "report.html"
 
 
+def _seen(value: Any) -> Any:
+    """What a template shows; a character that is not seen, or turns others round, as its number."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", value)
+
+
 def _plots(
     traces: Sequence[Seen], funnel: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], scores: Sequence[Score]
 ) -> dict[str, Any]:
@@ -106,15 +122,16 @@ def _plots(
             ]
         )
     if lengths:
-        drawn["lengths"] = plots.histogram(lengths, "Traces by length in tokens and by verdict", "tokens of a trace")
+        title = "Traces by length in tokens and by verdict"
+        drawn["lengths"] = plots.histogram(lengths, title, "tokens of a trace", "traces")
     if judged:
         counts = {"problems": [shares[name] for name in RATES]}
         drawn["rates"] = plots.columns(
-            counts, RATES, "Problems by the share of right traces", "right traces of a problem, %"
+            counts, RATES, "Problems by the share of right traces", "right traces of a problem, %", "problems"
         )
     if len(steps) > 1:
         points = [(row["step"], row["loss"]) for row in steps]
-        drawn["loss"] = plots.curve(points, "Training loss over optimizer steps", "step")
+        drawn["loss"] = plots.curve(points, "Training loss over optimizer steps", "step", "loss")
     several = len({score.model for score in scores if score.role == "teacher"}) > 1
     for benchmark in dict.fromkeys(score.benchmark for score in scores):
         of = [score for score in scores if score.benchmark == benchmark]
@@ -130,7 +147,7 @@ def _plots(
 def _clusters(sizes: Mapping[str, int]) -> Markup | None:
     """How large the clusters of twins are of which one trace was kept."""
     title = "Clusters of equal or nearly equal traces by size, the kept trace included"
-    return plots.columns({"clusters": list(sizes.values())}, list(sizes), title, "traces") if sizes else None
+    return plots.columns({"clusters": list(sizes.values())}, list(sizes), title, "traces", "clusters") if sizes else None
 
 
 def _of_teachers(traces: Sequence[Seen], unit: str, paid: Sequence[tuple[float, float]]) -> dict[str, Any]:
@@ -138,7 +155,7 @@ def _of_teachers(traces: Sequence[Seen], unit: str, paid: Sequence[tuple[float, 
     title = f"{unit.capitalize()} paid for over minutes of work"
     drawn: dict[str, Any] = {"unit": unit, "paid": None, "by_teacher": None}
     if len(paid) > 2 and paid[-1][0] > 0:
-        drawn["paid"] = plots.curve(paid, title, "minutes of work")
+        drawn["paid"] = plots.curve(paid, title, "minutes of work", unit)
     rates = evidence.pass_rates(traces)
     if len(rates) > 1:
         rows = [(name[:11], *mean(values), "accent") for name, values in rates.items()]
