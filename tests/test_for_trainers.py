@@ -135,7 +135,7 @@ def test_a_row_whose_thinking_has_no_end_is_left_out_where_it_would_leak(call: A
     out = run.parent / "out"
     for thinking, written in (("tags", 1), ("field", 0), ("none", 0)):
         status, stdout, _ = call("export", run, "--run-dir", run / "torn", "--out", out, "--thinking", thinking)
-        left = "" if written else "; 1 are left out, whose thinking cannot be told from the response"
+        left = "" if written else "; left out: 1, whose thinking cannot be told from the response"
         assert (status, stdout) == (0, f"{written} rows in {out}{left}.\n")
 
 
@@ -153,6 +153,31 @@ def test_a_second_export_leaves_nothing_of_the_first(call: Any, run: Path) -> No
     page = (out / "README.md").read_text()
     assert "3 rows of the corpus `small` (`me/small`)" in page
     assert "Licence: `cc-by-4.0`" in page
+
+
+@pytest.mark.parametrize("name", ["README.md", "dataset_info.json", "train.jsonl"])
+def test_what_no_export_wrote_is_not_replaced(call: Any, run: Path, name: str) -> None:
+    out = run.parent / "out"
+    out.mkdir()
+    (out / name).write_text("somebody's own")
+    status, _, err = call("export", run, "--out", out)
+    assert (status, f"{name}, which no export wrote" in err) == (2, True), err
+    assert [path.name for path in out.iterdir()] == [name]
+    assert (out / name).read_text() == "somebody's own"
+
+
+def test_an_export_that_breaks_off_leaves_nothing_half(call: Any, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, _ = export(call, run)
+    before = (out / "train.jsonl").read_bytes()
+
+    def full(turns: Any, format: str) -> Any:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(for_trainers, "_row", full)
+        assert "cannot write into" in call("export", run, "--out", out)[2]
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "train.jsonl"]
+    assert (out / "train.jsonl").read_bytes() == before
 
 
 def test_mistakes_are_one_sentence(call: Any, run: Path) -> None:

@@ -33,5 +33,5 @@ def export(
         print(json.dumps(counts | {"path": str(out)}))
     else:
         left = counts["left_out"]
-        without = f"; {left:,} are left out, whose thinking cannot be told from the response" if left else ""
+        without = f"; left out: {left:,}, whose thinking cannot be told from the response" if left else ""
         print(f"{counts['written']:,} rows in {out}{without}.")

@@ -30,6 +30,10 @@ from tracegen.records import Message, UsageError
 FORMATS = ("messages", "sharegpt", "openai")
 THINKING = ("tags", "field", "none")
 DATA = "train.jsonl"
+PAGE = "README.md"
+OF_TRAINERS = ("dataset_info.json", "axolotl.yaml")
+OURS = "written by `tracegen export`"
+"""What the page of an export says, and no other file of that name."""
 ROLES = {"system": "system", "user": "human", "assistant": "gpt"}
 AT_ONCE = 200
 """Rows in memory: some megabytes of long traces."""
@@ -49,9 +53,10 @@ def write(
         raise UsageError(f"the corpus in {corpus} holds no trace; there is nothing to export.")
     terms.refuse_training(recipe, corpus)
     counts = {"written": 0, "left_out": 0}
+    beside = folder / f".{DATA}.new"
     try:
+        _refuse_foreign(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        beside = folder / f".{DATA}.new"
         with beside.open("w", encoding="utf-8") as file, Bar("export", rows, "rows", quiet=quiet) as bar:
             for messages in _chats(corpus):
                 bar.advance()
@@ -59,14 +64,17 @@ def write(
                 counts["left_out" if turns is None else "written"] += 1
                 if turns is not None:
                     file.write(json.dumps(_row(turns, format), ensure_ascii=False) + "\n")
-        os.replace(beside, folder / DATA)
         for name, text in _beside(corpus, folder, recipe, format, thinking, counts["written"]).items():
             if text is None:
                 (folder / name).unlink(missing_ok=True)
             else:
                 (folder / name).write_text(text, encoding="utf-8")
+        os.replace(beside, folder / DATA)
     except OSError as error:
         raise UsageError(f"cannot write into {folder}: {error.strerror}.") from None
+    finally:
+        if folder.is_dir():
+            beside.unlink(missing_ok=True)
     return counts
 
 
@@ -77,6 +85,14 @@ def check(format: str, thinking: str) -> None:
             raise UsageError(f"there is no {what} {given!r}; it is one of {', '.join(allowed)}.")
     if thinking == "field" and format != "messages":
         raise UsageError(f"{format} has no field for the thinking; say --thinking tags or none, or --format messages.")
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """UsageError where a file would be replaced that no export wrote, such as LLaMA-Factory's own dataset_info.json."""
+    there = [name for name in (DATA, PAGE, *OF_TRAINERS) if (folder / name).exists()]
+    page = folder / PAGE
+    if there and not (page.is_file() and OURS in page.read_text(encoding="utf-8", errors="replace")):
+        raise UsageError(f"{folder} holds {', '.join(there)}, which no export wrote; give --out a folder of its own.")
 
 
 def _row(turns: list[dict[str, str]], format: str) -> Mapping[str, Any]:
@@ -116,13 +132,12 @@ def _beside(corpus: Path, folder: Path, recipe: Recipe, format: str, thinking: s
     licence = terms.of_corpus(corpus, recipe.corpus.licence).name
     page = environment().get_template("export.md.jinja")
     facts = {"name": recipe.name, "format": format, "thinking": thinking, "rows": rows, "licence": licence}
-    files: dict[str, str | None] = {"README.md": page.render(**facts, repo=recipe.corpus.repo)}
+    files: dict[str, str | None] = {PAGE: page.render(**facts, repo=recipe.corpus.repo)}
     if format != "sharegpt":
-        return files | {"dataset_info.json": None, "axolotl.yaml": None}
-    return files | {
-        "dataset_info.json": json.dumps({recipe.name: LLAMA_FACTORY}, indent=2) + "\n",
-        "axolotl.yaml": yaml.safe_dump(_axolotl(folder / DATA), sort_keys=False),
-    }
+        return files | dict.fromkeys(OF_TRAINERS)
+    described = json.dumps({recipe.name: LLAMA_FACTORY}, indent=2) + "\n"
+    axolotl = yaml.safe_dump(_axolotl(folder / DATA), sort_keys=False)
+    return files | dict(zip(OF_TRAINERS, (described, axolotl), strict=True))
 
 
 # https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md, "Sharegpt Format"
