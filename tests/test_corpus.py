@@ -99,6 +99,7 @@ def corpus(folder: Path, **changes: Any) -> Path:
             },
         },
         "student_messages": student_messages,
+        "filters": ["length", "correct"],
         "funnel": {
             "rows": [
                 {"filter": "length", "before": 8, "after": 6, "reasons": {"too_short": 2}},
@@ -115,7 +116,7 @@ def corpus(folder: Path, **changes: Any) -> Path:
         "spent": {"smol": Spent(requests=9, failed=1, input=900, output=450, seconds=3.0, usd=0.015)},
     }
     arguments |= changes
-    traces, funnel = arguments.pop("traces"), arguments.pop("funnel")
+    traces, funnel, spent = (arguments.pop(name) for name in ("traces", "funnel", "spent"))
     dropped, found = arguments.pop("dropped", {}), arguments.pop("decontamination", DECONTAMINATION)
     writer = CorpusWriter(folder, **arguments)
     for each in traces:
@@ -123,7 +124,7 @@ def corpus(folder: Path, **changes: Any) -> Path:
         writer.add(each, filter=filter, reason=reason)
     if found:
         (folder / "decontamination.json").write_text(json.dumps(found))
-    writer.close(funnel)
+    writer.close(funnel, spent=spent)
     return folder
 
 
@@ -177,22 +178,24 @@ def test_all_holds_what_was_dropped_and_problems_count_it(tmp_path: Path) -> Non
         trace("add-1", 3, "me@here.org", "d", wrong),
     ]
     dropped = {"add-1-1": ("correct", "wrong"), "add-1-2": ("correct", "unjudged"), "add-1-3": ("pii", "email")}
-    folder = corpus(tmp_path, traces=traces, dropped=dropped)
+    folder = corpus(tmp_path, traces=traces, dropped=dropped, filters=["pii", "correct"])
     curated, everything, problems = (
         parquet.read_table(folder / "data" / config / "train-00000-of-00001.parquet").to_pylist()
         for config in ("curated", "all", "problems")
     )
     assert [row["key"] for row in curated] == ["add-1-0"]
-    names = ("key", "filter", "reason", "verdict", "verdict_reason", "status", "finish_reason")
+    names = ("key", "filter", "reason", "verdict", "verdict_reason", "status", "finish_reason", "withheld")
     assert [tuple(row[name] for name in names) for row in everything] == [
-        ("add-1-0", None, None, "right", "equal", "complete", "stop"),
-        ("add-1-1", "correct", "wrong", "wrong", "different", "truncated", "length"),
-        ("add-1-2", "correct", "unjudged", None, None, "complete", "stop"),
+        ("add-1-0", None, None, "right", "equal", "complete", "stop", False),
+        ("add-1-1", "correct", "wrong", "wrong", "different", "truncated", "length", False),
+        ("add-1-2", "correct", "unjudged", None, None, "complete", "stop", False),
+        ("add-1-3", "pii", "email", "wrong", "different", "complete", "stop", True),
     ]
+    assert "me@here.org" not in str(everything)
     counts = [{name: row[name] for name in ("traces", "judged", "right", "pass_rate", "kept")} for row in problems]
     assert [row["problem_id"] for row in problems] == ["add-1", "pipe-2"]
     assert counts == [
-        {"traces": 3, "judged": 2, "right": 1, "pass_rate": 0.5, "kept": 1},
+        {"traces": 4, "judged": 3, "right": 1, "pass_rate": 1 / 3, "kept": 1},
         {"traces": 0, "judged": 0, "right": 0, "pass_rate": None, "kept": 0},
     ]
 
@@ -270,17 +273,69 @@ def test_the_card_names_licences_in_conflict_and_what_the_teachers_ask(tmp_path:
     assert "; `` read `there` ``" in card
 
 
-def test_what_nobody_else_may_have_stands_in_no_config(tmp_path: Path) -> None:
-    problems = {
-        name: Problem(name, "?", licence=found) for name, found in {"a": "mit", "b": "house", "c": None}.items()
+GATED = ["length", "licence", "decontaminate", "correct"]
+
+
+@pytest.mark.parametrize(
+    ("fates", "withheld", "problem_withheld"),
+    [
+        ({"a": None, "b": ("correct", "wrong")}, [False, False], False),
+        ({"a": None, "b": ("decontaminate", "gsm8k")}, [False, True], False),
+        ({"a": ("decontaminate", "gsm8k"), "b": ("length", "too_long")}, [True, True], True),
+        ({"a": ("licence", "terms_forbid"), "b": ("correct", "wrong")}, [True, False], False),
+        ({"a": ("length", "too_long")}, [True], True),
+        ({}, [], True),
+    ],
+)
+def test_only_what_every_gate_has_let_through_is_given_away(
+    tmp_path: Path, fates: dict[str, Any], withheld: list[bool], problem_withheld: bool
+) -> None:
+    problem = Problem("p", "secret?", "secret", verifier="code", tests=["secret"], entry_point="secret")
+    verdict = Verdict("wrong", "secret", verifier="code", version="1")
+    traces = [replace(trace("p", 0, "secret", "secret", verdict), key=key) for key in fates]
+    dropped = {key: fate for key, fate in fates.items() if fate}
+    folder = corpus(tmp_path, problems={"p": problem}, traces=traces, dropped=dropped, filters=GATED)
+    rows = parquet.read_table(shards_of(folder, "all")).to_pylist()
+    assert [row["withheld"] for row in rows] == withheld
+    assert ["secret" in str(row) for row in rows] == [not kept_back for kept_back in withheld]
+    assert [(row["filter"], row["reason"]) for row in rows] == [fate or (None, None) for fate in fates.values()]
+    (row,) = parquet.read_table(shards_of(folder, "problems")).to_pylist()
+    assert (row["withheld"], "secret" in str(row)) == (problem_withheld, not problem_withheld)
+    assert row["traces"] == len(fates)
+
+
+def test_the_card_says_how_much_is_withheld_and_by_whom(tmp_path: Path) -> None:
+    traces = [trace("add-1", number, "r", "a", None) for number in range(3)]
+    lost = {"add-1-1": ("length", "too_long"), "add-1-2": ("decontaminate", "gsm8k")}
+    funnel = {
+        "rows": [
+            {"filter": "length", "before": 3, "after": 2, "reasons": {"too_long": 1}},
+            {"filter": "decontaminate", "before": 2, "after": 1, "reasons": {"gsm8k": 1}},
+        ],
+        "traces": 3,
+        "kept": 1,
     }
-    traces = [trace(name, sample, "r", "a", None) for name in "ab" for sample in range(3)]
-    lost = {"a-1": ("correct", "wrong"), "a-2": ("pii", "email"), **{f"b-{n}": ("licence", "no") for n in range(3)}}
-    funnel = {"rows": [{"filter": "licence", "before": 6, "after": 3, "reasons": {"no": 3}}], "traces": 6, "kept": 1}
-    folder = corpus(tmp_path, problems=problems, traces=traces, dropped=lost, funnel=funnel, licence=None)
-    assert [row["key"] for row in parquet.read_table(shards_of(folder, "all")).to_pylist()] == ["a-0", "a-1"]
-    assert [row["problem_id"] for row in parquet.read_table(shards_of(folder, "problems")).to_pylist()] == ["a"]
+    folder = corpus(tmp_path, traces=traces, dropped=lost, funnel=funnel, filters=["length", "decontaminate"])
+    card = " ".join((folder / "README.md").read_text().split())
+    assert "Of its 3 rows 2, and of 2 problems 1, stand there without their texts (`withheld`): `decontaminate`" in card
+
+
+def test_licences_of_what_is_withheld_do_not_bind_the_corpus(tmp_path: Path) -> None:
+    problems = {"a": Problem("a", "?", licence="mit"), "b": Problem("b", "?", licence="house")}
+    traces = [trace(name, 0, "r", "a", None) for name in "ab"]
+    lost = {"b-0": ("licence", "licence_not_allowed")}
+    folder = corpus(tmp_path, problems=problems, traces=traces, dropped=lost, filters=["licence"], licence=None)
     assert DatasetCard.load(folder / "README.md").data.license == "mit"
+
+
+def test_the_card_bills_whoever_asked_a_model(tmp_path: Path) -> None:
+    spent = {
+        "smol": Spent(requests=9, input=900, output=450, usd=1.0),
+        "verifier:judge": Spent(requests=3, input=300, output=30, usd=0.5),
+    }
+    card = (corpus(tmp_path, spent=spent) / "README.md").read_text()
+    assert "| `verifier:judge` | 3 | 0 | 300 | 30 | 0.50 |" in card
+    assert "That is 560 tokens, and $0.5000, for each row of `curated`." in card
 
 
 def test_licence_is_inherited_when_every_problem_carries_the_same(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tracegen.format import split
 from tracegen.generate import parse
 from tracegen.ledger import best, read
 from tracegen.panel import decide
-from tracegen.recipe import Schedule, Teacher
+from tracegen.recipe import Prices, Schedule, Teacher
 from tracegen.records import WHOLE, Problem, UsageError
 from tracegen.redact import safe_recipe, without_secrets
 from tracegen.rundir import recipes
@@ -133,6 +133,15 @@ def spent(run: Path, teachers: Mapping[str, Teacher]) -> dict[str, Spent]:
     bill = _bill(teachers)
     for row in read(run / "traces", columns=COLUMNS):
         bill.add(row)
+    return bill.teachers
+
+
+def spent_on_asking(run: Path, rates: Mapping[str, Prices]) -> dict[str, Spent]:
+    """The same of the models that verifiers, filters and the source asked, by the names in their rows."""
+    bill = Bill(rates)
+    for ledger in sorted((run / "asked").glob("*")):
+        for row in read(ledger, columns=COLUMNS):
+            bill.add(row)
     return bill.teachers
 
 

@@ -61,14 +61,18 @@ def prices(recipe: Recipe) -> dict[str, Prices]:
     return {f"source:{name}": price.prices} if price else {}
 
 
+def prices_of_asking(recipe: Recipe) -> dict[str, Prices]:
+    """What the models cost that verifiers, filters and the source ask, by the names in their rows."""
+    asked = {name: seat.asked for name, seat in panel.seats(recipe.verifiers).items() if seat.asked}
+    judges = {f"verifier:{name}": price.prices for name, model in asked.items() if (price := price_of(model))}
+    return judges | asked_filters.prices(recipe.filters) | prices(recipe)
+
+
 def meter(recipe: Recipe, folder: Path, *, again: str) -> Meter:
     """The budget, with what all launches have used of it: teachers, also where evaluated, and who else asks a model."""
     teachers = {name: price.prices for name, teacher in recipe.teachers.items() if (price := price_of(teacher))}
     evaluated = {f"teacher:{name}": price for name, price in teachers.items()}
-    asked = {name: seat.asked for name, seat in panel.seats(recipe.verifiers).items() if seat.asked}
-    judges = {f"verifier:{name}": price.prices for name, model in asked.items() if (price := price_of(model))}
-    filters = asked_filters.prices(recipe.filters)
-    found = Meter(recipe.budget, teachers | evaluated | judges | filters | prices(recipe), again=again)
+    found = Meter(recipe.budget, teachers | evaluated | prices_of_asking(recipe), again=again)
     for_themselves = sorted((folder / "asked").glob("filter_*"))
     for ledger in (folder / "asked" / "source", *for_themselves, folder / "traces", folder / "eval" / "traces"):
         found.add_earlier(read(ledger, columns=COLUMNS))

@@ -9,18 +9,19 @@ from typing import Any
 
 from tracegen import __version__, asked_filters, contamination, rundir, terms
 from tracegen.ask import Ask
-from tracegen.corpus import LAYOUT, CorpusWriter, shards_of
+from tracegen.corpus import GATES, LAYOUT, CorpusWriter, shards_of
 from tracegen.curate import FunnelRow, funnel_json
 from tracegen.curate import curate as apply_filters
 from tracegen.curate_on_ray import Foreseen, foresee
 from tracegen.dropped import Dropped
 from tracegen.evaluate import evaluate as score_roles
 from tracegen.evaluate import named
-from tracegen.evidence import spent
+from tracegen.evidence import spent, spent_on_asking
 from tracegen.fates import Fate
 from tracegen.gather import Gathered, gather, recall
 from tracegen.partitions import Partitions
 from tracegen.prepare import Run, plan_inputs
+from tracegen.problems import prices_of_asking
 from tracegen.progress import Bar, during, say
 from tracegen.records import MissingExtra, Problem, Score, TracegenError, UsageError
 from tracegen.registry import load
@@ -199,7 +200,7 @@ def _filter(
         name=run.recipe.name,
         licence=run.recipe.corpus.licence,
         student_prompt=run.prompt.name,
-        spent=spent(run.folder, run.recipe.teachers),
+        filters=list(run.recipe.filters),
     )
     given = {
         "filters": run.recipe.filters,
@@ -226,7 +227,11 @@ def _filter(
     if (options := run.recipe.filters.get(contamination.FILTER)) is not None:
         unchecked = run.unchecked | run.others_unchecked
         say(contamination.write(corpus, dropped, benchmarks=given["benchmarks"], unchecked=unchecked, options=options))
-    writer.close(funnel_json(rows, len(partitions), list(run.unchecked)))
+    bill = spent(run.folder, run.recipe.teachers) | spent_on_asking(run.folder, prices_of_asking(run.recipe))
+    writer.close(funnel_json(rows, len(partitions), list(run.unchecked)), spent=bill)
+    if writer.unseen:
+        gates = ", ".join(name for name in run.recipe.filters if name in GATES)
+        say(f"{writer.unseen} dropped traces stand in `all` without their texts, unseen by {gates}; put that first.")
     return rows, kept.total(), len(kept)
 
 

@@ -194,7 +194,7 @@ def _refuse(recipe: Recipe, corpus: Path, configs: Sequence[str], what: str) -> 
 
 
 def _refuse_forbidden(recipe: Recipe, teachers: Mapping[str, Terms], what: str) -> None:
-    places = {f"teachers.{name}": (f"teacher {name!r}", terms) for name, terms in teachers.items()}
+    places = {f"teachers.{name}": (f"what teacher {name!r} wrote", terms) for name, terms in teachers.items()}
     if writer := _writer(recipe):
         places["problems"] = (f"what {writer.model} wrote as problems", of(writer))
     for place, (who, terms) in places.items():
@@ -242,6 +242,9 @@ def _kinds(corpus: Path, config: str) -> Iterator[dict[str, Any]]:
         names += of_teacher
     if files:
         with duckdb.connect() as database:
-            database.read_parquet(files).create_view("rows")
-            found = database.execute(f"select distinct {', '.join(names)} from rows order by all").fetchall()
+            rows = database.read_parquet(files)
+            rows.create_view("rows")
+            # A row whose texts are withheld gives nothing away.
+            given = "where not withheld" if "withheld" in rows.columns else ""
+            found = database.execute(f"select distinct {', '.join(names)} from rows {given} order by all").fetchall()
         yield from (of_teacher | dict(zip(names, row, strict=True)) for row in found)

@@ -7,7 +7,18 @@ what they hold, `card` writes the README. One row of `curated` (the default) and
 """
 
 from tracegen.corpus.card import HUB_LICENCES, About
-from tracegen.corpus.columns import ALL, CONFIGS, CURATED, PROBLEMS
+from tracegen.corpus.columns import ALL, CONFIGS, CURATED, GATES, PROBLEMS
 from tracegen.corpus.writer import LAYOUT, CorpusWriter, shards_of
 
-__all__ = ["ALL", "CONFIGS", "CURATED", "HUB_LICENCES", "LAYOUT", "PROBLEMS", "About", "CorpusWriter", "shards_of"]
+__all__ = [
+    "ALL",
+    "CONFIGS",
+    "CURATED",
+    "GATES",
+    "HUB_LICENCES",
+    "LAYOUT",
+    "PROBLEMS",
+    "About",
+    "CorpusWriter",
+    "shards_of",
+]

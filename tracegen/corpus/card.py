@@ -16,7 +16,7 @@ from tracegen import terms
 from tracegen.bill import Spent
 from tracegen.corpus import audits
 from tracegen.corpus.census import Census
-from tracegen.corpus.columns import ABOUT_CONFIGS, ALL, CONFIGS, CURATED, PROBLEMS
+from tracegen.corpus.columns import ABOUT_CONFIGS, ALL, CONFIGS, CURATED, GATES, PROBLEMS
 from tracegen.corpus.croissant import croissant
 from tracegen.corpus.shards import Written
 from tracegen.markdown import counted, environment, inline_code
@@ -52,11 +52,15 @@ class About:
     licence: str | None
     languages: Sequence[str]
     stats: Mapping[str, int | float | str]
-    spent: Mapping[str, Spent]
 
 
 def render(
-    folder: Path, about: About, funnel: Mapping[str, Any], census: Census, written: Mapping[str, Written]
+    folder: Path,
+    about: About,
+    funnel: Mapping[str, Any],
+    census: Census,
+    written: Mapping[str, Written],
+    spent: Mapping[str, Spent],
 ) -> str:
     """The README of the corpus in `folder`, whose data files are there."""
     found = terms.of_corpus(folder, about.licence)
@@ -81,10 +85,11 @@ def render(
             example=_example(folder),
             example_characters=EXAMPLE_CHARACTERS,
             configs=ABOUT_CONFIGS,
+            gates=[row["filter"] for row in funnel["rows"] if row["filter"] in GATES],
             audits=audited,
             unaudited=unaudited,
             decontamination=_json(folder / "decontamination.json"),
-            spent=about.spent,
+            spent=spent,
             citation=citation(about),
             columns={name: meaning for name, (_, meaning) in CURATED.items()},
             further={name: meaning for name, (_, meaning) in ALL.items() if name not in CURATED},

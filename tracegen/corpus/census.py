@@ -26,6 +26,8 @@ class Tally(NamedTuple):
     judged: int = 0
     right: int = 0
     kept: int = 0
+    given: int = 0
+    """Those whose texts are not withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Census:
     breakdowns: Mapping[str, Sequence[Group]]
     lengths: Sequence[tuple[int, int, int]]
     """Traces by tokens: from, to, how many; each step twice as wide as the one before."""
+    withheld: Mapping[str, int]
+    """Rows of `all` and of `problems` whose texts are withheld."""
 
     @property
     def right(self) -> int:
@@ -50,7 +54,7 @@ class Census:
 
 
 def census(corpus: Path) -> Census:
-    """Count `data/curated`."""
+    """Count `data/curated`, and what is withheld of the others."""
     with _open(corpus, "curated") as rows:
         totals = rows.execute(
             "select count(*), count(distinct problem_id), coalesce(sum(tokens), 0)::bigint, min(tokens), "
@@ -66,7 +70,13 @@ def census(corpus: Path) -> Census:
         breakdowns = {title: _breakdown(rows, column) for title, column in GROUPS.items()}
     count, problems, tokens, shortest, middle, longest = totals
     heard = {(verifier, version, outcome): number for verifier, version, outcome, number in verdicts}
-    return Census(count, problems, tokens, shortest, middle, longest, heard, breakdowns, _steps(lengths))
+    withheld = {config: _withheld(corpus, config) for config in ("all", "problems")}
+    return Census(count, problems, tokens, shortest, middle, longest, heard, breakdowns, _steps(lengths), withheld)
+
+
+def _withheld(corpus: Path, config: str) -> int:
+    with _open(corpus, config) as rows:
+        return int(rows.execute("select count(*) from rows where withheld").fetchall()[0][0])
 
 
 def _steps(counts: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
@@ -80,7 +90,8 @@ def tallies(corpus: Path) -> dict[str, Tally]:
     with _open(corpus, "all") as rows:
         found = rows.execute(
             "select problem_id, count(*), count(*) filter (verdict in ('right', 'wrong')), "
-            "count(*) filter (verdict = 'right'), count(*) filter (filter is null) from rows group by problem_id"
+            "count(*) filter (verdict = 'right'), count(*) filter (filter is null), count(*) filter (not withheld) "
+            "from rows group by problem_id"
         )
         return {problem: Tally(*counts) for problem, *counts in found.fetchall()}
 

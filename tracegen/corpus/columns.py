@@ -40,6 +40,7 @@ ALL: Columns = {
     "finish_reason": ("string", "what the engine said of the end of the text"),
     "filter": ("string", "the filter that dropped the trace; null where it was kept"),
     "reason": ("string", "the filter's reason"),
+    "withheld": ("bool", "whether `messages`, `answer` and `verdict_answer` are left out, as the card explains"),
 }
 PROBLEMS: Columns = {
     "problem_id": ("string", "the problem's id in its source"),
@@ -56,10 +57,15 @@ PROBLEMS: Columns = {
     "right": ("int32", "those that it called right"),
     "pass_rate": ("float64", "right of judged; null where none was judged"),
     "kept": ("int32", "those that are in `curated`"),
+    "withheld": ("bool", "whether `statement`, `answer`, `tests` and `entry_point` are left out"),
 }
+GATES = ("licence", "pii", "decontaminate")
+"""Filters that look for what may not be given away: others' property, personal data, questions of benchmarks."""
+TEXTS = ("messages", "answer", "verdict_answer", "statement", "tests", "entry_point")
+"""Columns that are null in a row that is withheld."""
 CONFIGS: Mapping[str, Columns] = {"curated": CURATED, "all": ALL, "problems": PROBLEMS}
 ABOUT_CONFIGS = {
     "curated": "the traces that every filter kept",
-    "all": "every trace that may be shared, with its verdict and the filter and reason that dropped it",
+    "all": "every trace, with its verdict and the filter and reason that dropped it",
     "problems": "what was asked, a row for each problem, those without a trace included",
 }

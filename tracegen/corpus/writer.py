@@ -2,6 +2,8 @@
 
 Shape: `CorpusWriter(folder, ...)`, `add(trace, filter=..., reason=...)` for every trace of the run, kept or dropped,
 `close(funnel)`. Rows stand in the order in which they came. Memory: one row group a config, a few numbers a problem.
+Every trace is a row of `all`, and every problem one of `problems`. Texts stand there only where each gate of the recipe
+has seen them and let them through; of what a gate dropped, or what was dropped before it looked, they are withheld.
 Limits: what else belongs into the folder, such as `decontamination.json`, must be there before `close` writes the card.
 Whether an empty corpus is an error is for the caller to say.
 """
@@ -17,19 +19,17 @@ from tracegen.bill import Spent
 from tracegen.corpus import card
 from tracegen.corpus.card import About
 from tracegen.corpus.census import Tally, census, tallies
-from tracegen.corpus.columns import CONFIGS
+from tracegen.corpus.columns import CONFIGS, GATES, TEXTS
 from tracegen.corpus.shards import GROUP_ROWS, SHARD_BYTES, Shards
 from tracegen.format import join
 from tracegen.records import Message, Problem, Trace
 from tracegen.redact import safe_recipe, without_secrets
 
-LAYOUT = 2
+LAYOUT = 3
 """Changes with what the folder holds, so that a corpus of an earlier shape is made anew."""
 OF_TRACE = ("problem_id", "teacher", "sample", "key", "tokens", "forced", "status", "finish_reason")
 OF_PROBLEM = ("source", "domain", "licence", "answer")
 OF_TEACHER = ("model", "revision", "engine")
-WITHHELD = ("licence", "pii")
-"""Filters that drop what nobody else may have: what they dropped stands in `dropped/` alone, in no config."""
 
 
 class CorpusWriter:
@@ -43,6 +43,7 @@ class CorpusWriter:
         teachers: Mapping[str, Mapping[str, Any]],
         prompts: Mapping[str, Mapping[str, Any]],
         student_messages: Callable[[Problem], list[Message]],
+        filters: Sequence[str],
         recipe: str,
         recipe_hash: str,
         name: str,
@@ -50,13 +51,12 @@ class CorpusWriter:
         student_prompt: str | None = None,
         languages: Sequence[str] = ("en",),
         stats: Mapping[str, int | float | str] | None = None,
-        spent: Mapping[str, Spent] | None = None,
         shard_bytes: int = SHARD_BYTES,
         group_rows: int = GROUP_ROWS,
     ) -> None:
         """`teachers[name]` holds model, revision, engine, sampling, licence, may_train, url and prompt; `prompts[name]`
-        what stands in the prompt's file; `recipe` is YAML text, written without its secrets; `stats` are further lines
-        of the card's table, `spent[name]` is what the teacher was paid. A `licence` of None follows from the parts.
+        what stands in the prompt's file; `filters` are the recipe's, in its order; `recipe` is YAML text, written
+        without its secrets; `stats` are further lines of the card's table. A `licence` of None follows from the parts.
         """
         self.folder, self._problems, self._student_messages = folder, problems, student_messages
         self._teachers = without_secrets(teachers)
@@ -70,9 +70,13 @@ class CorpusWriter:
             licence=licence,
             languages=languages,
             stats=stats or {},
-            spent=spent or {},
         )
         self._recipe = recipe
+        self._gates = [name for name in filters if name in GATES]
+        self._unpassed = filters[: filters.index(self._gates[-1]) + 1] if self._gates else ()
+        """Filters whose drops some gate has not let through."""
+        self.unseen = 0
+        """Traces that a filter dropped before every gate had seen them, so that their texts are withheld."""
         self._shards = {
             config: Shards(folder / "data" / config, columns, shard_bytes=shard_bytes, group_rows=group_rows)
             for config, columns in CONFIGS.items()
@@ -81,22 +85,23 @@ class CorpusWriter:
 
     def add(self, trace: Trace, *, filter: str | None = None, reason: str | None = None) -> None:
         """A trace that every filter kept, or, with `filter` and `reason`, one that was dropped."""
-        if filter in WITHHELD:
-            return
-        row = self._row(trace) | {"filter": filter, "reason": reason}
-        self._shards["all"].add(row)
+        row = self._row(trace) | {"filter": filter, "reason": reason, "withheld": filter in self._unpassed}
+        self.unseen += row["withheld"] and filter not in GATES
+        self._shards["all"].add(_withheld(row))
         if filter is None:
             self._shards["curated"].add(row)
 
-    def close(self, funnel: Mapping[str, Any]) -> None:
-        """Finish the files and write what describes them."""
+    def close(self, funnel: Mapping[str, Any], *, spent: Mapping[str, Spent] | None = None) -> None:
+        """Finish the files and write what describes them. `spent[name]` is what was paid to a teacher, or to a model
+        that a verifier, a filter or the source asked.
+        """
         written = {config: self._shards[config].close() for config in ("curated", "all")}
         counts = tallies(self.folder)
-        # Where licences are filtered, only a problem of which a trace is left is known to have passed.
-        all_may_be_shared = all(row["filter"] != "licence" for row in funnel["rows"])
         for problem in self._problems.values():
-            if all_may_be_shared or problem.id in counts:
-                self._shards["problems"].add(_problem_row(problem, counts.get(problem.id, Tally())))
+            tally = counts.get(problem.id, Tally())
+            # A gate sees a problem with its traces: where none has passed, nobody knows that the problem would.
+            row = _problem_row(problem, tally) | {"withheld": bool(self._gates) and not tally.given}
+            self._shards["problems"].add(_withheld(row))
         written["problems"] = self._shards["problems"].close()
         self._write("funnel.json", json.dumps(funnel, indent=2, ensure_ascii=False) + "\n")
         self._write("recipe.yaml", safe_recipe(self._recipe))
@@ -104,7 +109,7 @@ class CorpusWriter:
             fields = {field: value for field, value in prompt.items() if field != "name" and value}
             self._write(f"prompts/{name}.yaml", yaml.safe_dump(fields, sort_keys=False, allow_unicode=True))
         counted = census(self.folder)
-        self._write("README.md", card.render(self.folder, self._about, funnel, counted, written))
+        self._write("README.md", card.render(self.folder, self._about, funnel, counted, written, spent or {}))
         self._write("croissant.json", card.metadata(self.folder, self._about, counted))
 
     def _row(self, trace: Trace) -> dict[str, Any]:
@@ -144,6 +149,11 @@ class CorpusWriter:
 def shards_of(corpus: Path, config: str = "curated") -> list[Path]:
     """The files of one config, in order; nothing where there is no corpus."""
     return sorted((corpus / "data" / config).glob("train-*.parquet"))
+
+
+def _withheld(row: dict[str, Any]) -> dict[str, Any]:
+    """The row as it may be given away."""
+    return {name: None if name in TEXTS else value for name, value in row.items()} if row["withheld"] else row
 
 
 def _problem_row(problem: Problem, tally: Tally) -> dict[str, Any]:

@@ -79,16 +79,19 @@ def push(
 
 
 def check_name(repo: str) -> None:
-    """Refuse what the Hub does not take as a name."""
+    """Refuse what the Hub does not take as a name, and one without its owner, which the card has to say."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
     try:
         validate_repo_id(repo)
+        whole = "/" in repo
     except HFValidationError:
+        whole = False
+    if not whole:
         raise UsageError(
             f"{repo!r} is not the name of a repository; write owner/name, with letters, digits, '-', '_' and '.' only."
-        ) from None
+        )
 
 
 def _commit(api: Any, there: Remote, files: Mapping[str, Content], stale: Sequence[str], message: str) -> str:
