@@ -53,11 +53,16 @@ def test_histogram_counts_every_value_once() -> None:
     assert sum(counts) == 11
 
 
+def test_edges_of_a_histogram_are_whole_numbers() -> None:
+    said = parsed(plots.histogram({"right": [48, 20]}, "t", "tokens", "traces")).findtext(f"{SVG}desc")
+    assert said == "20 to 25: 1 right; 45 to 50: 1 right"
+
+
 def test_curve_keeps_its_ends_and_thins_the_middle() -> None:
     root = parsed(plots.curve([(step, 1 / step) for step in range(1, 5001)], "loss over steps", "step", "loss"))
     points = marks(root, "polyline")[0].get("points", "").split()
     assert 300 <= len(points) <= plots.POINTS + 1
-    assert titles(root) == ["step 1: 1 loss", "step 5000: 0.0002 loss"]
+    assert titles(root) == ["step 1: 1 loss", "step 5,000: 0.0002 loss"]
 
 
 def test_whiskers_share_one_axis() -> None:

@@ -178,12 +178,14 @@ def test_the_benchmarks_looked_for_stand_with_what_was_found(run: Path) -> None:
     found = {
         "ngram": 13,
         "benchmarks": {"gsm8k": {"problems": 1319, "flagged": 2}, "heldout": {"problems": 160, "flagged": 0}},
-        "unchecked": {"aime24": "the Hub cannot be reached"},
+        "unchecked": {"aime24": "the Hub cannot be reached", "mbpp": "no file", "amc23": "the Hub cannot be reached"},
         "examples": [leak | {"theirs": f"Ann has {ATTACK}", "ours": "Bea has"}, leak | {"part": "statement"}],
     }
     (run / "corpus" / "decontamination.json").write_text(json.dumps(found))
     text = text_of(run)
-    assert "gsm8k 1,319 2 heldout 160 0 aime24 unchecked: the Hub cannot be reached" in text
+    assert "gsm8k 1,319 2 heldout 160 0" in text
+    assert "Unchecked: mbpp : no file" in text
+    assert "Unchecked: aime24, amc23 : the Hub cannot be reached" in text
     assert f"gsm8k gsm8k/7 in the reasoning of p1 · run the benchmark Ann has {ATTACK} the trace Bea has" in text
     assert "in the statement of p1" not in text, "a confidential benchmark's words are not shown"
 
@@ -300,6 +302,25 @@ def test_a_torn_last_line_is_passed_over_and_other_damage_named(run: Path) -> No
     path.write_text("{}}\n")
     with pytest.raises(UsageError, match=r"scores\.jsonl, line 1 is damaged"):
         report(run)
+
+
+def test_what_is_not_seen_is_shown(run: Path) -> None:
+    path = run / "dropped" / "correct.jsonl"
+    path.write_text(path.read_text().replace("The answer is 6.", "\\u202e6\\u0000\\u200b \\ud83d\\udc69\\u200d\\ud83d\\udcbb", 1))
+    source = report(run).read_text(encoding="utf-8")
+    assert "[U+202E]6[U+0000][U+200B] \U0001f469\u200d\U0001f4bb" in source
+    assert "\u202e" not in source
+
+
+def test_a_long_prompt_is_folded(run: Path) -> None:
+    path = run / "dropped" / "correct.jsonl"
+    row = json.loads(path.read_text())
+    shots = [{"role": role, "content": f"{role} {n}"} for n in range(3) for role in ("user", "assistant")]
+    write_lines(path, [row | {"prompt": [*shots, *row["prompt"]]}])
+    text = text_of(run)
+    assert "6 messages before this one" in text
+    assert text.count("assistant 2") == 1
+    assert text.index("assistant 2") < text.rindex("What is 2 + 3?")
 
 
 def test_half_a_surrogate_pair_is_no_obstacle(run: Path) -> None:

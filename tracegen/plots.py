@@ -52,7 +52,7 @@ def columns(
     """
     totals = [sum(stack) for stack in zip(*series.values(), strict=True)]
     top, ticks = _scale(max(totals, default=0) or 1, whole=True)
-    left, right, high, floor_y = 38, WIDTH - 6, 30, 190
+    left, right, high, floor_y = 46, WIDTH - 6, 30, 190
     width = (right - left) / max(1, len(totals))
 
     def up(count: float) -> float:
@@ -82,6 +82,8 @@ def histogram(values: Mapping[str, Sequence[float]], title: str, below: str, bes
     """How often each size occurs, in at most `bins` equal steps of a round width from 0, stacked by series."""
     largest = max((max(series) for series in values.values() if series), default=0)
     step = max(1, _round_step(largest / bins))
+    if step != int(step):  # 2.5 is no edge between whole numbers
+        step *= 2
     count = floor(largest / step) + 1
     edges = [f"{step * i:,.0f}" for i in range(count + 1)]
     binned = {name: [0] * count for name in values}
@@ -109,10 +111,10 @@ def curve(points: Sequence[tuple[float, float]], title: str, below: str, beside:
     path = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in thin)
     marks.append(Markup('<polyline class="line" points="{}"/>').format(path))
     ends = (thin[0], thin[-1]) if thin else ()
-    said = [f"{below} {x:.6g}: {_short(y)} {beside}" for x, y in ends]
+    said = [f"{below} {_short(x)}: {_short(y)} {beside}" for x, y in ends]
     marks += [_dot(across(x), up(y), "accent", words) for (x, y), words in zip(ends, said, strict=True)]
     for x, anchor in ((first, "start"), (last, "end")):
-        marks.append(_text(across(x), floor_y + 17, f"{x:,.6g}", "quiet", anchor))
+        marks.append(_text(across(x), floor_y + 17, _short(x), "quiet", anchor))
     marks.append(_text((left + right) / 2, floor_y + 17, below, "quiet", "middle"))
     return _svg(212, title, marks, said)
 

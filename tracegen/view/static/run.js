@@ -142,11 +142,7 @@ function bill({ usd, usd_per_right: each, no_price: without }) {
 function scores(rows) {
   const points = (row) => row.role === "comparison" && row.metric !== "retention";
   const figure = (row, value) =>
-    row.metric === "retention"
-      ? value.toFixed(2)
-      : points(row)
-        ? `${value < 0 ? "−" : "+"}${(100 * Math.abs(value)).toFixed(1)}`
-        : percent(value);
+    points(row) ? `${value < 0 ? "−" : "+"}${(100 * Math.abs(value)).toFixed(1)}` : percent(value);
   return table(
     ["benchmark", "who", "metric", "value", "95 % interval"],
     rows.map((row) =>
