@@ -107,7 +107,7 @@ def test_what_the_terms_forbid_stops_a_run_before_anything_is_asked(
     status, _, err = call("run", "r.yaml")
     assert (status, err.count("\n")) == (2, 1)
     assert err.startswith(
-        "tracegen: teacher 'gpt' may not be trained on: outputs may not be used to develop models that "
+        "tracegen: what teacher 'gpt' wrote may not be trained on: outputs may not be used to develop models that "
     )
     assert "(https://openai.com/policies/services-agreement/, as of " in err
     assert "leave its traces out with the filter `licence`, or, where its owner allows it to you, say" in err
@@ -122,11 +122,11 @@ def test_before_the_corpus_is_there_the_filter_is_trusted_and_afterwards_the_row
     terms.refuse_training(made(both), left)
     kept = corpus(tmp_path / "kept", ("s", "mit", "own", "apache-2.0", True), ("s", "mit", "gpt", None, False))
     for refuse, word in ((terms.refuse_training, "trained on"), (terms.refuse_publishing, "published")):
-        with pytest.raises(UsageError, match=f"teacher 'gpt' may not be {word}: outputs may not be used"):
+        with pytest.raises(UsageError, match=f"teacher 'gpt' wrote may not be {word}: outputs may not be used"):
             refuse(made(both, filters={"licence": {}}), kept)
     # The recipe's present word goes before what the rows were written with, and rows speak for who left the recipe.
     terms.refuse_training(made(both | {"gpt": teacher("gpt-x", OPENAI, may_train=True)}), kept)
-    with pytest.raises(UsageError, match="teacher 'gpt' may not be published: its rows say so"):
+    with pytest.raises(UsageError, match="teacher 'gpt' wrote may not be published: its rows say so"):
         terms.refuse_publishing(made({"own": both["own"]}), kept)
 
 
@@ -161,7 +161,7 @@ def test_what_others_are_given_is_looked_at_whole_and_what_is_trained_on_alone(t
     folder = corpus(tmp_path, ("s", "mit", "own", "apache-2.0", True))
     corpus(folder, ("s", "mit", "gpt", None, False), config="all")
     terms.refuse_training(made(both), folder)
-    with pytest.raises(UsageError, match="teacher 'gpt' may not be published"):
+    with pytest.raises(UsageError, match="teacher 'gpt' wrote may not be published"):
         terms.refuse_publishing(made(both), folder)
     problems = pyarrow.table({"source": ["s", "fixed"], "licence": ["mit", "cc-by-nd-4.0"]})
     (folder / "data" / "problems").mkdir()
@@ -234,7 +234,7 @@ def test_training_looks_at_the_corpus_before_it_loads_a_model(tmp_path: Path, mo
     monkeypatch.setattr(run, "_messages", lambda corpus: [[{"role": "user", "content": "?"}]])
     found = made({"gpt": teacher("gpt-x", OPENAI)}, student={"model": "embedded"})
     corpus(tmp_path / "corpus", ("s", "mit", "gpt", None, False))
-    with pytest.raises(UsageError, match="teacher 'gpt' may not be trained on"):
+    with pytest.raises(UsageError, match="teacher 'gpt' wrote may not be trained on"):
         run.train(SimpleNamespace(recipe=found, folder=tmp_path, problems={}))  # type: ignore[arg-type]
 
 

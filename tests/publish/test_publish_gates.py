@@ -56,7 +56,7 @@ def test_terms_that_forbid_it_are_no_matter_of_contamination(corpus: Path, recip
     teacher = recipe.teachers["smol"]
     forbidden = teacher.model_copy(update={"terms": teacher.terms.model_copy(update={"may_train": False})})
     strict = recipe.model_copy(update={"teachers": {"smol": forbidden}})
-    assert "teacher 'smol' may not be published" in (refused(corpus, strict, contaminated_ok=True) or "")
+    assert "what teacher 'smol' wrote may not be published" in (refused(corpus, strict, contaminated_ok=True) or "")
 
 
 @pytest.fixture
