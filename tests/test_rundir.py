@@ -46,6 +46,7 @@ def test_a_crash_while_renaming_is_mended(tmp_path, crash):
         assert rundir.up_to_date(folder, {"n": 1})
     else:
         assert rundir.up_to_date(folder, {"n": 2})
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".old")] == []
 
 
 def test_a_changed_recipe_is_kept_beside_the_earlier_ones(tmp_path):

@@ -10,6 +10,7 @@ is dear and never wrong.
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,7 +24,7 @@ from tracegen.sample import judged, missing
 
 __all__ = ["Gathered", "gather", "recall"]
 
-FILE = ".gathered.json"
+FILE, PARTITIONS = ".gathered.json", ".curating"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def gather(run: Run) -> Iterator[tuple[Partitions, Gathered]]:
     which = {"problems": run.problems, "askers": list(run.teachers.values()), "judge": run.judge}
     lacking = missing(run.folder, schedule=run.recipe.schedule, **which)
     stamp = _stamp(run)  # what a crash had left is in order now, and nothing is read yet
-    with Partitions(run.folder / ".curating", run.problems, which["askers"]) as partitions:
+    with Partitions(run.folder / PARTITIONS, run.problems, which["askers"]) as partitions:
         with Bar("gather", None, "traces") as bar:
             partitions.write(bar.over(judged(run.folder, **which)))
         found = Gathered(len(partitions), partitions.unjudged, lacking, partitions.fingerprint())
@@ -61,6 +62,7 @@ def gather(run: Run) -> Iterator[tuple[Partitions, Gathered]]:
 
 def recall(run: Run) -> Gathered | None:
     """What was found in the files as they are; None where something has changed since, or nothing was gathered."""
+    shutil.rmtree(run.folder / PARTITIONS, ignore_errors=True)  # of a launch that was killed
     try:
         known = json.loads((run.folder / FILE).read_text(encoding="utf-8"))
         return Gathered(**known["found"]) if known["stamp"] == _stamp(run) else None

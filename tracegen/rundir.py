@@ -124,9 +124,12 @@ def mark(folder: Path, inputs: Mapping[str, Any]) -> None:
 
 
 def _finish_rename(folder: Path) -> None:
-    """A crash between the two renames leaves no `folder`, but the new one complete with its stage.json."""
+    """A crash between the two renames leaves no `folder`, but the new one complete with its stage.json; one behind them
+    leaves the old one.
+    """
     new, old = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
     if not folder.exists() and (new / "stage.json").exists():
         new.rename(folder)
     elif not folder.exists() and old.exists():
         old.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
