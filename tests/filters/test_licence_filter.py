@@ -14,7 +14,7 @@ LICENCES = {
     "money": "cc-by-nc-4.0",
     "silent": None,
 }
-PROBLEMS = {name: Problem(name, "?", licence=found) for name, found in LICENCES.items()}
+PROBLEMS = {name: Problem(name, "?", source="s", licence=found) for name, found in LICENCES.items()}
 TEACHERS: dict[str, dict[str, Any]] = {
     "open": {"licence": "apache-2.0", "may_train": True},
     "shut": {"licence": None, "may_train": False, "url": "https://terms.example"},
@@ -56,7 +56,8 @@ def test_which_problems_are_kept(options: dict[str, Any], kept: set[str]) -> Non
 
 
 def test_the_licence_that_did_not_fit_is_noted() -> None:
-    assert decide("money", under="mit") == ("licence_not_allowed", {"licence": "cc-by-nc-4.0"})
+    assert decide("money", under="mit") == ("licence_not_allowed", {"licence": "cc-by-nc-4.0", "source": "s"})
+    assert decide("silent", unknown="drop") == ("licence_unknown", {"source": "s"})
 
 
 def test_a_teacher_that_forbids_it_is_dropped_whatever_the_problem() -> None:
@@ -71,5 +72,5 @@ def test_a_teacher_of_whom_nothing_is_known() -> None:
 
 
 def test_a_teachers_words_may_have_a_licence_of_their_own() -> None:
-    assert decide("free", "research", under="mit") == ("licence_not_allowed", {"licence": "mrl"})
+    assert decide("free", "research", under="mit") == ("licence_not_allowed", {"licence": "mrl", "teacher": "research"})
     assert decide("free", "research", allow=["mit", "mrl"])[0] is None

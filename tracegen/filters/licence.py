@@ -3,7 +3,7 @@
 The rule is that of `tracegen.licences` (Creative Commons' answers on what may be remixed); the terms are the recipe's,
 else those of the dated table (docs/licences.md).
 Reasons: `terms_forbid` (the teacher may not be trained on), `licence_not_allowed`; with `unknown: drop` also
-`terms_unknown` and `licence_unknown`. Noted: the licence or the teacher's that it was.
+`terms_unknown` and `licence_unknown`. Noted: the licence, and the source or the teacher that it is of.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,11 +46,12 @@ def licence(
             return "terms_forbid", {"teacher": trace.teacher, "url": terms.get("url")}
         if may_train is not True and unknown == "drop":
             return "terms_unknown", {"teacher": trace.teacher}
-        found = named(problems[trace.problem_id].licence)
-        for part in (found, rule and rule.outputs):
+        problem = problems[trace.problem_id]
+        found, source = named(problem.licence), {"source": problem.source}
+        for part, whose in ((found, source), (rule and rule.outputs, {"teacher": trace.teacher})):
             if part and not fits(part):
-                return "licence_not_allowed", {"licence": part}
-        return ("licence_unknown", {}) if found is None and unknown == "drop" else None
+                return "licence_not_allowed", {"licence": part} | whose
+        return ("licence_unknown", source) if found is None and unknown == "drop" else None
 
     for trace in traces:
         dropped = reason(trace)
