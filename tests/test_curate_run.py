@@ -2,13 +2,15 @@
 
 import json
 import os
-from collections.abc import Sequence
+import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
 import yaml
+from test_curate_on_ray import tasks_here  # noqa: F401, a fixture
 
 from tracegen import partitions
 from tracegen.corpus import shards_of
@@ -32,31 +34,39 @@ def recorded() -> list[dict[str, Any]]:
     ]
 
 
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where runs lie that were generated once, by the order of their answers."""
+    folder = tmp_path_factory.mktemp("generated")
+    (folder / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PROBLEMS))
+    return folder
+
+
 @pytest.fixture
-def run(tmp_path: Path, call: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Generate and curate a run whose answers come in this order; returns its folder and what was said."""
+def run(tmp_path: Path, generated: Path, call: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Curate a run whose answers came in this order; returns its folder and what was said."""
     monkeypatch.setattr(partitions, "PARTITION", 8)
 
-    def curated(
-        name: str, order: int, *overrides: str, verbs: Sequence[str] = ("generate", "curate")
-    ) -> tuple[Path, str]:
+    def curated(name: str, order: int, *overrides: str) -> tuple[Path, str]:
+        answers, recipe, whole = (generated / f"{order}{suffix}" for suffix in (".jsonl", ".yaml", ""))
+        if not whole.is_dir():
+            answers.write_text("".join(json.dumps(row) + "\n" for row in recorded()[::order]))
+            teacher = {"engine": "replay", "model": "recorded", "options": {"path": str(answers)}}
+            tree = {
+                "name": "order",
+                "problems": {"source": "jsonl", "path": str(generated / "p.jsonl")},
+                "prompt": "math",
+                "teachers": {"recorded": teacher | {"sampling": {"n": 4, "max_tokens": 32}}},
+                "filters": {"correct": {}, "dedup": {}},
+            }
+            recipe.write_text(yaml.safe_dump(tree, sort_keys=False))
+            assert call("generate", recipe, "--run-dir", whole)[0] == 0
         folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        for file, rows in {"p.jsonl": PROBLEMS, "r.jsonl": recorded()[::order]}.items():
-            (folder / file).write_text("".join(json.dumps(row) + "\n" for row in rows))
-        teacher = {"engine": "replay", "model": "recorded", "options": {"path": str(folder / "r.jsonl")}}
-        recipe = {
-            "name": "order",
-            "problems": {"source": "jsonl", "path": str(folder / "p.jsonl")},
-            "prompt": "math",
-            "teachers": {"recorded": teacher | {"sampling": {"n": 4, "max_tokens": 32}}},
-            "filters": {"correct": {}, "dedup": {}},
-        }
-        (folder / "r.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
-        for verb in verbs:
-            status, _, said = call(verb, folder / "r.yaml", "--run-dir", folder / "run", *overrides)
-            assert status == 0, said
-        return folder / "run", said
+        if not folder.is_dir():
+            shutil.copytree(whole, folder)
+        status, _, said = call("curate", recipe, "--run-dir", folder, *overrides)
+        assert status == 0, said
+        return folder, said
 
     return curated
 
@@ -92,11 +102,13 @@ def test_every_drop_says_why_and_nothing_is_left_over(run: Any) -> None:
 
 def test_what_stands_is_not_made_again(run: Any) -> None:
     folder, _ = run("one", 1)
+    (folder / ".curating").mkdir()  # of a launch that was killed at its very end
     before = (folder / "corpus" / "funnel.json").stat().st_mtime_ns
     _, said = run("one", 1)
     assert "corpus: up to date" in said
     assert "gather" not in said, "nothing has changed, so nothing is read"
     assert (folder / "corpus" / "funnel.json").stat().st_mtime_ns == before
+    assert not (folder / ".curating").exists()
     _, said = run("one", 1, "filters.dedup={of: response}")
     assert "6 of 24 traces kept" in said
 
@@ -123,7 +135,7 @@ def test_whatever_touches_a_file_has_the_run_gathered_anew(run: Any) -> None:
 def test_what_lacks_is_said_each_time(run: Any) -> None:
     run("one", 1)
     for gathers in (True, False):
-        _, said = run("one", 1, "teachers.recorded.sampling.n=5", verbs=["curate"])
+        _, said = run("one", 1, "teachers.recorded.sampling.n=5")
         assert "6 samples of the plan have no answer" in said
         assert ("gather" in said) is gathers
 
@@ -134,6 +146,26 @@ def test_a_filter_of_ones_own_that_was_edited_is_applied_anew(run: Any, tmp_path
         own.write_text(f"def mine(traces):\n    for trace in traces:\n        yield trace, {code}\n")
         _, said = run("one", 1, f"filters={{correct: {{}}, dedup: {{}}, '{own}:mine': {{}}}}")
         assert f"{kept} of 24 traces kept" in said
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
+@pytest.mark.usefixtures("tasks_here")
+def test_what_a_cluster_foresees_becomes_the_same_corpus(run: Any) -> None:
+    filters = {"wellformed": {}, "dedup": {}, "difficulty": {}, "diversity": {"per_problem": 2}, "choose": {"keep": 2}}
+    given = f"filters={json.dumps(filters | {'correct': {}})}"
+    cluster, _ = run("one", 1, given)
+    local = Path(shutil.copytree(cluster, cluster.with_name("local")))
+    (cluster / "corpus" / "stage.json").unlink()
+    _, said = run("one", 1, given, "curating.on=ray")
+    assert "filters on ray: 24 of 24" in said
+    assert said.count("filters on ray") == 3, "difficulty stands behind dedup, choose behind diversity"
+    for name in ("dropped/reasons.parquet", "dropped/choose.jsonl", "dropped/dedup.jsonl", "corpus/funnel.json"):
+        assert (cluster / name).read_bytes() == (local / name).read_bytes()
+    assert json.loads((local / "corpus" / "funnel.json").read_text())["kept"] == 6
+    for config in ("curated", "all", "problems"):
+        tables = [parquet.read_table(shards_of(folder / "corpus", config)) for folder in (local, cluster)]
+        one, other = (table.drop_columns([c for c in ["recipe_hash"] if c in table.column_names]) for table in tables)
+        assert one == other
 
 
 def test_where_filters_run_is_no_part_of_what_they_are(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
