@@ -44,8 +44,8 @@ def of_student(text: str, repo: str, corpus: str | None, scores: Path, warning: 
         front["model-index"] = [{"name": repo.rpartition("/")[2], "results": [_result(score) for score in metrics]}]
     body = body.replace(f'"{HERE}"', json.dumps(repo)).replace(f"vllm serve {HERE}", f"vllm serve {repo}")
     if found:
-        head, limits, tail = body.partition("\n## Licence")
-        body = f"{head.rstrip()}\n\n{_table(found)}\n{limits}{tail}"
+        head, mark, tail = body.partition("\n## ")
+        body = f"{head.rstrip()}\n\n{_table(found)}{mark}{tail}"
     return _warned(f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n{body}", warning)
 
 
@@ -87,13 +87,17 @@ def _table(scores: list[Score]) -> str:
     lines = [
         "## Scores",
         "",
-        "Held-out problems, with 95 % intervals: `before` and `after` training, and the teacher.",
+        "Held-out problems, with 95 % intervals: the teacher, and the student before and after training. `pass@1` asks",
+        "for a final answer in its place, `last_number@1` takes the last number of the whole text, `truncated` is the",
+        "share that was cut off. Differences are paired, in percentage points; `retention` is `pass@1` over the",
+        "teacher's.",
         "",
-        "| benchmark | role | model | metric | value | interval | problems |",
-        "|:--|:--|:--|:--|--:|:--|--:|",
+        "| benchmark | metric | who | value | interval | problems |",
+        "|:--|:--|:--|--:|:--|--:|",
     ]
     for score in scores:
-        value, interval = shown(score)
-        names = f"{cell(score.benchmark)} | {score.role} | {cell(score.model)} | {inline_code(score.metric)}"
+        value, interval = (text.replace(" ", "\N{NO-BREAK SPACE}") for text in shown(score))
+        who = f"teacher {cell(score.model)}" if score.role == "teacher" else score.role
+        names = f"{cell(score.benchmark)} | {inline_code(score.metric)} | {who}"
         lines.append(f"| {names} | {value} | {interval} | {score.problems:,} |")
     return "\n".join(lines) + "\n"
