@@ -25,6 +25,14 @@ KNOWN = [*FREE, *NONCOMMERCIAL, *ALIKE, "cc-by-nd-4.0", "cc-by-nc-nd-4.0", "odbl
         ("ODC-By v1.0", "odc-by"),
         ("llama3.1", "llama3.1"),
         ("house terms", "house-terms"),
+        ("my-vault-licence", "my-vault"),
+        ("The MIT License (MIT)", "mit"),
+        ("gpl-3.0-or-later", "gpl-3.0"),
+        ("GNU Affero General Public License v3.0", "agpl-3.0"),
+        ("CC0 1.0 Universal (CC0 1.0) Public Domain Dedication", "cc0-1.0"),
+        ("Creative Commons Attribution 4.0 International Public License", "cc-by-4.0"),
+        ("Creative Commons Attribution-NonCommercial-NoDerivatives 4.0", "cc-by-nc-nd-4.0"),
+        ("Open Data Commons Attribution License", "odc-by"),
         ("unknown", None),
         ("Other", None),
         ("", None),
@@ -112,3 +120,11 @@ def test_everything_goes_into_what_is_derived(parts: list[str]) -> None:
     else:
         assert all(goes_into(part, found.name) for part in parts)
         assert derive([("a", part) for part in parts], declared=found.name).conflicts == ()
+
+
+@pytest.mark.parametrize("written", ["cc-by-nd", "CC BY-NC-ND", "Creative Commons Attribution-NoDerivs 3.0 Unported"])
+def test_what_may_not_be_changed_is_known_however_it_is_written(written: str) -> None:
+    licence = named(written)
+    assert licence is not None
+    assert not goes_into(licence, licence)
+    assert derive([("source 's'", written)]).conflicts

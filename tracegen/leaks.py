@@ -3,6 +3,7 @@
 Questions(benchmarks, ngram)   the questions, ready to be looked for
     .in_statement(text)        the first Leak in the statement of a problem, or None
     .inside(text)              the same of any other text
+needed(words)                  the numbers without which a text does not ask what a question of these words asks
 
 A text is gone through twice, by short runs of words that stand in some question: as they are, and without operators and
 numbers. What these point at is looked at closely; they decide nothing. The rules, in the order in which they are tried:
@@ -179,6 +180,11 @@ class Questions:
             return True
         first, *others = (self._long[number].says for number, _ in places)
         return any(len(first & other) < ALIKE * len(first | other) for other in others)
+
+
+def needed(question: Sequence[str]) -> Counter[str]:
+    """The numbers without which a text does not ask the same: all of a question of few words, none of a longer one."""
+    return Counter(numbers(question) if len(_says(bare(question))) < ENOUGH else ())
 
 
 class _Question:

@@ -36,6 +36,23 @@ ALIKE = {
 }
 """Share-alike, and the other licences that it may go on under."""
 UNSAID = {"", "unknown", "other", "none", "null", "n-a"}
+_SPELT_OUT = [
+    (re.compile(long), short)
+    for long, short in {
+        r"(?:gnu )?affero general public licen[sc]e": "agpl",
+        r"(?:gnu )?lesser general public licen[sc]e": "lgpl",
+        r"(?:gnu )?general public licen[sc]e": "gpl",
+        "creative commons": "cc",
+        "open data commons": "odc",
+        r"\battribution\b": "by",
+        r"share[\s-]?alike": "sa",
+        r"non[\s-]?commercial": "nc",
+        r"no[\s-]?deriv(?:ative)?s?(?: works)?\b": "nd",
+        r"\b(?:the|(?:public )?licen[sc]e|public domain dedication)\b": " ",
+        r"\b(?:international|universal|generic|unported|version)\b": " ",
+        r"(?<=\d)(?:-or-later|-only|\+)$": "",
+    }.items()
+]
 SHOWN = 5
 """Parts that one sentence names."""
 
@@ -58,8 +75,11 @@ class Licence(NamedTuple):
 
 def named(licence: str | None) -> str | None:
     """The licence as the Hub spells it: `Apache License 2.0` and `apache-2.0` are one; None where nothing is said."""
-    words = re.sub(r"\b(the|licen[sc]e|international|generic|unported|version)\b", " ", (licence or "").lower())
-    name = re.sub(r"[\s_/,-]+", "-", words).strip("-").replace("gplv", "gpl-").replace("-v", "-")
+    words = re.sub(r"(?<=\w)\s*\([^)]*\)", "", (licence or "").lower())
+    for long, short in _SPELT_OUT:
+        words = long.sub(short, words)
+    name = re.sub(r"[\s_/,-]+", "-", words).strip("-")
+    name = re.sub(r"(?<=gpl)v(?=\d)|-v(?=\d)", "-", name)
     name = re.sub(r"^([al]?gpl|apache|mpl|cc-[a-z-]*[a-z])-(\d)$", r"\1-\2.0", name)
     same = {"cc0": "cc0-1.0", "apache": "apache-2.0", "odc-by-1.0": "odc-by", "odbl-1.0": "odbl"}
     return None if name in UNSAID else same.get(name, name)
@@ -67,7 +87,7 @@ def named(licence: str | None) -> str | None:
 
 def goes_into(part: str, whole: str) -> bool:
     """Whether something under `part` may be shared, changed, inside a whole under `whole`."""
-    if "-nd-" in part:
+    if _no_derivatives(part):
         return False
     if part in FREE:
         return whole not in FREE or FREE.index(part) <= FREE.index(whole)
@@ -80,12 +100,12 @@ def derive(parts: Iterable[Part], *, declared: str | None = None, address: str =
     """The licence of the whole, or the one `declared` for it at `address`, checked against every part."""
     read = sorted({(who, named(licence)) for who, licence in parts}, key=lambda part: (part[0], part[1] or ""))
     unknown = tuple(who for who, licence in read if licence is None)
-    stated = [(who, licence) for who, licence in read if licence is not None and "-nd-" not in licence]
+    stated = [(who, licence) for who, licence in read if licence is not None and not _no_derivatives(licence)]
     conflicts = [
         f"{who} is {licence}, under which nothing may be shared that was made from it; leave it out with the filter "
         "`licence`"
         for who, licence in read
-        if licence is not None and "-nd-" in licence
+        if licence is not None and _no_derivatives(licence)
     ]
     names = list(dict.fromkeys(licence for _, licence in stated))
     if declared := named(declared):
@@ -106,6 +126,10 @@ def derive(parts: Iterable[Part], *, declared: str | None = None, address: str =
         return Licence("unknown", conflicts[0] if conflicts else nothing_said, tuple(conflicts), unknown)
     why = f"all parts are {strictest}" if len(names) == 1 else f"the strictest of {_listed(names)}"
     return Licence(strictest, why)
+
+
+def _no_derivatives(licence: str) -> bool:
+    return "nd" in licence.split("-")
 
 
 def _apart(stated: Sequence[tuple[str, str]]) -> str:
