@@ -233,11 +233,20 @@ def test_filters_of_like_names_lose_no_drop_to_each_other(tmp_path: Path) -> Non
         ("    for t in traces:\n        yield t, True\n", "gave True as a reason"),
         ("    for t in traces:\n        yield t, ''\n", "gave '' as a reason"),
         ("    yield from ()\n", "ended with 2 traces not yielded"),
+        ("    pass\n", "ended with 2 traces not yielded"),
+        ("    yield from traces\n", "yielded a Trace, no pair; a filter yields every trace exactly once"),
+        ("    return [t for t in traces if t]\n", "yielded a Trace, no pair"),
     ],
 )
 def test_a_filter_that_breaks_its_contract(tmp_path: Path, body: str, message: str) -> None:
     with pytest.raises(TracegenError, match=message):
         run([make(0), make(1)], {own(tmp_path, body): {}}, tmp_path)
+
+
+def test_siblings_are_there_until_their_problem_is_through(tmp_path: Path) -> None:
+    body = "    late = []\n    for t in traces:\n        [siblings(u) for u in late]\n        late = [t]\n        yield t, None\n"
+    with pytest.raises(TracegenError, match="siblings of k0, whose problem is through; ask before it is yielded"):
+        run([make(0), make(1, problem="b")], {own(tmp_path, body, "siblings"): {}}, tmp_path)
 
 
 def test_the_users_mistakes_are_found_before_a_trace_is_read(tmp_path: Path) -> None:

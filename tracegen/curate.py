@@ -80,7 +80,7 @@ def check_filters(filters: Mapping[str, Options | None]) -> None:
     nothing: dict[str, Any] = {"problems": {}, "benchmarks": {}, "teachers": {}, "tokenizer": None, "ask": None}
     for name, options in filters.items():
         function = bind_filter(name, options, siblings=lambda trace: (), note=unnoted, **nothing)
-        deque(function(()), maxlen=0)
+        deque(function(()) or (), maxlen=0)  # what yields nothing is told so by the first trace
 
 
 def funnel_json(rows: Sequence[FunnelRow], traces: int, unchecked: Sequence[str] = ()) -> dict[str, Any]:

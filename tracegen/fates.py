@@ -70,7 +70,10 @@ class Step:
             yield from self._recalled(fates)
             return
         taken = self._taken(fates)
-        for trace, reason in self.function(taken):
+        for found in self.function(taken) or ():
+            if not (isinstance(found, tuple) and len(found) == 2):
+                raise TracegenError(f"filter {self.name!r} yielded a {type(found).__name__}, no pair; {_CONTRACT}.")
+            trace, reason = found
             if not self._waiting or self._waiting[0].trace is not trace:
                 raise TracegenError(f"filter {self.name!r} yielded a trace that was not the next one; {_CONTRACT}.")
             fate, detail = self._waiting.popleft(), self._noted(trace)
@@ -115,7 +118,11 @@ class Passage:
 
     def siblings(self, trace: Trace) -> Sequence[Trace]:
         """All traces of the same problem and teacher, dropped ones included."""
-        return self._problems[trace.problem_id][trace.teacher]
+        if (problem := self._problems.get(trace.problem_id)) is None:
+            raise TracegenError(
+                f"a filter asked for the siblings of {trace.key}, whose problem is through; ask before it is yielded."
+            )
+        return problem[trace.teacher]
 
     def note(self, trace: Trace, evidence: Mapping[str, Any]) -> None:
         """Evidence that goes with a drop; to be left before the filter yields the trace."""

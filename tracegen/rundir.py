@@ -96,9 +96,18 @@ def up_to_date(folder: Path, inputs: Mapping[str, Any]) -> bool:
     """Whether the stage in this folder was made from these very inputs."""
     _finish_rename(folder)
     try:
-        return bool(json.loads((folder / "stage.json").read_text())["hash"] == fingerprint(inputs))
+        return bool(json.loads((folder / "stage.json").read_text(encoding="utf-8"))["hash"] == fingerprint(inputs))
     except (OSError, ValueError, KeyError):
         return False
+
+
+def inputs(folder: Path) -> dict[str, Any]:
+    """What the stage in this folder was made from; nothing where that is not known."""
+    try:
+        found: dict[str, Any] = json.loads((folder / "stage.json").read_text())["inputs"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return found
 
 
 @contextmanager
