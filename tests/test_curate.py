@@ -244,7 +244,8 @@ def test_a_filter_that_breaks_its_contract(tmp_path: Path, body: str, message: s
 
 
 def test_siblings_are_there_until_their_problem_is_through(tmp_path: Path) -> None:
-    body = "    late = []\n    for t in traces:\n        [siblings(u) for u in late]\n        late = [t]\n        yield t, None\n"
+    late = "        yield t, None\n        seen.append(t)\n        siblings(seen[0])\n"
+    body = f"    seen = []\n    for t in traces:\n{late}"
     with pytest.raises(TracegenError, match="siblings of k0, whose problem is through; ask before it is yielded"):
         run([make(0), make(1, problem="b")], {own(tmp_path, body, "siblings"): {}}, tmp_path)
 
