@@ -30,12 +30,19 @@ MARKUP = (
     "$\\htmlStyle{background: url(http://example.com/leak)}{y}$ $<img src=x onerror='window.owned = 8'>$ "
     "$\\def\\a{\\a\\a}\\a$ $\\rule{9999em}{9999em}$ </div></article></body> \\boxed{4}"
 )
+NESTED = "\\sqrt{" * 600 + "x" + "}" * 600
+CELLS = "\\begin{matrix}" + "&" * 900 + "\\end{matrix}"
+ENDLESS = (
+    f"$2^3$ ${NESTED}$ ${CELLS}$ 4$\\kern{{-1em}}5$ $a\\\\[-2em]b$ $50%$ $\\message{{x}}y$ {'9' * 60_000} "
+    "Z" + "\u0301" * 90 + " \\boxed{8}"
+)
 RIGHT_TO_LEFT = "שלום: התשובה היא \\boxed{5}"
 SPECIAL = {
     "formulas": ("What is the sum of the first $n$ odd numbers?", "n^2", FORMULAS),
     "astral": ("Which number comes last?", "7", ASTRAL),
     "hidden": ("How much is 2 + 2?", "4", HIDDEN),
     "markup": ("<b onmouseover='window.owned = 9'>How much</b> is $2 + 2$?", "4", MARKUP),
+    "endless": ("How much is 2 to the third?", "8", ENDLESS),
     "hebrew": ("כמה זה 2 + 3?", "5", RIGHT_TO_LEFT),
 }
 LEAKED = "If a train leaves the station at noon with ninety seven passengers on board and twelve get off at each stop"

@@ -1,5 +1,7 @@
 """What a model writes is text: no script of it runs, no request leaves, nothing is hidden or turned round."""
 
+import time
+
 import looked_at
 import pytest
 
@@ -46,6 +48,17 @@ def test_a_formula_stays_within_its_box(visit, server):
         assert sum(tex.startswith(f"${command}") for tex in bad) == 1
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     assert page.locator(".written").first.evaluate("e => getComputedStyle(e).contain") == "paint"
+
+
+def test_what_would_hold_a_browser_up_or_draw_over_other_text_stays_text(visit, server):
+    started = time.monotonic()
+    page = opened(visit, server, "endless")
+    page.locator("article .katex").first.wait_for()
+    assert time.monotonic() - started < 10, "a digit string without an end used to take a minute"
+    bad = page.locator("article > section .math.bad").all_inner_texts()
+    assert [tex[:8] for tex in bad] == ["$\\sqrt{\\", "$\\begin{", "$\\kern{-", "$a\\\\[-2e", "$50%$", "$\\messag"]
+    assert "9" * 60_000 in page.locator("article > section .written").nth(2).evaluate("e => e.textContent")
+    assert page.locator("article .unseen").all_inner_texts() == ["U+0301 × 84"]
 
 
 def test_what_is_not_seen_is_shown_as_marks(visit, server):

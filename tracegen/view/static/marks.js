@@ -13,6 +13,8 @@ const UNSEEN = new RegExp(
   "gu",
 );
 const MOST = 2000; // marks of one text; what is behind them is named in plain text
+const LINE = 200; // characters in a row after which a line may be broken: browsers take seconds to find a place in 50,000
+const LONG = new RegExp(`(\\S{${LINE}})`);
 const NAMES = {
   0x200b: "zero width space",
   0x200c: "zero width non-joiner",
@@ -46,7 +48,7 @@ export function marked(text) {
   for (const run of runs(text)) {
     marks += run.mark ? 1 : 0;
     if (!run.mark || marks > MOST) {
-      nodes.append(run.text ?? plain(run));
+      nodes.append(...breakable(run.text ?? plain(run)));
       continue;
     }
     const mark = document.createElement("span");
@@ -56,6 +58,11 @@ export function marked(text) {
     nodes.append(mark);
   }
   return nodes;
+}
+
+function breakable(text) {
+  const parts = text.split(LONG).filter(Boolean);
+  return parts.flatMap((part) => (part.length === LINE ? [part, document.createElement("wbr")] : [part]));
 }
 
 /** The same for a place that takes text alone: an attribute, a title. */

@@ -1,8 +1,8 @@
 // Typesets formulas with KaTeX as they come near the window; one that cannot be, or must not, stays the TeX that it is.
 //
 // Limits: KaTeX is loaded with the first formula. A formula stays TeX where a command of it can hide, move or overprint what
-// a reader should see, gives another command a new meaning, or is one that KaTeX leaves out unless it trusts the writer.
-// Colours are the page's.
+// a reader should see, gives another command a new meaning, or is one that KaTeX leaves out unless it trusts the writer,
+// and where it is nested deeper than DEEP. Colours are the page's.
 
 import { unseen } from "./marks.js";
 
@@ -16,6 +16,12 @@ const HIDING = new RegExp(
     "|(?<!\\\\)(?:\\\\{2})*%", // a comment: the reader would see less than was written
 );
 const OPTIONS = { trust: false, strict: "ignore", throwOnError: true, maxSize: 10, maxExpand: 300 };
+const NESTING = new RegExp(
+  "(?<inwards>\\{|\\\\(?:begin|left)(?![a-z]))|(?<outwards>\\}|\\\\(?:end|right)(?![a-z]))|(?<change>\\\\(?:" +
+    "color|tiny|small|[a-z]+(?:size|style)|[lL]arge|LARGE|[hH]uge|rm|sf|tt|bf|it|cal)(?![a-zA-Z]))|\\\\.|&",
+  "gs",
+);
+const [DEEP, CELLS, CHANGES] = [40, 500, 100];
 const near = new IntersectionObserver(arrived, { rootMargin: "600px", scrollMargin: "600px" });
 let katex = null;
 
@@ -29,9 +35,22 @@ export function formula(source, tex, display) {
   return element;
 }
 
-/** Whether a formula may be typeset: it hides nothing, and holds no character that is not seen. */
+/** Whether a formula may be typeset: it hides nothing, holds no character that is not seen, and can be laid out. */
 export function honest(tex) {
-  return !HIDING.test(tex) && !unseen(tex);
+  return !HIDING.test(tex) && !unseen(tex) && !endless(tex);
+}
+
+/** Chromium gives up on boxes nested a few hundred deep, and takes minutes over thousands of cells or changes of size. */
+function endless(tex) {
+  let [depth, cells, changes] = [0, 0, 0];
+  for (const { 0: sign, groups } of tex.matchAll(NESTING)) {
+    if (groups.inwards) depth += 1;
+    else if (groups.outwards) depth -= 1;
+    else if (groups.change) changes += 1;
+    else if (sign === "&") cells += 1;
+    if (depth > DEEP || cells > CELLS || changes > CHANGES) return true;
+  }
+  return false;
 }
 
 function arrived(entries) {

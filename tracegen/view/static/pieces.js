@@ -9,7 +9,7 @@
 
 const LONGEST = 5000;
 const BOXED = 600;
-const MOST = 20_000;
+const MOST = 8_000;
 const FENCED = 200_000;
 const OPENERS = /```|~~~|`|\\\[|\\\(|\$\$|\$|\\begin\{([a-z]+\*?)\}|\\boxed\s*\{|\*\*|^#{1,6} (?=\S)|\\\$/gm;
 const ENVIRONMENTS = /^(equation|align|aligned|alignat|gather|gathered|multline|cases|array|[pbvBV]?matrix|split)\*?$/;

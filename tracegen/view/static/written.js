@@ -6,9 +6,21 @@
 import { h } from "./dom.js";
 import { formula, honest } from "./math.js";
 import { pieces } from "./pieces.js";
+import { number } from "./words.js";
+
+const SHOWN = 300_000; // characters at first: some 80,000 tokens; a browser needs seconds for millions
 
 /** `answer`: start and end of the final answer in the text, counted in characters as Python counts them. */
-export function written(text, { raw = false, answer = null } = {}) {
+export function written(text, held = {}) {
+  if (text.length <= SHOWN) return box(text, held);
+  const first = h("div", box(text.slice(0, SHOWN), held));
+  const more = () => first.replaceWith(box(text, held));
+  const left = number(text.length - SHOWN);
+  first.append(h("button", { class: "button", onclick: more }, `Show the other ${left} characters`));
+  return first;
+}
+
+function box(text, { raw = false, answer = null }) {
   const span = answer && [inUnits(text, answer.start), inUnits(text, answer.end)];
   const whole = { kind: "text", start: 0, end: text.length };
   const nodes = (raw ? [whole] : pieces(text)).map((piece) => drawn(text, piece, span));
