@@ -187,7 +187,7 @@ def test_with_filters_that_look_ahead_at_all_that_two_teachers_wrote(drawn: list
     ]
     told: list[Fate] = []
     filters = {name: SHELF[name] for name in order}
-    given = {"problems": PROBLEMS, "tokenizer": None, "benchmarks": {}}
+    given: dict[str, Any] = {"problems": PROBLEMS, "tokenizer": None, "benchmarks": {}}
     funnel = curate(map(Fate, traces), filters=filters, told=told.append, **given)
     assert [fate.trace for fate in told] == traces
     left = traces

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from tracegen import __version__, verdicts
 from tracegen.partitions import Partitions
@@ -49,10 +50,11 @@ class Gathered:
 @contextmanager
 def gather(run: Run) -> Iterator[tuple[Partitions, Gathered]]:
     """Read the ledger and the verdicts, and deal the traces out to partitions that are there for a `with` block."""
-    which = {"problems": run.problems, "askers": list(run.teachers.values()), "judge": run.judge}
+    askers = list(run.teachers.values())
+    which: dict[str, Any] = {"problems": run.problems, "askers": askers, "judge": run.judge}
     lacking = missing(run.folder, schedule=run.recipe.schedule, **which)
     stamp = _stamp(run)  # what a crash had left is in order now, and nothing is read yet
-    with Partitions(run.folder / PARTITIONS, run.problems, which["askers"]) as partitions:
+    with Partitions(run.folder / PARTITIONS, run.problems, askers) as partitions:
         with Bar("gather", None, "traces") as bar:
             partitions.write(bar.over(judged(run.folder, **which)))
         found = Gathered(len(partitions), partitions.unjudged, lacking, partitions.fingerprint())
