@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tracegen import contamination, publish_card, terms
-from tracegen.corpus import CONFIGS, shards_of
+from tracegen import contamination, models, publish_card, rundir, terms
+from tracegen.corpus import CONFIGS, chats, shards_of
 from tracegen.hub.changes import LOG, changes, entry, version
 from tracegen.hub.push import Pushed, check_name, push
 from tracegen.hub.remote import Content, Kind, Remote
+from tracegen.progress import say
 from tracegen.recipe import Recipe
 from tracegen.records import UsageError
 
@@ -96,12 +97,30 @@ def student_parcel(run: Path, repo: str, recipe: Recipe, *, contaminated_ok: boo
     }
     unclean = contamination.clean(corpus, recipe.evaluate.benchmarks)
     warning = unclean if contaminated_ok else None
-    card = publish_card.of_student(
-        _text(student / "README.md"), repo, recipe.corpus.repo, run / "scores.jsonl", warning
-    )
+    card = publish_card.of_student(_text(student / "README.md"), repo, recipe.corpus.repo, _scores(run), warning)
     files["README.md"] = card.encode()
-    refused = _terms(lambda: terms.refuse_student(recipe, corpus, repo)) or (None if contaminated_ok else unclean)
-    return Parcel(repo, "model", student, files, {}, refused)
+    gates = _other_corpus(student, corpus) or _terms(lambda: terms.refuse_student(recipe, corpus, repo))
+    return Parcel(repo, "model", student, files, {}, gates or (None if contaminated_ok else unclean))
+
+
+def _other_corpus(student: Path, corpus: Path) -> str | None:
+    """Gates look at the corpus that is there: they say nothing of a student that was trained on another one."""
+    trained_on = rundir.inputs(student).get("rows")
+    if trained_on in (None, rundir.fingerprint(chats(corpus))):
+        return None
+    return (
+        f"the student in {student} was trained on another corpus than the one in {corpus}; run `tracegen train` again."
+    )
+
+
+def _scores(run: Path) -> Path | None:
+    """The scores, unless the last whole evaluation was that of another student."""
+    present = models.local(run / "student", "").identity
+    roles = rundir.inputs(run / "eval").get("roles")
+    if roles and present not in [role["model"] for role in roles]:
+        say("the scores are those of an earlier student, and left out of the card; run `tracegen evaluate`.")
+        return None
+    return run / "scores.jsonl"
 
 
 def send(parcel: Parcel, *, private: bool = False) -> Pushed:

@@ -34,7 +34,7 @@ def croissant(text: str, repo: str, version: int, day: str) -> str:
     return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
 
 
-def of_student(text: str, repo: str, corpus: str | None, scores: Path, warning: str | None) -> str:
+def of_student(text: str, repo: str, corpus: str | None, scores: Path | None, warning: str | None) -> str:
     """The card of a student that is at `repo`: with its corpus, where that is published, and its scores."""
     front, body = _parted(text)
     found = _scores(scores)
@@ -69,8 +69,8 @@ def _warned(text: str, warning: str | None) -> str:
     return f"{front}{mark}{title}{newline}\n{said}\n{rest}"
 
 
-def _scores(path: Path) -> list[Score]:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+def _scores(path: Path | None) -> list[Score]:
+    lines = path.read_text(encoding="utf-8").splitlines() if path and path.is_file() else []
     return ordered(Score(**json.loads(line)) for line in lines)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tracegen import __version__, asked_filters, contamination, rundir, terms
 from tracegen.ask import Ask
-from tracegen.corpus import GATES, LAYOUT, CorpusWriter, shards_of
+from tracegen.corpus import GATES, LAYOUT, CorpusWriter, chats
 from tracegen.curate import FunnelRow, funnel_json
 from tracegen.curate import curate as apply_filters
 from tracegen.curate_on_ray import Foreseen, foresee
@@ -93,7 +93,7 @@ def train(run: Run) -> None:
     if student is None:
         raise UsageError("the recipe has no student to train.")
     corpus = run.folder / "corpus"
-    rows = _messages(corpus)
+    rows = chats(corpus)
     if not rows:
         raise TracegenError(
             f"the corpus is empty, so there is nothing to train on; {run.folder / 'dropped'} says why of each trace."
@@ -291,12 +291,3 @@ def _student_tokenizer(run: Run) -> Any:
 
     file = Path(run.base.path) / "tokenizer.json"
     return Tokenizer.from_file(str(file)) if file.is_file() else Tokenizer.from_pretrained(run.base.path)
-
-
-def _messages(corpus: Path) -> list[Any]:
-    import pyarrow.parquet as parquet
-
-    if not (files := shards_of(corpus)):
-        raise UsageError(f"there is no corpus in {corpus}; run `tracegen curate` first.")
-    rows: list[Any] = parquet.read_table(files, columns=["messages"])["messages"].to_pylist()
-    return rows

@@ -105,7 +105,7 @@ def inputs(folder: Path) -> dict[str, Any]:
     """What the stage in this folder was made from; nothing where that is not known."""
     try:
         found: dict[str, Any] = json.loads((folder / "stage.json").read_text())["inputs"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
     return found
 

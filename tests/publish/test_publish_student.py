@@ -9,6 +9,8 @@ from fake_hub import FakeHub
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
+from tracegen import models, rundir
+from tracegen.corpus import chats
 from tracegen.publish import send, student_parcel
 from tracegen.recipe import Recipe
 from tracegen.records import Score, UsageError
@@ -86,6 +88,29 @@ def test_a_student_without_scores_or_corpus_on_the_hub(run: Path, recipe: Recipe
     assert card.data.datasets is None
     assert card.data.eval_results is None
     assert "## Scores" not in card.text
+
+
+def test_a_student_of_another_corpus_has_not_passed_the_gates_of_this_one(run: Path, recipe: Recipe) -> None:
+    rundir.mark(run / "student", {"rows": rundir.fingerprint(chats(run / "corpus"))})
+    assert student_parcel(run, REPO, recipe).refused is None
+    rundir.mark(run / "student", {"rows": rundir.fingerprint(chats(run / "corpus")[1:])})
+    refused = student_parcel(run, REPO, recipe, contaminated_ok=True).refused or ""
+    assert "was trained on another corpus" in refused
+    assert "run `tracegen train` again" in refused
+
+
+def test_scores_of_an_earlier_student_stay_at_home(
+    run: Path, recipe: Recipe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / "eval").mkdir()
+    rundir.mark(run / "eval", {"roles": [{"model": models.local(run / "student", "").identity}]})
+    assert "## Scores" in student_parcel(run, REPO, recipe).card
+    assert "an earlier student" not in capsys.readouterr().err
+    rundir.mark(run / "eval", {"roles": [{"model": {"revision": "sha256:earlier"}}]})
+    card = ModelCard(student_parcel(run, REPO, recipe).card)
+    assert "## Scores" not in card.text
+    assert card.data.eval_results is None
+    assert "an earlier student" in capsys.readouterr().err
 
 
 def test_gates_hold_for_a_student_too(run: Path, recipe: Recipe) -> None:

@@ -146,11 +146,6 @@ class CorpusWriter:
         path.write_text(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), encoding="utf-8")
 
 
-def shards_of(corpus: Path, config: str = "curated") -> list[Path]:
-    """The files of one config, in order; nothing where there is no corpus."""
-    return sorted((corpus / "data" / config).glob("train-*.parquet"))
-
-
 def _withheld(row: dict[str, Any]) -> dict[str, Any]:
     """The row as it may be given away."""
     return {name: None if name in TEXTS else value for name, value in row.items()} if row["withheld"] else row
