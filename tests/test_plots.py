@@ -86,7 +86,11 @@ def test_signed_whiskers_show_where_zero_is() -> None:
 
 def test_axes_are_named_and_figures_stand_in_words() -> None:
     for plot, axes, said in (
-        (plots.columns({"n": [1, 0]}, ["few", "many"], "t", "how many", "clusters"), {"how many", "clusters"}, "few: 1 n"),
+        (
+            plots.columns({"n": [1, 0]}, ["few", "many"], "t", "how many", "clusters"),
+            {"how many", "clusters"},
+            "few: 1 n",
+        ),
         (plots.histogram({"right": [1]}, "t", "tokens", "traces"), {"tokens", "traces"}, "1 to 2: 1 right"),
         (plots.curve([(0, 0), (2, 90_000)], "t", "minutes", "tokens"), {"minutes", "tokens"}, "minutes 2: 90 k tokens"),
         (plots.whiskers({"a": [("b", 0.5, 0.4, 0.6, "accent")]}, "t"), {"per cent"}, "a b: 50.0 %, 40.0 to 60.0"),

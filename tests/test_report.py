@@ -306,7 +306,9 @@ def test_a_torn_last_line_is_passed_over_and_other_damage_named(run: Path) -> No
 
 def test_what_is_not_seen_is_shown(run: Path) -> None:
     path = run / "dropped" / "correct.jsonl"
-    path.write_text(path.read_text().replace("The answer is 6.", "\\u202e6\\u0000\\u200b \\ud83d\\udc69\\u200d\\ud83d\\udcbb", 1))
+    path.write_text(
+        path.read_text().replace("The answer is 6.", "\\u202e6\\u0000\\u200b \\ud83d\\udc69\\u200d\\ud83d\\udcbb", 1)
+    )
     source = report(run).read_text(encoding="utf-8")
     assert "[U+202E]6[U+0000][U+200B] \U0001f469\u200d\U0001f4bb" in source
     assert "\u202e" not in source

@@ -147,7 +147,9 @@ def _plots(
 def _clusters(sizes: Mapping[str, int]) -> Markup | None:
     """How large the clusters of twins are of which one trace was kept."""
     title = "Clusters of equal or nearly equal traces by size, the kept trace included"
-    return plots.columns({"clusters": list(sizes.values())}, list(sizes), title, "traces", "clusters") if sizes else None
+    return (
+        plots.columns({"clusters": list(sizes.values())}, list(sizes), title, "traces", "clusters") if sizes else None
+    )
 
 
 def _of_teachers(traces: Sequence[Seen], unit: str, paid: Sequence[tuple[float, float]]) -> dict[str, Any]:

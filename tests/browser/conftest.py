@@ -24,9 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not CHROMIUM:
         pytest.skip(HOW)
     folder = tmp_path_factory.mktemp("looked_at")
-    recipe = looked_at.recipe(folder)
-    looked_at.call("generate", recipe, "--run-dir", folder / "run")
-    looked_at.call("curate", recipe, "--run-dir", folder / "run")
+    looked_at.generated_and_curated(looked_at.recipe(folder), folder / "run")
     return folder / "run"
 
 
@@ -59,9 +57,9 @@ def server(run: Path) -> Iterator[Server]:
     found.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
-    """The browser; one for each module, so that its loop is not there when other tests have one of their own."""
+    """The browser; it ends with these tests, so that its loop is not there when others have one of their own."""
     if not CHROMIUM:
         pytest.skip(HOW)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []

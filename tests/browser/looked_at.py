@@ -45,7 +45,20 @@ SPECIAL = {
     "endless": ("How much is 2 to the third?", "8", ENDLESS),
     "hebrew": ("כמה זה 2 + 3?", "5", RIGHT_TO_LEFT),
 }
+TRACES = 3 * (SUMS + len(SPECIAL))
 LEAKED = "If a train leaves the station at noon with ninety seven passengers on board and twelve get off at each stop"
+BOTH = """
+import sys
+from tracegen import cli
+
+for command in ("generate", "curate"):
+    sys.argv = ["tracegen", command, *sys.argv[-3:]]
+    try:
+        cli.main()
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
 THINKING = "First the tens, then the ones.\n\n" + "\n\n".join(f"Step {n}: $x_{{{n}}} = {n}$." for n in range(40))
 
 
@@ -87,9 +100,9 @@ def recipe(folder: Path, engine: str = "replay", **options: Any) -> Path:
     return path
 
 
-def call(*arguments: object) -> None:
-    """A command of tracegen, to its end."""
-    command = [sys.executable, "-m", "tracegen.cli", *map(str, arguments)]
+def generated_and_curated(recipe: Path, run: Path) -> None:
+    """Both commands in one process, to their end: half of their time is Python's own start."""
+    command = [sys.executable, "-c", BOTH, str(recipe), "--run-dir", str(run)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-3000:]
 

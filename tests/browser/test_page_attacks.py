@@ -42,7 +42,7 @@ def test_markup_is_shown_as_text_and_does_nothing(visit, server, raw):
 
 def test_a_formula_stays_within_its_box(visit, server):
     page = opened(visit, server, "markup")
-    page.wait_for_timeout(500)
+    page.locator("article .katex").first.wait_for()
     bad = page.locator("article .math.bad").all_inner_texts()
     for command in ("\\href{", "\\includegraphics{", "\\htmlStyle{", "\\def\\a", "\\rule{"):
         assert sum(tex.startswith(f"${command}") for tex in bad) == 1

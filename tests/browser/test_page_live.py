@@ -60,7 +60,7 @@ def test_a_run_is_watched_until_it_rests(visit, going_on):
         page.locator("#fresh button").click()
         looked_at.until(page, "shown => document.querySelector('#status').innerText !== shown", shown)
         looked_at.wait_for(lambda: int(progress.get_attribute("aria-valuenow")) > first)
-        assert "of 195" in page.locator("#state").inner_text()
+        assert f"of {looked_at.TRACES}" in page.locator("#state").inner_text()
         page.locator("#live .latest .row").first.click()
         page.locator("article.trace").wait_for()
         page.click("#overview")
