@@ -99,6 +99,7 @@ def test_a_run_asks_once_counts_it_and_asks_again_what_failed(tmp_path: Path, ca
         rows = list(read(run / "asked" / "filter_judge_quality"))
         assert len(rows) == 14
         assert {row["teacher"] for row in rows} == {"filter:judge_quality"}
+        assert "| `filter:judge_quality` | 14 |" in (run / "corpus" / "README.md").read_text()
 
 
 def test_the_budget_ends_the_asking_and_the_next_launch_goes_on(tmp_path: Path, call: Call) -> None:
