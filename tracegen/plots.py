@@ -10,8 +10,6 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
 
-from tracegen.live.words import number
-
 WIDTH = 400
 SHADES = ("accent", "second", "third", "fourth")
 POINTS = 400
@@ -224,8 +222,10 @@ def _round_step(least: float) -> float:
 
 
 def _short(value: float) -> str:
-    """A number beside an axis: four figures, no exponent."""
-    return number(value) if value >= 10_000 else f"{float(f'{value:.4g}'):,.10f}".rstrip("0").rstrip(".")
+    """A number beside an axis: four figures at most, no exponent; 12.5 k, 4 M."""
+    size, letter = next(((size, letter) for size, letter in ((1e6, " M"), (1e4, " k")) if value >= size), (1, ""))
+    value /= 1e3 if letter == " k" else size
+    return f"{float(f'{value:.4g}'):,.10f}".rstrip("0").rstrip(".") + letter
 
 
 def _shortened(text: str, most: int = 62) -> str:
