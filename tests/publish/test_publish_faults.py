@@ -133,6 +133,27 @@ def test_who_is_always_late_gives_up_in_one_sentence(hub: FakeHub, publish: Publ
     assert len(hub.dataset(REPO).commits) == 1
 
 
+@pytest.mark.parametrize("what", ["reset", "lost"])
+@pytest.mark.parametrize("step", STEPS)
+def test_who_is_killed_at_any_step_goes_on_with_the_same_command(
+    hub: FakeHub, publish: Publish, monkeypatch: pytest.MonkeyPatch, step: str, what: str
+) -> None:
+    """Killed where it would wait: before the server has done what was asked, or after."""
+
+    def killed(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    hub.faults = [Fault(STEPS[step], what)]
+    with monkeypatch.context() as patch:
+        patch.setattr("time.sleep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            publish()
+    assert not hub.faults
+    publish()
+    assert [commit.summary for commit in hub.dataset(REPO).commits] == ["initial commit", "Publish 3 traces"]
+    assert publish().commit is None
+
+
 def test_a_crash_before_the_commit_uploads_nothing_twice(
     hub: FakeHub, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
