@@ -107,6 +107,12 @@ def test_why_a_corpus_may_not_be_published(tmp_path: Path, recipe: Any, now: lis
     assert sentence.endswith(".")
 
 
+def test_a_corpus_that_was_compared_with_nothing_is_not_clean(tmp_path: Path) -> None:
+    corpus = curated(tmp_path, [ASKED], {"filters": {"decontaminate": {"against": "recipe"}}, "evaluate": {}})
+    contamination.write(corpus, tmp_path / "dropped", benchmarks={}, unchecked={}, options={"against": "recipe"})
+    assert (contamination.clean(corpus) or "").startswith("the corpus was compared with no benchmark; ")
+
+
 def test_a_damaged_report_is_said(tmp_path: Path) -> None:
     corpus = curated(tmp_path, [ASKED])
     (corpus / "decontamination.json").write_text("{")

@@ -77,6 +77,11 @@ def clean(corpus: Path, benchmarks: Collection[str] = ()) -> str | None:
             "the corpus was not decontaminated; put `decontaminate` among the recipe's filters and run "
             "`tracegen curate` again, or say --contaminated-ok, which the card then repeats."
         )
+    if not looked_for:
+        return (
+            "the corpus was compared with no benchmark; name some in evaluate.benchmarks, or set "
+            "filters.decontaminate.against=all, and run `tracegen curate` again."
+        )
     if out_of_reach := [name for name in named if name not in looked_for]:
         return (
             f"the corpus was not checked against {', '.join(out_of_reach)}, which the recipe names and which could not "

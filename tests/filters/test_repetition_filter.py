@@ -1,6 +1,7 @@
 """Loops are found, however short the unit; what merely repeats itself is not."""
 
 import time
+from random import Random
 from typing import Any
 
 import pytest
@@ -78,3 +79,11 @@ def test_long_traces_are_judged_quickly() -> None:
 def test_a_threshold_that_makes_no_sense() -> None:
     with pytest.raises(UsageError, match="loops at least 2"):
         list(repetition([], loops=1))
+
+
+def test_a_long_trace_takes_no_longer_than_its_length() -> None:
+    drawn = Random(1)
+    text = " ".join(drawn.choice(["the", "end", "cat", "dog"]) for _ in range(100_000))
+    began = time.process_time()
+    assert reason(text, times=10_000) is None
+    assert time.process_time() - began < 2

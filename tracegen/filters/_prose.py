@@ -25,14 +25,16 @@ _STOP = "，。：；、？！（）「」《》“”"
 _LETTER = rf"(?:[^\W\d_{_SIGN}]|[\u0300-\u036f\u064b-\u0655\u0900-\u0963\u0981-\u0dff\u0e31-\u0e4e])"
 _WORD = re.compile(
     rf"[{_SIGN}]"
-    rf"|(?<![^\s(\"'“‘\[¿¡*{_SIGN}{_STOP}]){_LETTER}{{2,}}(?:['’-]{_LETTER}+)*(?![^\s.,;:!?)\"'”’\]*।؟،{_SIGN}{_STOP}])"
+    rf"|(?<![^\s(\"'“‘\[¿¡*{_SIGN}{_STOP}]){_LETTER}{{2,}}+(?:['’-]{_LETTER}++)*(?![^\s.,;:!?)\"'”’\]*।؟،{_SIGN}{_STOP}])"
 )
+LONGEST = 1000
+"""Letters in a row: Thai has no spaces between words, but a longer row is noise, on which a detector takes minutes."""
 SIGN_WIDTH = 4
 """An East Asian sign says about as much as four letters."""
 
 
 def words(text: str) -> list[str]:
-    return _WORD.findall(_NO_PROSE.sub(" ", text))
+    return [word for word in _WORD.findall(_NO_PROSE.sub(" ", text)) if len(word) <= LONGEST]
 
 
 def width(word: str) -> int:

@@ -19,6 +19,8 @@ DECIDES = "trace"
 _TOKEN = re.compile(r"[^\W\d_\u2e80-\uffff]{1,4}|\S")
 """At most four letters, about what a model's tokenizer makes of English; East Asian signs one by one."""
 
+PROBE = 32
+"""Tokens that are compared before a whole unit is: copying units would take time with the square of a trace."""
 SHOWN = 20
 """Tokens of it that go with a drop."""
 
@@ -67,7 +69,9 @@ def _loop(tokens: Sequence[str], loops: int, loop_tokens: int) -> Sequence[str] 
     backwards = tokens[-2::-1]  # Without the last one, which may be cut off in the middle of a word.
     for period in range(1, len(backwards) // loops + 1):
         size = max(loops * period, loop_tokens)
+        probe = min(PROBE, size - period)
         likely = size <= len(backwards) and backwards[0] == backwards[period]
+        likely = likely and backwards[:probe] == backwards[period : period + probe]
         if likely and backwards[: size - period] == backwards[period:size]:
             return backwards[period - 1 :: -1]
     return None
