@@ -29,6 +29,44 @@ def test_the_first_page_shows_the_run_and_its_traces(visit, server):
     assert f"{TRACES} traces of {TRACES // 3} problems" in page.locator(".lead").inner_text()
     assert titles(page)[:4] == ["formulas", "formulas", "formulas", "astral"]
     assert "wellformed" in page.locator(".funnel").inner_text()
+    looked_at.until(page, "document.querySelector('article.run').innerText.includes(' for each right trace')")
+
+
+def test_what_may_be_old_is_said(visit, server):
+    def damaged(route):
+        found = route.fetch().json()
+        found["index"]["error"] = "problems.jsonl, byte 7 is damaged: not a problem."
+        route.fulfill(json=found)
+
+    page = visit(server.url)
+    settled(page, f"{TRACES} traces")
+    page.route("**/api/run", damaged)
+    page.reload()
+    settled(page, f"{TRACES} traces")
+    assert page.get_by_role("alert").inner_text() == (
+        "This may be out of date: problems.jsonl, byte 7 is damaged: not a problem."
+    )
+
+
+def test_a_page_that_nobody_answers_says_so_and_keeps_what_it_shows(visit, server):
+    page = visit(f"{server.url}/?problem=sum-001", expected="Failed to load resource")
+    page.locator("#frame .row").first.click()
+    page.wait_for_selector("article.trace table")
+    page.route("**/api/**", lambda route: route.abort())
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    looked_at.until(page, "document.querySelector('#state').innerText === 'the server does not answer'")
+    assert page.locator("article.trace table").count() == 1
+
+
+def test_on_a_phone_the_reader_is_led_to_the_trace_and_back_to_its_row(visit, server):
+    page = visit(server.url, width=390, height=844)
+    settled(page, f"{TRACES} traces")
+    page.locator("#frame .row").nth(4).press("Enter")
+    page.wait_for_selector("article.trace table")
+    assert page.evaluate("document.activeElement.id") == "pane"
+    key = asked(page)["trace"]
+    page.click("#back")
+    assert page.evaluate("document.activeElement.dataset.key") == key
 
 
 def test_a_search_narrows_the_list_and_stands_in_the_address(visit, server):

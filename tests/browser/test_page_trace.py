@@ -63,7 +63,7 @@ def test_verdict_and_facts_are_told(visit, server):
     page = opened(visit, server, "sum-003", 1)
     text = page.locator("article").inner_text()
     assert page.locator(".head .badge").inner_text().endswith("wrong")
-    for said in ("math", "110 tokens", "recorded", "Gold answer", "Dropped by correct: wrong", "67 %"):
+    for said in ("math", "110 tokens", "recorded", "Gold answer", "Dropped by correct: wrong", "67 %", "$0.0011"):
         assert said in text
 
 

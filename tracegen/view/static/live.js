@@ -46,6 +46,11 @@ function progress(now) {
     : { done: now.done, planned: now.total };
 }
 
+function between({ low, high }) {
+  const [least, most] = [dollars(low), dollars(high)];
+  return least === most ? least : `${least} to ${most}`;
+}
+
 /** Fill the live part of the run's page. */
 export function showLive(element, news) {
   if (element.contains(document.activeElement)) return; // whoever stands in it is not pushed out
@@ -59,10 +64,7 @@ export function showLive(element, news) {
     ["verified per minute", Number.isFinite(now.verified_per_minute) ? number(now.verified_per_minute) : null],
     ["right of the judged", Number.isFinite(now.right) ? percent(now.right) : null],
     ["cost by now", Number.isFinite(now.cost?.usd) ? dollars(now.cost.usd) : null],
-    [
-      "in all",
-      now.cost?.projected ? `${dollars(now.cost.projected.low)} to ${dollars(now.cost.projected.high)}` : null,
-    ],
+    ["cost in all, expected", now.cost?.projected ? between(now.cost.projected) : null],
     ["failed requests", now.samples?.failed ? number(now.samples.failed) : null],
   ].filter(([, value]) => value);
   const share = planned ? Math.min(1, done / planned) : null;
@@ -86,7 +88,7 @@ export function showLive(element, news) {
           h("span", { class: "filled", style: { width: `${100 * share}%` } }),
         ),
       factList(figures),
-      news.totals?.traces > 0 && mix(news.totals),
+      news.totals?.traces > 0 && [h("h3", "Verdicts"), mix(news.totals)],
       news.latest?.length > 0 && [
         h("h3", "Latest traces"),
         h(
