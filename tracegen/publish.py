@@ -20,7 +20,7 @@ from tracegen.progress import say
 from tracegen.recipe import Recipe
 from tracegen.records import UsageError
 
-CROISSANT = "croissant.json"
+CROISSANT, STAGE = "croissant.json", "stage.json"
 CORPUS_FILES = (
     "README.md",
     CROISSANT,
@@ -49,6 +49,8 @@ class Parcel:
     """By config; empty for a student."""
     refused: str | None
     """Why it may not be published, in one sentence."""
+    made_from: str
+    """The folder's `stage.json`: it tells whether the folder is still the one that was looked at."""
 
     @property
     def card(self) -> str:
@@ -81,7 +83,7 @@ def corpus_parcel(corpus: Path, repo: str, recipe: Recipe, *, contaminated_ok: b
     warning = unclean if contaminated_ok else None
     files["README.md"] = publish_card.of_corpus(_text(corpus / "README.md"), repo, warning).encode()
     refused = _terms(lambda: terms.refuse_publishing(recipe, corpus)) or (None if contaminated_ok else unclean)
-    return Parcel(repo, "dataset", corpus, files, rows, refused)
+    return Parcel(repo, "dataset", corpus, files, rows, refused, _text(corpus / STAGE))
 
 
 def student_parcel(run: Path, repo: str, recipe: Recipe, *, contaminated_ok: bool = False) -> Parcel:
@@ -93,14 +95,15 @@ def student_parcel(run: Path, repo: str, recipe: Recipe, *, contaminated_ok: boo
     files: dict[str, Content] = {
         path.relative_to(student).as_posix(): path
         for path in sorted(student.rglob("*"))
-        if path.is_file() and path.name != "stage.json" and not path.name.startswith(".")
+        if path.is_file() and path.name != STAGE and not path.name.startswith(".")
     }
     unclean = contamination.clean(corpus, recipe.evaluate.benchmarks)
     warning = unclean if contaminated_ok else None
     card = publish_card.of_student(_text(student / "README.md"), repo, recipe.corpus.repo, _scores(run), warning)
     files["README.md"] = card.encode()
     gates = _other_corpus(student, corpus) or _terms(lambda: terms.refuse_student(recipe, corpus, repo))
-    return Parcel(repo, "model", student, files, {}, gates or (None if contaminated_ok else unclean))
+    refused = gates or (None if contaminated_ok else unclean)
+    return Parcel(repo, "model", student, files, {}, refused, _text(student / STAGE))
 
 
 def _other_corpus(student: Path, corpus: Path) -> str | None:
@@ -133,7 +136,12 @@ def send(parcel: Parcel, *, private: bool = False) -> Pushed:
         raise UsageError(parcel.refused)
     corpus = parcel.kind == "dataset"
     owned = CORPUS_OWNED if corpus else STUDENT_OWNED
-    told = (lambda there: _told(there, parcel)) if corpus else (lambda there: (f"Publish {parcel.repo}", {}))
+
+    def told(there: Remote) -> tuple[str, Mapping[str, bytes]]:
+        if _text(parcel.folder / STAGE) != parcel.made_from:
+            raise UsageError(f"{parcel.folder} was made anew meanwhile; publish again.")
+        return _told(there, parcel) if corpus else (f"Publish {parcel.repo}", {})
+
     files = {path: content for path, content in parcel.files.items() if path != CROISSANT}
     return push(parcel.repo, parcel.kind, files, owned=owned, told=told, private=private)
 

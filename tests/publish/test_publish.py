@@ -93,6 +93,17 @@ def test_the_changelog_tells_which_rows_came_and_went(hub: FakeHub, make: Callab
     assert hub.dataset(REPO).head.summary == "Publish 2 traces: no row added or removed"
 
 
+def test_a_corpus_that_is_made_anew_meanwhile_is_not_mixed_with_the_old_one(
+    hub: FakeHub, corpus: Path, recipe: Recipe
+) -> None:
+    parcel = corpus_parcel(corpus, REPO, recipe)
+    (corpus / "stage.json").write_text('{"hash": "another"}')
+    with pytest.raises(UsageError, match="was made anew meanwhile; publish again"):
+        send(parcel)
+    assert len(hub.dataset(REPO).commits) == 1
+    assert not [path for method, path in hub.requests if method == "PUT"]
+
+
 def test_a_private_corpus_never_goes_to_a_public_repository(hub: FakeHub, publish: Publish) -> None:
     publish("someone/hidden", private=True)
     assert hub.dataset("someone/hidden").private
