@@ -188,7 +188,7 @@ def test_mistakes_are_one_sentence(call: Any, run: Path) -> None:
             ["--format", "openai", "--thinking", "field"],
             "openai has no field for the thinking; say --thinking tags or none",
         ),
-        (["teachers.smol.terms.may_train=false"], "what teacher 'smol' wrote may not be trained on: the recipe says so; "),
+        (["teachers.smol.terms.may_train=false"], "what teacher 'smol' wrote may not be trained on: the recipe says "),
         (["--run-dir", "nowhere"], "there is no corpus in nowhere/corpus; run `tracegen curate` first."),
     ):
         status, _, err = call("export", run, *arguments, "--out", run.parent / "out")
