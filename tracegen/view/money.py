@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from tracegen import bill, evidence, prices
 from tracegen.recipe import Prices, Teacher
+from tracegen.rundir import recipes
 from tracegen.view import state
 
 OF_TEACHER = ("requests", "failed", "input", "output", "usd")
@@ -51,7 +52,7 @@ def _prices(run: Path, stamp: str) -> dict[str, Prices]:
 
 
 def _stamp(run: Path) -> str:
-    return str([(path.name, state.stat_of(path)) for path in state.recipe_files(run)])
+    return str([(path.name, state.stat_of(path)) for path in recipes(run)])
 
 
 def _teachers(run: Path) -> dict[str, Teacher]:

@@ -19,10 +19,8 @@ def serve(run: Path, *, host: str, port: int, token: bool, show: bool) -> None:
     if not any((run / name).exists() for name in ("recipe.yaml", FILE, "traces")):
         raise UsageError(f"{run} is not a run directory: it holds neither recipe.yaml nor {FILE} nor traces/.")
     try:
+        import starlette  # noqa: F401
         import uvicorn
-
-        from tracegen.view.app import application
-        from tracegen.view.guard import Guard
     except ModuleNotFoundError as error:
         raise MissingExtra(f"{error.name}, which the page needs,", "view") from None
     from tracegen.view.shelf import Shelf
@@ -31,6 +29,9 @@ def serve(run: Path, *, host: str, port: int, token: bool, show: bool) -> None:
     port = listener.getsockname()[1]
     secret = secrets.token_urlsafe(32) if token or not _loopback(host) else None
     with listener, closing(Shelf(run)) as shelf:
+        from tracegen.view.app import application  # takes as long as the index's process needs to begin
+        from tracegen.view.guard import Guard
+
         app = Guard(application(shelf, lambda: server.should_exit), port=port, name=_shown(host), token=secret)
         server = uvicorn.Server(
             uvicorn.Config(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tracegen.ledger.segments import present
-from tracegen.rundir import fingerprint, write_atomically
+from tracegen.rundir import fingerprint, recipes, write_atomically
 
 FORM = "2"
 """Changes with what the files of the index hold."""
@@ -109,15 +109,10 @@ def corpus_files(run: Path) -> list[Path]:
     return sorted((data / "curated").glob("*.parquet")) or sorted(data.glob("*.parquet"))
 
 
-def recipe_files(run: Path) -> list[Path]:
-    """The recipe with all that took its place."""
-    return sorted(run.glob("recipe*.yaml"))
-
-
 def _sizes(run: Path) -> Iterator[Any]:
     for path in (
         *present(run / "traces"),
-        *(*recipe_files(run), run / "problems.jsonl", run / LOG, run / "verdicts" / "stage.json"),
+        *(*recipes(run), run / "problems.jsonl", run / LOG, run / "verdicts" / "stage.json"),
         *(*dropped_files(run), *corpus_files(run), run / "corpus" / "funnel.json"),
     ):
         yield [path.name, stat_of(path)]
