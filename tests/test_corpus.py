@@ -99,7 +99,7 @@ def corpus(folder: Path, **changes: Any) -> Path:
             },
         },
         "student_messages": student_messages,
-        "filters": ["length", "correct"],
+        "gated": False,
         "funnel": {
             "rows": [
                 {"filter": "length", "before": 8, "after": 6, "reasons": {"too_short": 2}},
@@ -118,10 +118,11 @@ def corpus(folder: Path, **changes: Any) -> Path:
     arguments |= changes
     traces, funnel, spent = (arguments.pop(name) for name in ("traces", "funnel", "spent"))
     dropped, found = arguments.pop("dropped", {}), arguments.pop("decontamination", DECONTAMINATION)
+    withheld = arguments.pop("withheld", ())
     writer = CorpusWriter(folder, **arguments)
     for each in traces:
         filter, reason = dropped.get(each.key, (None, None))
-        writer.add(each, filter=filter, reason=reason)
+        writer.add(each, filter=filter, reason=reason, withheld=each.key in withheld)
     if found:
         (folder / "decontamination.json").write_text(json.dumps(found))
     writer.close(funnel, spent=spent)
@@ -178,7 +179,7 @@ def test_all_holds_what_was_dropped_and_problems_count_it(tmp_path: Path) -> Non
         trace("add-1", 3, "me@here.org", "d", wrong),
     ]
     dropped = {"add-1-1": ("correct", "wrong"), "add-1-2": ("correct", "unjudged"), "add-1-3": ("pii", "email")}
-    folder = corpus(tmp_path, traces=traces, dropped=dropped, filters=["pii", "correct"])
+    folder = corpus(tmp_path, traces=traces, dropped=dropped, gated=True, withheld=["add-1-3"])
     curated, everything, problems = (
         parquet.read_table(folder / "data" / config / "train-00000-of-00001.parquet").to_pylist()
         for config in ("curated", "all", "problems")
@@ -273,9 +274,6 @@ def test_the_card_names_licences_in_conflict_and_what_the_teachers_ask(tmp_path:
     assert "; `` read `there` ``" in card
 
 
-GATED = ["length", "licence", "decontaminate", "correct"]
-
-
 @pytest.mark.parametrize(
     ("fates", "withheld", "problem_withheld"),
     [
@@ -283,18 +281,18 @@ GATED = ["length", "licence", "decontaminate", "correct"]
         ({"a": None, "b": ("decontaminate", "gsm8k")}, [False, True], False),
         ({"a": ("decontaminate", "gsm8k"), "b": ("length", "too_long")}, [True, True], True),
         ({"a": ("licence", "terms_forbid"), "b": ("correct", "wrong")}, [True, False], False),
-        ({"a": ("length", "too_long")}, [True], True),
         ({}, [], True),
     ],
 )
-def test_only_what_every_gate_has_let_through_is_given_away(
+def test_what_is_withheld_stands_there_without_its_texts(
     tmp_path: Path, fates: dict[str, Any], withheld: list[bool], problem_withheld: bool
 ) -> None:
     problem = Problem("p", "secret?", "secret", verifier="code", tests=["secret"], entry_point="secret")
     verdict = Verdict("wrong", "secret", verifier="code", version="1")
     traces = [replace(trace("p", 0, "secret", "secret", verdict), key=key) for key in fates]
     dropped = {key: fate for key, fate in fates.items() if fate}
-    folder = corpus(tmp_path, problems={"p": problem}, traces=traces, dropped=dropped, filters=GATED)
+    held = [key for key, is_held in zip(fates, withheld, strict=True) if is_held]
+    folder = corpus(tmp_path, problems={"p": problem}, traces=traces, dropped=dropped, gated=True, withheld=held)
     rows = parquet.read_table(shards_of(folder, "all")).to_pylist()
     assert [row["withheld"] for row in rows] == withheld
     assert ["secret" in str(row) for row in rows] == [not kept_back for kept_back in withheld]
@@ -315,7 +313,7 @@ def test_the_card_says_how_much_is_withheld_and_by_whom(tmp_path: Path) -> None:
         "traces": 3,
         "kept": 1,
     }
-    folder = corpus(tmp_path, traces=traces, dropped=lost, funnel=funnel, filters=["length", "decontaminate"])
+    folder = corpus(tmp_path, traces=traces, dropped=lost, funnel=funnel, gated=True, withheld=lost)
     card = " ".join((folder / "README.md").read_text().split())
     assert "Of its 3 rows 2, and of 2 problems 1, stand there without their texts (`withheld`): `decontaminate`" in card
 
@@ -324,7 +322,7 @@ def test_licences_of_what_is_withheld_do_not_bind_the_corpus(tmp_path: Path) -> 
     problems = {"a": Problem("a", "?", licence="mit"), "b": Problem("b", "?", licence="house")}
     traces = [trace(name, 0, "r", "a", None) for name in "ab"]
     lost = {"b-0": ("licence", "licence_not_allowed")}
-    folder = corpus(tmp_path, problems=problems, traces=traces, dropped=lost, filters=["licence"], licence=None)
+    folder = corpus(tmp_path, problems=problems, traces=traces, dropped=lost, gated=True, withheld=lost, licence=None)
     assert DatasetCard.load(folder / "README.md").data.license == "mit"
 
 

@@ -54,6 +54,12 @@ class Foreseen:
         """What is known of one partition from now on."""
         self.path(number).write_bytes(pickle.dumps(found))
 
+    def forget(self) -> None:
+        """Nothing is known any more."""
+        for number in range(len(self.partitions.sizes)):
+            self.path(number).unlink(missing_ok=True)
+        self.decided, self.sketched = [], []
+
     def path(self, number: int) -> Path:
         """Where it stands."""
         return self.partitions.path(number).with_suffix(".known")

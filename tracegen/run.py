@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tracegen import __version__, asked_filters, contamination, rundir, terms
+from tracegen import __version__, asked_filters, contamination, gates, rundir, terms
 from tracegen.ask import Ask
 from tracegen.corpus import GATES, LAYOUT, CorpusWriter, chats
 from tracegen.curate import FunnelRow, funnel_json
@@ -200,7 +200,7 @@ def _filter(
         name=run.recipe.name,
         licence=run.recipe.corpus.licence,
         student_prompt=run.prompt.name,
-        filters=list(run.recipe.filters),
+        gated=bool(gates.of(run.recipe.filters)),
     )
     given = {
         "filters": run.recipe.filters,
@@ -210,14 +210,17 @@ def _filter(
         "benchmarks": run.whole_benchmarks,
         "teachers": _provenance(run),
     }
-    known = foresee(partitions, **given) if run.recipe.curating.on == "ray" else Foreseen(partitions)
+    on_ray = run.recipe.curating.on == "ray"
+    shut = gates.shut(partitions, on_ray=on_ray, **given)
+    known = foresee(partitions, **given) if on_ray else Foreseen(partitions)
     kept: Counter[str] = Counter()
     with Dropped(dropped, run.recipe.filters) as drops, Bar("curate", len(partitions), "traces") as bar:
 
         def told(fate: Fate) -> None:
             if fate.drop:
                 drops.add(fate.trace, fate.drop)
-                writer.add(fate.trace, filter=fate.drop.filter, reason=fate.drop.reason)
+                withheld = fate.drop.filter in GATES or bool(shut[bar.done])
+                writer.add(fate.trace, filter=fate.drop.filter, reason=fate.drop.reason, withheld=withheld)
             else:
                 kept[fate.trace.problem_id] += 1
                 writer.add(fate.trace)
@@ -229,9 +232,6 @@ def _filter(
         say(contamination.write(corpus, dropped, benchmarks=given["benchmarks"], unchecked=unchecked, options=options))
     bill = spent(run.folder, run.recipe.teachers) | spent_on_asking(run.folder, prices_of_asking(run.recipe))
     writer.close(funnel_json(rows, len(partitions), list(run.unchecked)), spent=bill)
-    if writer.unseen:
-        gates = ", ".join(name for name in run.recipe.filters if name in GATES)
-        say(f"{writer.unseen} dropped traces stand in `all` without their texts, unseen by {gates}; put that first.")
     return rows, kept.total(), len(kept)
 
 

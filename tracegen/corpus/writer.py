@@ -3,7 +3,7 @@
 Shape: `CorpusWriter(folder, ...)`, `add(trace, filter=..., reason=...)` for every trace of the run, kept or dropped,
 `close(funnel)`. Rows stand in the order in which they came. Memory: one row group a config, a few numbers a problem.
 Every trace is a row of `all`, and every problem one of `problems`. Texts stand there only where each gate of the recipe
-has seen them and let them through; of what a gate dropped, or what was dropped before it looked, they are withheld.
+lets them through (`tracegen/gates.py`); the others are withheld.
 Limits: what else belongs into the folder, such as `decontamination.json`, must be there before `close` writes the card.
 Whether an empty corpus is an error is for the caller to say.
 """
@@ -19,7 +19,7 @@ from tracegen.bill import Spent
 from tracegen.corpus import card
 from tracegen.corpus.card import About
 from tracegen.corpus.census import Tally, census, tallies
-from tracegen.corpus.columns import CONFIGS, GATES, TEXTS
+from tracegen.corpus.columns import CONFIGS, TEXTS
 from tracegen.corpus.shards import GROUP_ROWS, SHARD_BYTES, Shards
 from tracegen.format import join
 from tracegen.records import Message, Problem, Trace
@@ -43,7 +43,7 @@ class CorpusWriter:
         teachers: Mapping[str, Mapping[str, Any]],
         prompts: Mapping[str, Mapping[str, Any]],
         student_messages: Callable[[Problem], list[Message]],
-        filters: Sequence[str],
+        gated: bool,
         recipe: str,
         recipe_hash: str,
         name: str,
@@ -55,8 +55,8 @@ class CorpusWriter:
         group_rows: int = GROUP_ROWS,
     ) -> None:
         """`teachers[name]` holds model, revision, engine, sampling, licence, may_train, url and prompt; `prompts[name]`
-        what stands in the prompt's file; `filters` are the recipe's, in its order; `recipe` is YAML text, written
-        without its secrets; `stats` are further lines of the card's table. A `licence` of None follows from the parts.
+        what stands in the prompt's file; `gated`: the recipe has gates; `recipe` is YAML text, written without its
+        secrets; `stats` are further lines of the card's table. A `licence` of None follows from the parts.
         """
         self.folder, self._problems, self._student_messages = folder, problems, student_messages
         self._teachers = without_secrets(teachers)
@@ -72,21 +72,20 @@ class CorpusWriter:
             stats=stats or {},
         )
         self._recipe = recipe
-        self._gates = [name for name in filters if name in GATES]
-        self._unpassed = filters[: filters.index(self._gates[-1]) + 1] if self._gates else ()
-        """Filters whose drops some gate has not let through."""
-        self.unseen = 0
-        """Traces that a filter dropped before every gate had seen them, so that their texts are withheld."""
+        self._gated = gated
         self._shards = {
             config: Shards(folder / "data" / config, columns, shard_bytes=shard_bytes, group_rows=group_rows)
             for config, columns in CONFIGS.items()
         }
         self._prompt: tuple[str, list[Message]] = ("", [])
 
-    def add(self, trace: Trace, *, filter: str | None = None, reason: str | None = None) -> None:
-        """A trace that every filter kept, or, with `filter` and `reason`, one that was dropped."""
-        row = self._row(trace) | {"filter": filter, "reason": reason, "withheld": filter in self._unpassed}
-        self.unseen += row["withheld"] and filter not in GATES
+    def add(
+        self, trace: Trace, *, filter: str | None = None, reason: str | None = None, withheld: bool = False
+    ) -> None:
+        """A trace that every filter kept, or, with `filter` and `reason`, one that was dropped. `withheld`: a gate keeps
+        its texts back.
+        """
+        row = self._row(trace) | {"filter": filter, "reason": reason, "withheld": withheld}
         self._shards["all"].add(_withheld(row))
         if filter is None:
             self._shards["curated"].add(row)
@@ -100,7 +99,7 @@ class CorpusWriter:
         for problem in self._problems.values():
             tally = counts.get(problem.id, Tally())
             # A gate sees a problem with its traces: where none has passed, nobody knows that the problem would.
-            row = _problem_row(problem, tally) | {"withheld": bool(self._gates) and not tally.given}
+            row = _problem_row(problem, tally) | {"withheld": self._gated and not tally.given}
             self._shards["problems"].add(_withheld(row))
         written["problems"] = self._shards["problems"].close()
         self._write("funnel.json", json.dumps(funnel, indent=2, ensure_ascii=False) + "\n")
