@@ -34,17 +34,17 @@ from tracegen.verdicts import Verdicts
 SAMPLES = 10
 WORDS = 400
 FILTERS: dict[str, Any] = {
+    "pii": {},
+    "licence": {},
+    "decontaminate": {},
     "wellformed": {},
     "length": {"max_tokens": 4000},
     "repetition": {},
     "language": {},
     "refusal": {},
-    "pii": {},
     "correct": {},
     "difficulty": {"max_pass_rate": 0.9},
     "dedup": {"near": 0.7},
-    "decontaminate": {},
-    "licence": {},
     "diversity": {"per_problem": 4},
     "choose": {"keep": 3},
 }
