@@ -130,14 +130,17 @@ def benchmark(file: str, repo: str, name: str | None, split: str, benchmarks_dir
 
 
 def local(file: str, repo: str, benchmarks_dir: str) -> list[Path]:
-    """The files `<benchmarks_dir>/<file>`, a pattern, by name; Unavailable where there is none or nothing in them."""
+    """The files `<benchmarks_dir>/<file>`, a pattern, by name; Unavailable where there is none or nothing in them.
+
+    That sentence is published with a corpus, so it does not say where on somebody's disk the folder lies.
+    """
     pattern = Path(benchmarks_dir) / file
     if not (found := sorted(pattern.parent.glob(pattern.name))):
         raise Unavailable(
-            f"there is no {pattern}; put it there, or set benchmarks_dir to null to load {repo} from the Hub."
+            f"benchmarks_dir has no {file}; put it there, or set benchmarks_dir to null to load {repo} from the Hub."
         )
     if not any(path.stat().st_size for path in found):
-        raise Unavailable(f"{pattern} is empty; it needs one JSON object a line.")
+        raise Unavailable(f"{file} in benchmarks_dir is empty; it needs one JSON object a line.")
     return found
 
 
