@@ -1,16 +1,20 @@
-"""TRL's SFTTrainer with batches of like length, drawn so that a resumed run sees the same ones, and without calls home.
+"""TRL's SFTTrainer on rows laid end to end, drawn so that a resumed run sees the same batches, and without calls home.
 
-Shape: `student_trainer(...)` returns a trainer; `ByLength` is its sampler.
+Shape: `table(rows, pack)` is what it trains on, a row of the corpus or a pack of them in each of its rows.
 """
 
 import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import datasets
 import torch
 import trl.trainer.utils
 from torch.utils.data import Sampler
 from trl import SFTTrainer
+
+from sft.data import Row
+from sft.packing import packs
 
 GROUPS = 50
 """Steps whose rows are sorted together, as in transformers' own length grouping."""
@@ -24,6 +28,22 @@ def _skips_masked(device: torch.device) -> bool:
 # TRL's fused head leaves the masked positions out on GPUs alone. On a CPU the vocabulary is a third of the work of a
 # small model, so there it pays even more; the losses are the same.
 trl.trainer.utils._use_triton = _skips_masked  # type: ignore[attr-defined]
+
+
+def table(rows: Sequence[Row], pack: int | None) -> datasets.Dataset:
+    """The rows as `input_ids` and `labels`, with the `rows` and `lengths` of the documents in each.
+
+    `pack` is the length of a pack in tokens; None: every row by itself.
+    """
+    each = packs([len(row.input_ids) for row in rows], pack) if pack else [[index] for index in range(len(rows))]
+    return datasets.Dataset.from_dict(
+        {
+            "input_ids": [[token for index in pack for token in rows[index].input_ids] for pack in each],
+            "labels": [[label for index in pack for label in rows[index].labels] for pack in each],
+            "rows": each,
+            "lengths": [[len(rows[index].input_ids) for index in pack] for pack in each],
+        }
+    )
 
 
 class ByLength(Sampler[int]):
@@ -58,6 +78,13 @@ class ByLength(Sampler[int]):
 
 class StudentTrainer(SFTTrainer):  # type: ignore[misc]
     """The trainer of TRL with a sampler that can be resumed."""
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """TRL's loss; which rows a batch holds is nothing that a model takes."""
+        given = {name: tensor for name, tensor in inputs.items() if name != "documents"}
+        return super().compute_loss(model, given, return_outputs, num_items_in_batch)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         # transformers draws its length groups from the global generator, which a resumed epoch cannot replay.

@@ -41,7 +41,9 @@ def student_model(
     # The frozen base of a LoRA takes no updates, so its own precision is enough.
     weights = files if frozen and compute != "float32" else torch.float32
     kind = transformers.AutoModelForCausalLM
-    return load(kind, model, revision, dtype=weights, attn_implementation=attention or "sdpa"), files
+    # Left to itself, transformers takes sdpa where the architecture has it.
+    chosen = {"attn_implementation": attention} if attention else {}
+    return load(kind, model, revision, dtype=weights, **chosen), files
 
 
 def load(kind: Any, model: str, revision: str | None, **options: Any) -> Any:

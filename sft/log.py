@@ -11,6 +11,8 @@ from transformers import TrainerCallback
 
 from tracegen.records import TracegenError
 
+TOLD = {"loss", "epoch", "mean_token_accuracy", "num_tokens"}
+"""What stands in a line under a name of its own; all else that the trainer logs follows under its name there."""
 Progress = Callable[[Mapping[str, Any]], None]
 
 
@@ -42,7 +44,8 @@ class Log(TrainerCallback):  # type: ignore[misc]
             "step": state.global_step,
             "steps": state.max_steps,
             "epoch": round(state.epoch, 4),
-            **{name: logs[name] for name in ("loss", "learning_rate", "grad_norm", "entropy") if name in logs},
+            "loss": logs["loss"],
+            **{name: value for name, value in logs.items() if name not in TOLD},
             "accuracy": logs["mean_token_accuracy"],
             "tokens": self.before["tokens"] + int(logs["num_tokens"]),
             "seconds": round(self.before["seconds"] + time.monotonic() - self.started, 2) or 0.01,

@@ -38,6 +38,7 @@ OURS |= dict.fromkeys(
     ["do_train", "do_eval", "do_predict", "eval_strategy", "eval_steps", "eval_on_start", "load_best_model_at_end"],
     "evaluation is the recipe's `evaluate`",
 )
+OURS |= dict.fromkeys(["padding_free", "eval_packing", "pad_to_multiple_of"], "rows are laid end to end without padding")
 OURS |= dict.fromkeys(["push_to_hub", "hub_model_id", "hub_token", "hub_strategy"], "`tracegen publish` uploads")
 GONE = {
     "warmup_ratio": "use warmup_steps, which below 1 is a ratio",
@@ -60,6 +61,8 @@ def check(trainer: Mapping[str, Any]) -> dict[str, Any]:
             close = get_close_matches(name, types.keys() - OURS.keys(), cutoff=0.6)
             hint = GONE.get(name) or (f"the closest are {', '.join(close)}" if close else "see TRL's documentation")
             raise UsageError(f"TRL's SFTConfig has no option {name!r}; {hint}.")
+        if name == "packing_strategy" and value != "bfd":
+            raise UsageError(f"`trainer.packing_strategy` is {value!r}; rows are packed whole, which is bfd.")
         try:
             checked[name] = TypeAdapter(types[name]).validate_python(value)
         except ValidationError as error:
@@ -76,12 +79,14 @@ def settings(trainer: Mapping[str, Any], *, work: Path, seed: int, max_length: i
     ours = {
         "output_dir": str(work),
         "seed": seed,
-        # TRL cuts what is longer; every row fits already, and only packing needs to know the size of a pack.
-        "max_length": max_length if given.get("packing") else None,
+        # Rows are rendered, checked, packed and collated here; TRL would cut what is longer.
+        "max_length": None,
+        "packing": False,
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+        "remove_unused_columns": False,
         "bf16": compute == "bfloat16",
         "fp16": compute == "float16",
         "disable_tqdm": True,
-        "remove_unused_columns": True,
         "logging_nan_inf_filter": False,
         "use_cpu": on_cpu(given),
     }

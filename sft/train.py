@@ -8,7 +8,7 @@ moves 16 %, and float32 weights cost no speed.
 Limits: one process; on several GPUs, make one visible.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,11 +16,17 @@ from typing import Any
 
 import transformers
 
-from sft import checkpoints, data, student
+from sft import assemble, checkpoints, data, student
+from sft.batches import StudentTrainer, table
+from sft.collate import Flat, Padded
+from sft.distill import Distiller
 from sft.load import adapter, compute_dtype, load, student_model
 from sft.log import Log, Progress
 from sft.settings import check, on_cpu, saves_itself, settings
 from tracegen.records import UsageError
+from tracegen.student import Distill
+
+METHODS = ("sft", "distill")
 
 
 def train(
@@ -35,6 +41,8 @@ def train(
     max_length: int = 1024,
     lora: Mapping[str, Any] | None = None,
     trainer: Mapping[str, Any] | None = None,
+    distill: Distill | None = None,
+    teachers: Mapping[str, tuple[str, str | None]] | None = None,
     dtype: str = "auto",
     attention: str | None = None,
     card: Mapping[str, Any] | None = None,
@@ -49,8 +57,11 @@ def train(
     Raises UsageError for settings that cannot be, TracegenError for a corpus that cannot be trained on or a loss that
     is no number, KeyboardInterrupt after the checkpoint of a first Ctrl-C.
     """
-    if method != "sft":
-        raise UsageError(f"there is no training method {method!r}; the method is sft.")
+    if method not in METHODS:
+        raise UsageError(f"there is no training method {method!r}; the methods are {', '.join(METHODS)}.")
+    distill = (distill or Distill()) if method == "distill" else None
+    if distill:
+        assemble.check(distill)
     trainer = check(trainer or {})
     compute = compute_dtype(dtype, on_cpu=on_cpu(trainer))
     with _quiet():
@@ -58,12 +69,26 @@ def train(
         rows, hygiene = data.rows(corpus, tokenizer, max_length=max_length)
         args = settings(trainer, work=work, seed=seed, max_length=max_length, compute=compute, lora=bool(lora))
         inputs = [model, revision, seed, max_length, dict(lora or {}), trainer, compute, attention]
+        if distill:
+            inputs += [distill.model_dump(), dict(teachers or {})]
         checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint(rows, inputs))
         base, files_dtype = student_model(
             model, revision, attention, compute, longest=hygiene.longest, frozen=bool(lora)
         )
         log = Log(work / "log.jsonl", progress, resumed=checkpoint is not None)
-        run = _trainer(base, args, rows, tokenizer, lora, log, trainer)
+        extra = {}
+        if distill:
+            extra = assemble.parts(
+                distill,
+                student=base,
+                tokenizer=tokenizer,
+                teachers=teachers or {},
+                rows=rows,
+                compute=compute,
+                device=args.device,
+            )
+        pack = max_length if trainer.get("packing") else None
+        run = _trainer(base, args, table(rows, pack), tokenizer, lora, log, trainer, extra)
         stop = checkpoints.StopCleanly()
         run.add_callback(stop)
         with stop.listening():
@@ -79,6 +104,7 @@ def train(
             "hygiene": asdict(hygiene),
         }
         chosen = {name: getattr(args, name) for name in student.SETTINGS} | trainer
+        assemble.take_off(base)
         student.save(
             run.model,
             tokenizer,
@@ -96,24 +122,29 @@ def train(
 
 
 def _trainer(
-    base: Any, args: Any, rows: Sequence[data.Row], tokenizer: Any, lora: Any, log: Log, given: Mapping[str, Any]
+    base: Any,
+    args: Any,
+    rows: Any,
+    tokenizer: Any,
+    lora: Any,
+    log: Log,
+    given: Mapping[str, Any],
+    distilling: Mapping[str, Any],
 ) -> Any:
-    import datasets
-
-    from sft.batches import StudentTrainer
-
-    table = datasets.Dataset.from_dict(
-        {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
-    )
     callbacks: list[Any] = [log] if saves_itself(given) else [log, checkpoints.ByTheClock()]
+    # A model with a state along the row cannot be told where the next document begins.
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    collate = Padded(pad) if base._is_stateful else Flat()
     try:
-        run = StudentTrainer(
+        run = (Distiller if distilling else StudentTrainer)(
             model=base,
             args=args,
-            train_dataset=table,
+            train_dataset=rows,
+            data_collator=collate,
             processing_class=tokenizer,
             peft_config=adapter(lora) if lora else None,
             callbacks=callbacks,
+            **distilling,
         )
     except (ValueError, ImportError) as error:
         raise UsageError(f"TRL refuses the training: {' '.join(str(error).split())}") from None

@@ -45,6 +45,7 @@ RESERVED = frozenset(
         "note",
         "teachers",
         "sketches",
+        "temperature",
     }
 )
 

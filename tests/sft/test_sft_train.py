@@ -303,7 +303,7 @@ def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"method": "dpo"}, "the method is sft"),
+        ({"method": "dpo"}, "the methods are sft, distill"),
         ({"dtype": "int8"}, "must be auto, float32"),
         ({"lora": {"rank": 8}}, "no field 'rank'"),
         ({"model": "./gone"}, "could not be loaded"),

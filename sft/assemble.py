@@ -1,0 +1,125 @@
+"""From the recipe's `student.distill` to the parts of a trainer: teachers loaded, layers paired, losses bound.
+
+Shape: `check(distill)` finds every mistake that needs no model; `parts(...)` loads the teachers and returns what
+`sft/distill.py` takes beside TRL's own arguments.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import transformers
+from torch import nn
+
+from sft import layers
+from sft.balance import NAME as BALANCE
+from sft.balance import Balance
+from sft.data import Row
+from sft.load import DTYPES, load
+from sft.objective import CE, Objective, Term
+from sft.projections import NAME as PROJECTIONS
+from sft.projections import Projections
+from sft.schedule import Schedule
+from sft.teachers import Live
+from sft.vocabulary import Shared
+from sft.watching import watch
+from tracegen import registry
+from tracegen.records import UsageError
+from tracegen.student import Distill
+
+LOOKED_AT = 50
+"""Rows whose texts show whether two tokenizers cut alike."""
+
+
+def check(distill: Distill) -> dict[str, Term]:
+    """The losses with their options bound; UsageError for a schedule or an option that cannot be."""
+    for name, low in (("alpha", 0.0), ("temperature", 0.01)):
+        values = Schedule(f"distill.{name}", getattr(distill, name)).values
+        if min(values) < low or (name == "alpha" and max(values) > 1):
+            raise UsageError(f"`distill.{name}` goes to {min(values):g}; it must {'lie in 0 to 1' if not low else 'be positive'}.")
+    terms = {}
+    for name, given in distill.losses.items():
+        options = dict(given)
+        weight = Schedule(f"distill.losses.{name}.weight", options.pop("weight", 1.0))
+        if name == CE:
+            raise UsageError("the weight of the cross-entropy is `distill.alpha`; it is no loss of its own.")
+        loss = registry.bind("loss", name, options)
+        terms[name] = Term(loss, registry.about("loss", name, "READS") or "logits", weight)
+    return terms
+
+
+def parts(
+    distill: Distill,
+    *,
+    student: Any,
+    tokenizer: Any,
+    teachers: Mapping[str, tuple[str, str | None]],
+    rows: Sequence[Row],
+    compute: str,
+    device: Any,
+) -> dict[str, Any]:
+    """Keyword arguments of the Distiller. `teachers`: path and revision of each; `device` is the student's."""
+    terms = check(distill)
+    objective = Objective(
+        terms,
+        alpha=Schedule("distill.alpha", distill.alpha),
+        temperature=Schedule("distill.temperature", distill.temperature),
+    )
+    needed = {what: objective.reads(what) for what in ("hidden", "attention")}
+    for what, found in needed.items():
+        if len(found) > 1:
+            raise UsageError(f"{' and '.join(found)} both look at {what} layers; name one of them.")
+    if len(teachers) > 1 and any(needed.values()):
+        raise UsageError("losses on layers take one teacher; name one in `distill.teachers`.")
+    body = student.config.get_text_config()
+    given: dict[str, Any] = {"objective": objective, "teachers": [], "balance": Balance(terms, distill.balance)}
+    student.add_module(BALANCE, given["balance"])
+    for name, (path, revision) in teachers.items():
+        words = load(transformers.AutoTokenizer, path, revision)
+        shared = Shared(tokenizer, words)
+        shared.check([row.input_ids for row in rows[:LOOKED_AT]], tokenizer, words)
+        wanted = distill.teachers[name].dtype if name in distill.teachers else "auto"
+        model = load(
+            transformers.AutoModelForCausalLM,
+            path,
+            revision,
+            dtype=DTYPES[compute if wanted == "auto" else wanted],
+        ).to(device)
+        theirs = model.config.get_text_config()
+        counts = {"student": body.num_hidden_layers, "teacher": theirs.num_hidden_layers}
+        paired = {
+            what: [pair for term in found.values() for pair in layers.pairs(_option(term, "layers"), **counts, lowest=low)]
+            for (what, found), low in zip(needed.items(), (0, 1), strict=True)
+        }
+        if paired["hidden"]:
+            own = [layer for layer, _ in paired["hidden"]]
+            given["projections"] = Projections(own, body.hidden_size, theirs.hidden_size).to(device)
+            student.add_module(PROJECTIONS, given["projections"])
+        if paired["attention"]:
+            window = max(_option(term, "window") for term in needed["attention"].values())
+            given |= {"attention": [layer for layer, _ in paired["attention"]], "window": window}
+            given["watched"] = watch(student, given["attention"])
+        given["teachers"].append(
+            Live(
+                model,
+                shared,
+                hidden=[layer for _, layer in paired["hidden"]],
+                attention=[layer for _, layer in paired["attention"]],
+                window=given.get("window", 1),
+            )
+        )
+    return given
+
+
+def take_off(student: nn.Module) -> None:
+    """Remove what hung on the student for its training alone."""
+    for name in (BALANCE, PROJECTIONS):
+        if hasattr(student, name):
+            delattr(student, name)
+
+
+def _option(term: Term, name: str) -> Any:
+    """The value of a bound loss's option, the recipe's or its default."""
+    import inspect
+
+    loss: Any = term.loss
+    return loss.keywords.get(name, inspect.signature(loss.func).parameters[name].default)

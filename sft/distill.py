@@ -1,0 +1,126 @@
+"""One trainer for all that a student learns from teachers: TRL's, with the sum of `sft/objective.py` as its loss.
+
+Shape: `Distiller(..., objective=, teachers=, pairs=)`. The student's body runs once a batch; teachers are asked first,
+outside of its graph; the loss is computed inside the student's forward (`sft/heads.py`), so that wrappers work.
+Limits: TRL's fused head gives no logits, so its loss is not used here; with alpha 1 the loss is that of `method: sft`.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from sft.balance import Balance
+from sft.batches import StudentTrainer
+from sft.heads import open_head
+from sft.objective import CE, Look, Objective
+from sft.places import Places, model_inputs
+from sft.projections import Projections
+from sft.views import View
+from sft.watching import Watch
+
+Teacher = Callable[[Mapping[str, torch.Tensor], Places], Look]
+
+
+class Distiller(StudentTrainer):
+    """Trains the student on the objective. `projections` and `balance` hang on the student while it is trained."""
+
+    def __init__(
+        self,
+        *args: Any,
+        objective: Objective,
+        teachers: Sequence[Teacher],
+        projections: Projections | None = None,
+        balance: Balance | None = None,
+        watched: Watch | None = None,
+        attention: Sequence[int] = (),
+        window: int = 1,
+        weights: Sequence[float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.objective, self.teachers = objective, teachers
+        self.projections, self.balance, self.watched = projections, balance or Balance({}), watched
+        self.attention, self.window = attention, window
+        self.weights = None if weights is None else torch.tensor(weights)
+        open_head(self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model)
+        self._sums: dict[str, dict[str, torch.Tensor]] = {"train": defaultdict(_zero), "eval": defaultdict(_zero)}
+
+    @property
+    def done(self) -> float:
+        """The share of the steps that are done."""
+        return self.state.global_step / self.state.max_steps if self.state.max_steps else 0.0
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The objective of one batch, divided by the tokens of the whole accumulated batch."""
+        places = Places.of(inputs)
+        looks = [teacher(inputs, places) for teacher in self.teachers]
+        if self.watched:
+            self.watched.look(places.batch, places.index, places.starts, self.window)
+        values = model(
+            **model_inputs(inputs),
+            measure=lambda states, head: self._values(states, head, places, looks),
+            output_hidden_states=bool(self.projections and self.projections.layers),
+        )
+        if self.weights is not None:
+            values["weight"] = self.weights.to(places.documents.device)[places.documents]
+        total = self.objective.total(values, self.done, self.balance.factors())
+        tokens = len(places) if num_items_in_batch is None else num_items_in_batch
+        loss = total / torch.as_tensor(tokens, device=total.device).clamp(min=1)
+        loss = loss + self.balance.prior() * len(places) / tokens
+        if self.args.average_tokens_across_devices and num_items_in_batch is not None:
+            loss = loss * self.accelerator.num_processes
+        self._note(values, inputs)
+        return (loss, {}) if return_outputs else loss
+
+    def _values(self, states: Any, head: Any, places: Places, looks: Sequence[Look]) -> dict[str, torch.Tensor]:
+        hidden = self.projections(states.hidden_states, places) if self.projections else ()
+        seen = [self.watched.seen(layer) for layer in self.attention] if self.watched else ()
+        return self.objective.values(
+            places.pick(states.last_hidden_state),
+            head,
+            places,
+            View(hidden=hidden, attention=seen),
+            looks,
+            self.done,
+        )
+
+    def _note(self, values: Mapping[str, torch.Tensor], inputs: Mapping[str, torch.Tensor]) -> None:
+        mode = "train" if self.model.training else "eval"
+        sums = self._sums[mode]
+        for name, each in values.items():
+            sums[name] = sums[name] + each.detach().sum()
+        sums["places"] = sums["places"] + len(values[CE])
+        if mode == "train":
+            tokens = (inputs["documents"] >= 0).sum()
+            self._total_train_tokens += int(self.accelerator.gather_for_metrics(tokens).sum())
+        self._metrics[mode]["num_tokens"] = [self._total_train_tokens]
+
+    def means(self, mode: str) -> dict[str, float]:
+        """Mean value of each loss over the positions since it was last asked, of all processes."""
+        sums = self._sums[mode]
+        if not sums:
+            return {}
+        names = sorted(sums)
+        found = self.accelerator.reduce(torch.stack([torch.as_tensor(sums[name], dtype=torch.float64) for name in names]))
+        sums.clear()
+        whole = dict(zip(names, found.tolist(), strict=True))
+        places = whole.pop("places") or 1.0
+        return {name: value / places for name, value in whole.items()}
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Each term's mean beside the loss, and the share of labels that the student thinks most likely."""
+        mode = "train" if self.model.training else "eval"
+        means = self.means(mode)
+        if "correct" in means:
+            self._metrics[mode]["mean_token_accuracy"] = [means.pop("correct")]
+        for name, value in means.items():
+            self._metrics[mode][name] = [value]
+        super().log(logs, start_time)
+
+
+def _zero() -> torch.Tensor:
+    return torch.zeros(())

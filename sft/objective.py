@@ -1,0 +1,128 @@
+"""The sum that is minimized, and how a batch's outputs become it.
+
+    (1 / N) sum_n v_n (alpha CE_n + (1 - alpha) c_n sum_i w_i b_i L_in),  L_in = sum_k u_kn loss_i(student, teacher k)_n
+
+N: trained tokens of the whole accumulated batch, of all processes. v: weight of the row (1). alpha: weight of the
+cross-entropy, everywhere. w_i: the recipe's weight of a loss, b_i what balances it (`sft/balance.py`). u_k, c: how far
+each of several teachers is followed at a position, and all of them together (`sft/several.py`). alpha, w and the
+temperature may move over the training (`sft/schedule.py`).
+
+Losses on distributions are computed for CHUNK values of the vocabulary at a time, and again in the backward pass where
+there is more than one chunk; being values per position, they are the same in chunks as in one piece.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from sft.losses.cross_entropy import cross_entropy
+from sft.places import Places
+from sft.schedule import Schedule
+from sft.views import View
+
+CHUNK = 2**28
+"""Logits that are held at once, 1 GiB of float32."""
+CE = "cross_entropy"
+Look = Callable[[slice], View]
+"""A teacher's view of some of a batch's positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One loss with its weight; `loss(student, teacher, labels)` gives values [n]."""
+
+    loss: Callable[..., torch.Tensor]
+    reads: str
+    weight: Schedule
+
+
+class Objective:
+    """Everything about the sum but the models."""
+
+    def __init__(
+        self,
+        terms: Mapping[str, Term],
+        *,
+        alpha: Schedule,
+        temperature: Schedule,
+        mix: "Callable[[Sequence[View], Places, slice], tuple[torch.Tensor, torch.Tensor]] | None" = None,
+        chunk: int = CHUNK,
+    ) -> None:
+        self.terms, self.alpha, self.temperature, self.mix, self.chunk = terms, alpha, temperature, mix, chunk
+
+    def reads(self, what: str) -> dict[str, Term]:
+        """The terms that look at logits, hidden or attention."""
+        return {name: term for name, term in self.terms.items() if term.reads == what}
+
+    def values(
+        self,
+        states: torch.Tensor,
+        head: Callable[[torch.Tensor], torch.Tensor],
+        places: Places,
+        features: View,
+        teachers: Sequence[Look],
+        done: float,
+    ) -> dict[str, torch.Tensor]:
+        """Each loss's values [n], of the student's last states [n, d] and of what else it shows (`features`).
+
+        Beside the losses: `correct` (the label is the most likely token) and `trust` (c of the sum above).
+        """
+        size = head(states[:1]).shape[-1]
+        step = max(1, self.chunk // size)
+        temperature = self.temperature(done)
+
+        def part(own: torch.Tensor, chosen: slice) -> tuple[torch.Tensor, ...]:
+            student = View(logits=head(own))
+            return self._of(student, features.at(chosen), places, chosen, teachers, temperature)
+
+        names = [CE, *self.terms, "correct", "trust"]
+        chunks = [slice(start, start + step) for start in range(0, len(places), step)]
+        if len(chunks) <= 1:
+            return dict(zip(names, part(states, slice(None)), strict=True))
+        parts = [checkpoint(part, states[chosen], chosen, use_reentrant=False) for chosen in chunks]
+        return {name: torch.cat(values) for name, *values in zip(names, *parts, strict=True)}
+
+    def _of(
+        self,
+        student: View,
+        features: View,
+        places: Places,
+        chosen: slice,
+        teachers: Sequence[Look],
+        temperature: float,
+    ) -> tuple[torch.Tensor, ...]:
+        labels = places.labels[chosen]
+        with torch.no_grad():
+            said = [look(chosen) for look in teachers]
+            share, trust = self.mix(said, places, chosen) if self.mix and len(said) > 1 else _equal(len(said), labels)
+            assert student.logits is not None
+            correct = (student.logits.argmax(-1) == labels).float()
+        found = [cross_entropy(student, None, labels)]
+        for term in self.terms.values():
+            own = student if term.reads == "logits" else features
+            options: dict[str, Any] = {"temperature": temperature} if term.reads == "logits" else {}
+            each = torch.stack([term.loss(own, view, labels, **options) for view in said])
+            found.append((share * each).sum(0))
+        return *found, correct, trust
+
+    def total(
+        self, values: Mapping[str, torch.Tensor], done: float, factors: Mapping[str, torch.Tensor | float]
+    ) -> torch.Tensor:
+        """The sum over positions [n -> scalar], not yet divided by the tokens. `factors` are the b of the sum above."""
+        alpha = self.alpha(done)
+        taught = sum(
+            (term.weight(done) * factors.get(name, 1.0) * values[name] for name, term in self.terms.items()),
+            start=torch.zeros_like(values[CE]),
+        )
+        each = alpha * values[CE]
+        if alpha < 1:
+            each = each + (1 - alpha) * values["trust"] * taught
+        return (values["weight"] * each if "weight" in values else each).sum()
+
+
+def _equal(count: int, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    one = torch.ones(len(labels), device=labels.device)
+    return one.expand(count, -1) / max(count, 1), one

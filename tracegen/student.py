@@ -1,0 +1,71 @@
+"""The recipe's `student`: which model is trained, on what terms, and from which signals of its teachers.
+
+Options of losses are not declared here: the signature of the loss is the only place (`registry.bind`).
+"""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from tracegen.checked import Options, Strict
+
+Points = float | dict[float | Literal["shape"], float | str]
+"""A number, or points of a training's course and their values (`sft/schedule.py`)."""
+
+
+class Lora(Strict):
+    """peft's LoraConfig, in its usual short names."""
+
+    r: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: list[str] | str = "all-linear"
+
+
+class Guide(Strict):
+    """A teacher whose distributions or layers the student learns from; under the name of one of the recipe's teachers
+    it is that one's model."""
+
+    model: str | None = None
+    revision: str | None = None
+    stored: str | None = None
+    """A folder of stored top-k log-probabilities instead of a model that runs beside the student."""
+    dtype: str = "auto"
+
+
+class Distill(Strict):
+    """alpha CE + (1 - alpha) sum of weight x loss, over the teachers; docs/distillation.md."""
+
+    teachers: dict[str, Guide] = {}
+    """None named: the recipe's only teacher, run beside the student."""
+    losses: dict[str, Options] = {"forward_kl": {}}
+    """Options of each loss, and its `weight` (1)."""
+    alpha: Points = 0.5
+    """The weight of the cross-entropy."""
+    temperature: Points = 1.0
+    balance: Literal["fixed", "ratio", "uncertainty"] = "fixed"
+
+
+class Student(Strict):
+    """The model that is trained, and how. `trainer` holds TRL's own SFTConfig names."""
+
+    model: str
+    revision: str | None = None
+    licence: str | None = None
+    """The base model's; None: the table's, where it knows the model (docs/licences.md)."""
+    method: Literal["sft", "distill"] = "sft"
+    distill: Distill | None = None
+    """Of `method: distill` alone."""
+    prompt: str | None = None
+    """None: the recipe's `prompt`."""
+    max_length: int = Field(1024, ge=8)
+    lora: Lora | None = None
+    dtype: str = "auto"
+    attention: str | None = None
+    trainer: Options = {}
+
+    @model_validator(mode="after")
+    def _one_method(self) -> "Student":
+        if self.distill and self.method != "distill":
+            raise ValueError("`distill` has no part in `method: sft`; set `method: distill`")
+        return self
