@@ -106,6 +106,8 @@ def train(run: Run) -> None:
         "model": run.base.identity,
         "seed": run.recipe.seed,
     }
+    if run.guides:
+        inputs["teachers"] = {name: guide.identity for name, guide in run.guides.items()}
     folder = run.folder / "student"
     if rundir.up_to_date(folder, inputs):
         say(f"student: up to date ({folder})")
@@ -128,6 +130,8 @@ def train(run: Run) -> None:
             max_length=student.max_length,
             lora=student.lora.model_dump() if student.lora else None,
             trainer=student.trainer,
+            distill=student.distill,
+            teachers={name: (guide.path, guide.revision) for name, guide in run.guides.items()},
             dtype=student.dtype,
             attention=student.attention,
             card={
