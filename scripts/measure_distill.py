@@ -4,8 +4,8 @@
 
 RUN is a finished run with a student (the quickstart's). Its student is the teacher; the student is the same model with
 CUT of its layers taken out, spread over the depth, never the first or the last. Each method and seed trains it once on
-RUN's corpus, a share of whose problems is held out, and answers RUN's held-out benchmark, in a run directory of its own
-below FOLDER: what is there already is not done again, so that the command can be stopped and given again.
+RUN's corpus but for a share of its problems, and answers RUN's held-out benchmark, in a run directory of its own below
+FOLDER: what is there already is not done again, so that the command can be stopped and given again.
 
     ce          cross-entropy alone (alpha 1)
     response    forward KL                    feature     hidden states           attention   attention maps
@@ -22,18 +22,27 @@ import math
 import shutil
 import subprocess
 import sys
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import Random
 from statistics import fmean, stdev
 from typing import Any
 
+import pyarrow.parquet
+import torch
 import yaml
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from sft import data
+from sft.losses.cross_entropy import cross_entropy
+from sft.losses.forward_kl import forward_kl
+from sft.train import train
+from sft.views import View
 from tracegen import prepare, recipe
 from tracegen.evaluate import named
 from tracegen.sample import judged
 from tracegen.stats import difference, mean
+from tracegen.student import Distill
 
 METHODS: dict[str, dict[str, Any]] = {
     "ce": {"alpha": 1.0},
@@ -47,6 +56,7 @@ STORED = 64
 STEPS = {"learning_rate": 1.0e-4, "num_train_epochs": 2, "per_device_train_batch_size": 8}
 """The quickstart's own: two passes of its corpus are some 40,000 tokens."""
 HELD_OUT = 0.15
+MAX_LENGTH = 1024
 
 
 def main() -> None:
@@ -73,9 +83,6 @@ def main() -> None:
 
 def cut(teacher: Path, out: Path, layers: int) -> None:
     """The teacher without `layers` of its layers."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     model = AutoModelForCausalLM.from_pretrained(teacher)
     depth = len(model.model.layers)
     gone = {round((n + 0.5) * (depth - 2) / layers + 0.5) for n in range(layers)}
@@ -88,46 +95,73 @@ def cut(teacher: Path, out: Path, layers: int) -> None:
     AutoTokenizer.from_pretrained(teacher).save_pretrained(out)
 
 
+def split(run: Path, folder: Path) -> tuple[Path, Path]:
+    """The run's corpus in two files, all traces of a problem in one of them: to train on, and held out."""
+    found = folder / "train.jsonl", folder / "held_out.jsonl"
+    table = pyarrow.parquet.read_table(run / "corpus" / "data" / "curated", columns=["key", "problem_id", "messages"])
+    problems = sorted(set(table["problem_id"].to_pylist()))
+    held = set(Random(0).sample(problems, round(HELD_OUT * len(problems))))
+    for path, wanted in zip(found, (False, True), strict=True):
+        rows = (row for row in table.to_pylist() if (row["problem_id"] in held) is wanted)
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return found
+
+
 def trained(given: argparse.Namespace, method: str, seed: int, base: Path, teacher: Path) -> dict[str, Any]:
     """Train and evaluate in a copy of the run; figures of an earlier launch are read again."""
     folder = given.folder / f"{method}-{seed}"
     found = folder / "figures.json"
     if not found.is_file():
         if not folder.exists():
-            shutil.copytree(given.run, folder, ignore=shutil.ignore_patterns("student", "eval", "scores.jsonl", "recipe*"))
+            unwanted = shutil.ignore_patterns("student", "eval", "scores.jsonl", "recipe*")
+            shutil.copytree(given.run, folder, ignore=unwanted)
         path = given.folder / f"{method}-{seed}.yaml"
-        path.write_text(yaml.safe_dump(edited(given.run, method, seed, base, teacher), sort_keys=False))
-        for command in ("train", "evaluate"):
-            arguments = [sys.executable, "-m", "tracegen.cli", command, str(path), "--run-dir", str(folder)]
-            subprocess.run(arguments, check=True)
-        log = [json.loads(line) for line in (folder / "student" / "log.jsonl").read_text().splitlines()]
-        held_out = [line for line in log if "held_out_cross_entropy" in line]
-        found.write_text(
-            json.dumps(
-                {
-                    "held_out": {name: value for name, value in held_out[-1].items() if name.startswith("held_out")},
-                    "tokens": log[-1]["tokens"],
-                    "seconds": log[-1]["seconds"],
-                    "right": rights(path, folder),
-                }
+        own: dict[str, Any] = yaml.safe_load((given.run / "recipe.yaml").read_text())
+        own["student"]["model"] = str(base)
+        path.write_text(yaml.safe_dump(own, sort_keys=False))
+        corpus, held_out = split(given.run, given.folder)
+        if not (folder / "student").exists():
+            train(
+                corpus=str(corpus),
+                model=str(base),
+                out=folder / "student",
+                work=folder / ".training",
+                method="distill",
+                seed=seed,
+                distill=Distill.model_validate({"alpha": 0.5} | METHODS[method]),
+                teachers={"whole": (str(teacher), None)},
+                trainer=STEPS,
+                progress=lambda line: print(f"{method}, seed {seed}: {line}", file=sys.stderr, flush=True),
             )
-        )
-    figures: dict[str, Any] = json.loads(found.read_text())
-    return figures
+        arguments = [sys.executable, "-m", "tracegen.cli", "evaluate", str(path), "--run-dir", str(folder)]
+        subprocess.run(arguments, check=True)
+        log = [json.loads(line) for line in (folder / "student" / "log.jsonl").read_text().splitlines()]
+        figures = {
+            **apart(folder / "student", teacher, held_out),
+            "tokens": log[-1]["tokens"],
+            "seconds": log[-1]["seconds"],
+            "right": rights(path, folder),
+        }
+        found.write_text(json.dumps(figures))
+    kept: dict[str, Any] = json.loads(found.read_text())
+    return kept
 
 
-def edited(run: Path, method: str, seed: int, base: Path, teacher: Path) -> dict[str, Any]:
-    """The run's recipe with the cut student, one method, one seed of training."""
-    made: dict[str, Any] = yaml.safe_load((run / "recipe.yaml").read_text())
-    guide = {"model": str(teacher)} | ({"store": STORED} if method == "stored" else {})
-    made["student"] |= {
-        "model": str(base),
-        "method": "distill",
-        "distill": {"teachers": {"whole": guide}, "alpha": 0.5} | METHODS[method],
-        "held_out": HELD_OUT,
-        "trainer": STEPS | {"data_seed": seed},
-    }
-    return made
+@torch.no_grad()
+def apart(student: Path, teacher: Path, held_out: Path) -> dict[str, float]:
+    """Mean cross-entropy of the held-out traces and mean KL to the live teacher, per trained token, in float32."""
+    words = AutoTokenizer.from_pretrained(student)
+    rows, _ = data.rows(str(held_out), words, max_length=MAX_LENGTH)
+    models = [AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32) for path in (student, teacher)]
+    sums = {"ce": 0.0, "kl": 0.0, "places": 0.0}
+    for row in rows:
+        ids, labels = torch.tensor([row.input_ids]), torch.tensor(row.labels[1:])
+        trained = labels != data.IGNORED
+        own, theirs = (View(model(ids).logits[0, :-1][trained]) for model in models)
+        sums["ce"] += float(cross_entropy(own, None, labels[trained]).sum())
+        sums["kl"] += float(forward_kl(own, theirs, labels[trained]).sum())
+        sums["places"] += int(trained.sum())
+    return {name: sums[name] / sums["places"] for name in ("ce", "kl")}
 
 
 def rights(path: Path, folder: Path) -> dict[str, float]:
@@ -146,17 +180,13 @@ def table(figures: Mapping[tuple[str, int], Mapping[str, Any]], methods: Sequenc
     rows = ["| method | held-out CE | held-out KL to the teacher | pass@1 | against `ce` |", "|:--|--:|--:|--:|--:|"]
     right = {method: over_seeds([figures[method, seed]["right"] for seed in seeds]) for method in methods}
     for method in methods:
-        held = defaultdict(list)
-        for seed in seeds:
-            for name, value in figures[method, seed]["held_out"].items():
-                held[name].append(value)
-        rate = mean(right[method], draws=1.0)
-        apart = difference(right["ce"], right[method]) if method != "ce" and "ce" in right else None
-        rows.append(
-            f"| {method} | {spread(held['held_out_cross_entropy'])} | {spread(held.get('held_out_forward_kl', []))} | "
-            f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f}) | "
-            + (f"{100 * apart.value:+.1f} pp ({100 * apart.low:+.1f} to {100 * apart.high:+.1f}) |" if apart else " |")
-        )
+        ce, kl = (spread([figures[method, seed][name] for seed in seeds]) for name in ("ce", "kl"))
+        rate = mean(right[method])
+        cells = [method, ce, kl, f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})", ""]
+        if method != "ce" and "ce" in right:
+            gap = difference(right["ce"], right[method])
+            cells[-1] = f"{100 * gap.value:+.1f} pp ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})"
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
@@ -172,8 +202,8 @@ def spread(values: Sequence[float]) -> str:
 
 
 def shown(figures: Mapping[str, Any]) -> str:
-    held = ", ".join(f"{name} {value:.4f}" for name, value in figures["held_out"].items())
-    return f"{held}; {100 * fmean(figures['right'].values()):.1f} % right; {figures['tokens']} tokens"
+    right = 100 * fmean(figures["right"].values())
+    return f"CE {figures['ce']:.4f}, KL {figures['kl']:.4f}, {right:.1f} % right; {figures['tokens']} tokens"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import transformers
 from torch import nn
 
 from sft import layers
-from sft.balance import NAME as BALANCE
 from sft.balance import Balance
 from sft.data import Row
 from sft.load import DTYPES, load
@@ -20,11 +19,12 @@ from sft.projections import NAME as PROJECTIONS
 from sft.projections import Projections
 from sft.schedule import Schedule
 from sft.teachers import Live
+from sft.temperature import Heat, by_confidence, scheduled
 from sft.vocabulary import Shared
 from sft.watching import watch
 from tracegen import registry
 from tracegen.records import UsageError
-from tracegen.student import Distill
+from tracegen.student import Adapted, Distill, Points
 
 LOOKED_AT = 50
 """Rows whose texts show whether two tokenizers cut alike."""
@@ -33,9 +33,12 @@ LOOKED_AT = 50
 def check(distill: Distill) -> dict[str, Term]:
     """The losses with their options bound; UsageError for a schedule or an option that cannot be."""
     for name, low in (("alpha", 0.0), ("temperature", 0.01)):
-        values = Schedule(f"distill.{name}", getattr(distill, name)).values
+        if isinstance(points := getattr(distill, name), Adapted):
+            continue
+        values = Schedule(f"distill.{name}", points).values
         if min(values) < low or (name == "alpha" and max(values) > 1):
-            raise UsageError(f"`distill.{name}` goes to {min(values):g}; it must {'lie in 0 to 1' if not low else 'be positive'}.")
+            due = "lie in 0 to 1" if name == "alpha" else "be positive"
+            raise UsageError(f"`distill.{name}` goes from {min(values):g} to {max(values):g}; it must {due}.")
     terms = {}
     for name, given in distill.losses.items():
         options = dict(given)
@@ -62,7 +65,7 @@ def parts(
     objective = Objective(
         terms,
         alpha=Schedule("distill.alpha", distill.alpha),
-        temperature=Schedule("distill.temperature", distill.temperature),
+        temperature=_heat(distill.temperature),
     )
     needed = {what: objective.reads(what) for what in ("hidden", "attention")}
     for what, found in needed.items():
@@ -72,7 +75,6 @@ def parts(
         raise UsageError("losses on layers take one teacher; name one in `distill.teachers`.")
     body = student.config.get_text_config()
     given: dict[str, Any] = {"objective": objective, "teachers": [], "balance": Balance(terms, distill.balance)}
-    student.add_module(BALANCE, given["balance"])
     for name, (path, revision) in teachers.items():
         words = load(transformers.AutoTokenizer, path, revision)
         shared = Shared(tokenizer, words)
@@ -87,13 +89,14 @@ def parts(
         theirs = model.config.get_text_config()
         counts = {"student": body.num_hidden_layers, "teacher": theirs.num_hidden_layers}
         paired = {
-            what: [pair for term in found.values() for pair in layers.pairs(_option(term, "layers"), **counts, lowest=low)]
+            what: [
+                pair for term in found.values() for pair in layers.pairs(_option(term, "layers"), lowest=low, **counts)
+            ]
             for (what, found), low in zip(needed.items(), (0, 1), strict=True)
         }
         if paired["hidden"]:
             own = [layer for layer, _ in paired["hidden"]]
-            given["projections"] = Projections(own, body.hidden_size, theirs.hidden_size).to(device)
-            student.add_module(PROJECTIONS, given["projections"])
+            given["projections"] = Projections(own, body.hidden_size, theirs.hidden_size)
         if paired["attention"]:
             window = max(_option(term, "window") for term in needed["attention"].values())
             given |= {"attention": [layer for layer, _ in paired["attention"]], "window": window}
@@ -112,9 +115,14 @@ def parts(
 
 def take_off(student: nn.Module) -> None:
     """Remove what hung on the student for its training alone."""
-    for name in (BALANCE, PROJECTIONS):
-        if hasattr(student, name):
-            delattr(student, name)
+    if hasattr(student, PROJECTIONS):
+        delattr(student, PROJECTIONS)
+
+
+def _heat(temperature: Points | Adapted) -> Heat:
+    if isinstance(temperature, Adapted):
+        return by_confidence(temperature.low, temperature.high)
+    return scheduled(Schedule("distill.temperature", temperature))
 
 
 def _option(term: Term, name: str) -> Any:

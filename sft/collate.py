@@ -3,7 +3,7 @@
 Shape: `Flat` makes one row of a batch, position ids restarting at each document, from which transformers keeps
 documents from attending to each other under eager, sdpa and flash attention; there is no attention mask, since an
 all-ones one would undo that. `Padded` is for models that carry a state along the row instead of attending.
-Either way `documents` says which row of the corpus each token is of (-1: padding), and goes no further than the trainer.
+Either way `documents` says which row of the corpus each token is of (-1: padding); no model is given it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,8 @@ class Padded:
         """Tensors of shape [documents, tokens of the longest]."""
         rows = [(example, *span) for example in examples for span in spans(example)]
         longest = max(end - start for _, _, start, end in rows)
-        batch: dict[str, list[list[int]]] = {name: [] for name in ("input_ids", "labels", "attention_mask", "documents")}
+        names = ("input_ids", "labels", "attention_mask", "documents")
+        batch: dict[str, list[list[int]]] = {name: [] for name in names}
         for example, document, start, end in rows:
             rest = longest - (end - start)
             batch["input_ids"].append(example["input_ids"][start:end] + [self.pad] * rest)

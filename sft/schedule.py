@@ -29,7 +29,8 @@ class Schedule:
         try:
             self.points = sorted((float(at), float(value)) for at, value in points.items())
         except (TypeError, ValueError):
-            raise UsageError(f"`{name}` is {given!r}; it takes a number, or points such as {{0: 1.0, 0.5: 0.2}}.") from None
+            shown = "points such as {0: 1.0, 0.5: 0.2}"
+            raise UsageError(f"`{name}` is {given!r}; it takes a number, or {shown}.") from None
         if not self.points or not all(0 <= at <= 1 and math.isfinite(value) for at, value in self.points):
             raise UsageError(f"`{name}` is {given!r}; each point is a share of the steps, from 0 to 1, and its value.")
 

@@ -38,7 +38,7 @@ OURS |= dict.fromkeys(
     ["do_train", "do_eval", "do_predict", "eval_strategy", "eval_steps", "eval_on_start", "load_best_model_at_end"],
     "evaluation is the recipe's `evaluate`",
 )
-OURS |= dict.fromkeys(["padding_free", "eval_packing", "pad_to_multiple_of"], "rows are laid end to end without padding")
+OURS |= dict.fromkeys(["padding_free", "eval_packing", "pad_to_multiple_of"], "rows are laid end to end")
 OURS |= dict.fromkeys(["push_to_hub", "hub_model_id", "hub_token", "hub_strategy"], "`tracegen publish` uploads")
 GONE = {
     "warmup_ratio": "use warmup_steps, which below 1 is a ratio",

@@ -99,7 +99,9 @@ def test_equal_models_differ_by_nothing_and_gradients_are_finite(name: str, temp
     # A student that is sure of the wrong token, and a teacher of one that the student excludes.
     far = (scores(4, N, V) * 40).requires_grad_()
     loss(name, View(far), teacher, temperature=temperature).sum().backward()
-    assert far.grad is not None and torch.isfinite(far.grad).all() and far.grad.abs().sum() > 0
+    assert far.grad is not None
+    assert torch.isfinite(far.grad).all()
+    assert far.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("name", DIVERGENCES)
@@ -152,7 +154,8 @@ def test_attention_of_equal_models_and_its_gradient(distance: str) -> None:
     z = scores(5, N, 2, 4).requires_grad_()
     masked = z.masked_fill(maps == -torch.inf, -torch.inf)
     loss("attention", View(attention=[torch.log_softmax(masked, -1)]), View(attention=[maps])).sum().backward()
-    assert z.grad is not None and torch.isfinite(z.grad).all()
+    assert z.grad is not None
+    assert torch.isfinite(z.grad).all()
 
 
 def test_attention_of_different_numbers_of_heads_compares_their_means() -> None:

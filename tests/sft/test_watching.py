@@ -15,14 +15,15 @@ from sft.heads import open_head
 from sft.places import Places, model_inputs
 from sft.watching import watch
 
-KINDS = [("Llama", {}), ("Llama", {"num_key_value_heads": 1}), ("Qwen3", {}), ("Gemma2", {"final_logit_softcapping": 5.0})]
+KINDS = [("Llama", {}), ("Llama", {"num_key_value_heads": 1}), ("Qwen3", {})]
+HEADS = [*KINDS, ("Gemma2", {"final_logit_softcapping": 5.0}), ("Cohere", {"logit_scale": 0.25}), ("Mamba", {})]
 ROWS = [
     {"rows": [0], "lengths": [5], "input_ids": [1, 2, 3, 4, 5], "labels": [-100, -100, 3, 4, 5]},
     {"rows": [1, 2], "lengths": [4, 3], "input_ids": [9, 8, 7, 6, 1, 1, 2], "labels": [-100, 8, 7, 6, -100, 1, 2]},
 ]
 
 
-@pytest.mark.parametrize(("kind", "changed"), KINDS[:3])
+@pytest.mark.parametrize(("kind", "changed"), KINDS)
 def test_watched_is_eager(tmp_path: Path, kind: str, changed: dict[str, int]) -> None:
     folder = small.model(tmp_path / "model", kind, **changed)
     batch = Padded(0)(ROWS)
@@ -57,9 +58,7 @@ def test_a_short_window_sums_to_one_over_itself(tmp_path: Path) -> None:
     torch.testing.assert_close(watched.seen(2).exp().sum(-1), torch.ones(len(places), 2))
 
 
-@pytest.mark.parametrize(
-    ("kind", "changed"), [*KINDS, ("Cohere", {"logit_scale": 0.25}), ("Granite", {"logits_scaling": 4.0}), ("Mamba", {})]
-)
+@pytest.mark.parametrize(("kind", "changed"), [*HEADS, ("Granite", {"logits_scaling": 4.0})])
 def test_an_opened_head_gives_the_models_own_logits(tmp_path: Path, kind: str, changed: dict[str, float]) -> None:
     model = AutoModelForCausalLM.from_pretrained(small.model(tmp_path / "model", kind, **changed)).eval()
     inputs = model_inputs(Padded(0)(ROWS))
