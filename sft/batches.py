@@ -79,6 +79,9 @@ class ByLength(Sampler[int]):
 class StudentTrainer(SFTTrainer):  # type: ignore[misc]
     """The trainer of TRL with a sampler that can be resumed."""
 
+    paced: Sampler[int] | None = None
+    """A curriculum (`sft/ordering.py`), where there is one."""
+
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
@@ -87,6 +90,8 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         return super().compute_loss(model, given, return_outputs, num_items_in_batch)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if self.paced is not None:
+            return self.paced
         # transformers draws its length groups from the global generator, which a resumed epoch cannot replay.
         if self.args.train_sampling_strategy != "group_by_length":
             return super()._get_train_sampler(train_dataset)

@@ -8,6 +8,7 @@ moves 16 %, and float32 weights cost no speed.
 Limits: one process; on several GPUs, make one visible.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,13 +17,18 @@ from typing import Any
 
 import transformers
 
-from sft import assemble, checkpoints, data, student
+from sft import assemble, checkpoints, hygiene, ordering, student
 from sft.batches import StudentTrainer, table
 from sft.collate import Flat, Padded
 from sft.distill import Distiller
 from sft.load import adapter, compute_dtype, load, student_model
 from sft.log import Log, Progress
+from sft.mixture import mixed
+from sft.objective import Objective
+from sft.schedule import Schedule
 from sft.settings import check, on_cpu, saves_itself, settings
+from tracegen.material import Order, Part, Weights
+from tracegen.progress import say
 from tracegen.records import UsageError
 from tracegen.student import Distill
 
@@ -39,6 +45,9 @@ def train(
     method: str = "sft",
     seed: int = 1,
     max_length: int = 1024,
+    data: Mapping[str, Part] | None = None,
+    order: Order | None = None,
+    weights: Weights | None = None,
     lora: Mapping[str, Any] | None = None,
     trainer: Mapping[str, Any] | None = None,
     distill: Distill | None = None,
@@ -50,6 +59,7 @@ def train(
 ) -> dict[str, Any]:
     """Train `model` on `corpus` and put the student into `out`; goes on from the last checkpoint in `work`.
 
+    `data` mixes several corpora, of which `corpus` is the one named own; `order` and `weights` are the recipe's.
     `max_length` is in tokens; longer rows are dropped and counted. `trainer` holds TRL's SFTConfig names, `lora` the
     fields r, alpha, dropout and target_modules. `dtype` is the precision of the arithmetic: auto, float32, bfloat16 or
     float16. `card` holds what the student's card is to say of where it comes from (`sft/student.py`). `progress` is
@@ -63,17 +73,23 @@ def train(
     if distill:
         assemble.check(distill)
     trainer = check(trainer or {})
+    ordering.check(order, weights, trainer)
     compute = compute_dtype(dtype, on_cpu=on_cpu(trainer))
     with _quiet():
         tokenizer = load(transformers.AutoTokenizer, model, revision)
-        rows, hygiene = data.rows(corpus, tokenizer, max_length=max_length)
+        columns = {given.by for given in (order, weights) if given}
+        rows, counted = mixed(corpus, data, tokenizer, max_length=max_length, seed=seed, columns=columns)
+        say(hygiene.table(counted))
+        counting = ordering.weigh(rows, weights) if weights else None
+        hard = ordering.hardness(rows, order.by) if order else None
         args = settings(trainer, work=work, seed=seed, max_length=max_length, compute=compute, lora=bool(lora))
         inputs = [model, revision, seed, max_length, dict(lora or {}), trainer, compute, attention]
         if distill:
             inputs += [distill.model_dump(), dict(teachers or {})]
+        inputs += [json.dumps([order and order.model_dump(), hard, counting])]
         checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint(rows, inputs))
         base, files_dtype = student_model(
-            model, revision, attention, compute, longest=hygiene.longest, frozen=bool(lora)
+            model, revision, attention, compute, longest=counted.longest, frozen=bool(lora)
         )
         log = Log(work / "log.jsonl", progress, resumed=checkpoint is not None)
         extra = {}
@@ -87,8 +103,13 @@ def train(
                 compute=compute,
                 device=args.device,
             )
+        if counting:
+            extra = (extra or {"objective": _alone(), "teachers": []}) | {"weights": counting}
         pack = max_length if trainer.get("packing") else None
-        run = _trainer(base, args, table(rows, pack), tokenizer, lora, log, trainer, extra)
+        examples = table(rows, pack)
+        run = _trainer(base, args, examples, tokenizer, lora, log, trainer, extra)
+        if order and hard:
+            run.paced = ordering.paced(hard, examples["rows"], order, args)
         stop = checkpoints.StopCleanly()
         run.add_callback(stop)
         with stop.listening():
@@ -101,7 +122,7 @@ def train(
             "device": str(args.device),
             "dtype": compute,
             "attention": base.config._attn_implementation,
-            "hygiene": asdict(hygiene),
+            "hygiene": asdict(counted),
         }
         chosen = {name: getattr(args, name) for name in student.SETTINGS} | trainer
         assemble.take_off(base)
@@ -150,6 +171,11 @@ def _trainer(
         raise UsageError(f"TRL refuses the training: {' '.join(str(error).split())}") from None
     run.remove_callback(transformers.PrinterCallback)
     return run
+
+
+def _alone() -> Objective:
+    """The cross-entropy and nothing else: what rows are weighed in where nobody is distilled."""
+    return Objective({}, alpha=Schedule("alpha", 1.0), temperature=lambda *_: 1.0)
 
 
 @contextmanager

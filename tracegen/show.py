@@ -80,22 +80,47 @@ def _first_comment(path: Path) -> str:
     return ""
 
 
-def training_row(recipe: Recipe, folder: Path, number: int) -> None:
-    """Print one row of the run's corpus as the trainer sees it."""
+def training_rows(recipe: Recipe, folder: Path, first: int, limit: int) -> None:
+    """Print rows of the run's corpus as the trainer sees them."""
+    from sft.shown import show
+
+    tokenizer, found, _ = _prepared(recipe, folder)
+    if not 0 <= first < len(found):
+        raise UsageError(f"there are {len(found)} rows to train on, so --row goes from 0 to {len(found) - 1}.")
+    console = Console(soft_wrap=True, highlight=False)
+    for number, row in enumerate(found[first : first + limit], start=first):
+        trained = len(row.input_ids) - row.prompt
+        said = f"row {number}, {row.sample_id}: {row.prompt} tokens of prompt, {trained} trained on"
+        console.print(said, style="bold", markup=False)
+        console.print(show(row, tokenizer, coloured=console.is_terminal and not console.no_color))
+        console.print()
+
+
+def training_report(recipe: Recipe, folder: Path, as_json: bool) -> None:
+    """Print what of the run's corpus is trained on, and what is dropped and why."""
+    from dataclasses import asdict
+
+    from sft.hygiene import table
+
+    _, _, hygiene = _prepared(recipe, folder)
+    print(json.dumps(asdict(hygiene)) if as_json else table(hygiene))
+
+
+def _prepared(recipe: Recipe, folder: Path) -> tuple[Any, Any, Any]:
+    """Tokenizer, rows and hygiene, as training would have them."""
     from transformers import AutoTokenizer
 
-    from sft.data import rows
-    from sft.data import show as coloured
+    from sft.load import load
+    from sft.mixture import mixed
+    from tracegen.material import OWN
 
-    if recipe.student is None:
+    student = recipe.student
+    if student is None:
         raise UsageError("the recipe has no student, so there is nothing to show.")
     corpus = folder / "corpus"
-    if not shards_of(corpus):
+    if (student.data is None or OWN in student.data) and not shards_of(corpus):
         raise UsageError(f"there is no corpus in {corpus}; run `tracegen curate` first.")
-    tokenizer = AutoTokenizer.from_pretrained(models.resolve(recipe.student.model).path)
-    found, hygiene = rows(str(corpus), tokenizer, max_length=recipe.student.max_length)
-    if not 0 <= number < len(found):
-        raise UsageError(f"the corpus has {len(found)} rows to train on, so --row goes from 0 to {len(found) - 1}.")
-    console = Console()
-    console.print(coloured(found[number], tokenizer))
-    console.print(str(hygiene), style="dim")
+    base = models.resolve(student.model, student.revision)
+    tokenizer = load(AutoTokenizer, base.path, student.revision)
+    found, hygiene = mixed(str(corpus), student.data, tokenizer, max_length=student.max_length, seed=recipe.seed)
+    return tokenizer, found, hygiene

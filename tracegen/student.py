@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from tracegen import material
 from tracegen.checked import Options, Strict
 
 Points = float | dict[float | Literal["shape"], float | str]
@@ -59,6 +60,10 @@ class Student(Strict):
     prompt: str | None = None
     """None: the recipe's `prompt`."""
     max_length: int = Field(1024, ge=8)
+    data: material.Data | None = None
+    """Several corpora; None: the run's own alone."""
+    order: material.Order | None = None
+    weights: material.Weights | None = None
     lora: Lora | None = None
     dtype: str = "auto"
     attention: str | None = None
@@ -66,6 +71,7 @@ class Student(Strict):
 
     @model_validator(mode="after")
     def _one_method(self) -> "Student":
+        material.check(self.data)
         if self.distill and self.method != "distill":
             raise ValueError("`distill` has no part in `method: sft`; set `method: distill`")
         return self
