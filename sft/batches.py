@@ -4,7 +4,7 @@ Shape: `table(rows, pack)` is what it trains on, a row of the corpus or a pack o
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import datasets
@@ -30,17 +30,17 @@ def _skips_masked(device: torch.device) -> bool:
 trl.trainer.utils._use_triton = _skips_masked  # type: ignore[attr-defined]
 
 
-def table(rows: Sequence[Row], pack: int | None) -> datasets.Dataset:
+def table(rows: Sequence[Row], pack: int | None, *, first: int = 0) -> datasets.Dataset:
     """The rows as `input_ids` and `labels`, with the `rows` and `lengths` of the documents in each.
 
-    `pack` is the length of a pack in tokens; None: every row by itself.
+    `pack` is the length of a pack in tokens; None: every row by itself. `first` is the number of the first row.
     """
     each = packs([len(row.input_ids) for row in rows], pack) if pack else [[index] for index in range(len(rows))]
     return datasets.Dataset.from_dict(
         {
             "input_ids": [[token for index in pack for token in rows[index].input_ids] for pack in each],
             "labels": [[label for index in pack for label in rows[index].labels] for pack in each],
-            "rows": each,
+            "rows": [[first + index for index in pack] for pack in each],
             "lengths": [[len(rows[index].input_ids) for index in pack] for pack in each],
         }
     )
@@ -88,6 +88,19 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         """TRL's loss; which rows a batch holds is nothing that a model takes."""
         given = {name: tensor for name, tensor in inputs.items() if name != "documents"}
         return super().compute_loss(model, given, return_outputs, num_items_in_batch)
+
+    @torch.no_grad()
+    def sums(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Of a held-out batch: cross-entropy and right guesses, summed over its places, and how many these are."""
+        given = {name: tensor for name, tensor in inputs.items() if name != "documents"}
+        with self.compute_loss_context_manager():
+            said = self.model(**given, fused_lm_head=True)
+        return {"loss": -said.log_probs.sum(), "accuracy": said.is_top1.sum(), "places": said.label_mask.sum()}
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        # What the main process writes next says that the checkpoint is whole.
+        super()._save_rng_state(output_dir)
+        self.accelerator.wait_for_everyone()
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         if self.paced is not None:

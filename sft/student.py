@@ -59,7 +59,7 @@ def save(
         model = model.float().merge_and_unload()
     model = model.to(dtype)
     model.config.use_cache = True
-    model.generation_config.eos_token_id = _ends(model, tokenizer, figures["hygiene"]["end_of_turn"])
+    model.generation_config.eos_token_id = ends(model, tokenizer, figures["hygiene"]["end_of_turn"])
     model.save_pretrained(beside)
     tokenizer.save_pretrained(beside)
     (beside / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
@@ -72,7 +72,7 @@ def save(
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _ends(model: Any, tokenizer: Any, end_of_turn: str) -> list[int]:
+def ends(model: Any, tokenizer: Any, end_of_turn: str) -> list[int]:
     """What generation stops at: the base's own eos tokens and the end of turn that was trained."""
     known = model.generation_config.eos_token_id
     known = known if isinstance(known, list) else [] if known is None else [known]

@@ -20,7 +20,9 @@ import transformers
 from sft import assemble, checkpoints, hygiene, ordering, student
 from sft.batches import StudentTrainer, table
 from sft.collate import Flat, Padded
+from sft.data import Row
 from sft.distill import Distiller
+from sft.held_out import Evaluation, Verify, split
 from sft.load import adapter, compute_dtype, load, student_model
 from sft.log import Log, Progress
 from sft.mixture import mixed
@@ -30,7 +32,7 @@ from sft.settings import check, on_cpu, saves_itself, settings
 from tracegen.material import Order, Part, Weights
 from tracegen.progress import say
 from tracegen.records import UsageError
-from tracegen.student import Distill
+from tracegen.student import Distill, HeldOut
 
 METHODS = ("sft", "distill")
 
@@ -54,6 +56,9 @@ def train(
     teachers: Mapping[str, tuple[str, str | None]] | None = None,
     dtype: str = "auto",
     attention: str | None = None,
+    held_out: HeldOut | None = None,
+    stop_after: int | None = None,
+    verify: Verify | None = None,
     card: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -62,7 +67,7 @@ def train(
     `data` mixes several corpora, of which `corpus` is the one named own; `order` and `weights` are the recipe's.
     `max_length` is in tokens; longer rows are dropped and counted. `trainer` holds TRL's SFTConfig names, `lora` the
     fields r, alpha, dropout and target_modules. `dtype` is the precision of the arithmetic: auto, float32, bfloat16 or
-    float16. `card` holds what the student's card is to say of where it comes from (`sft/student.py`). `progress` is
+    float16. `held_out` and `stop_after` are the recipe's, `verify` says which answers are right. `card` holds what the student's card is to say of where it comes from (`sft/student.py`). `progress` is
     given each log line. Returns steps, loss, tokens, seconds and the hygiene counts.
     Raises UsageError for settings that cannot be, TracegenError for a corpus that cannot be trained on or a loss that
     is no number, KeyboardInterrupt after the checkpoint of a first Ctrl-C.
@@ -80,14 +85,20 @@ def train(
         columns = {given.by for given in (order, weights) if given}
         rows, counted = mixed(corpus, data, tokenizer, max_length=max_length, seed=seed, columns=columns)
         say(hygiene.table(counted))
+        unseen: list[Row] = []
+        if held_out and held_out.corpus:
+            unseen = mixed(held_out.corpus, None, tokenizer, max_length=max_length)[0]
+        elif held_out:
+            rows, unseen = split(rows, held_out.problems, seed)
         counting = ordering.weigh(rows, weights) if weights else None
         hard = ordering.hardness(rows, order.by) if order else None
         args = settings(trainer, work=work, seed=seed, max_length=max_length, compute=compute, lora=bool(lora))
         inputs = [model, revision, seed, max_length, dict(lora or {}), trainer, compute, attention]
         if distill:
-            inputs += [distill.model_dump(), dict(teachers or {})]
+            inputs += [distill.model_dump_json(), dict(teachers or {})]
         inputs += [json.dumps([order and order.model_dump(), hard, counting])]
-        checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint(rows, inputs))
+        inputs += [held_out and held_out.model_dump_json(), stop_after]
+        checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint([*rows, *unseen], inputs))
         base, files_dtype = student_model(
             model, revision, attention, compute, longest=counted.longest, frozen=bool(lora)
         )
@@ -99,21 +110,37 @@ def train(
                 student=base,
                 tokenizer=tokenizer,
                 teachers=teachers or {},
-                rows=rows,
+                rows=[*rows, *unseen],
                 compute=compute,
                 device=args.device,
             )
         if counting:
-            extra = (extra or {"objective": _alone(), "teachers": []}) | {"weights": counting}
+            extra = (extra or {"objective": _alone(), "teachers": []}) | {"weights": [*counting, *[1.0] * len(unseen)]}
         pack = max_length if trainer.get("packing") else None
         examples = table(rows, pack)
         run = _trainer(base, args, examples, tokenizer, lora, log, trainer, extra)
         if order and hard:
             run.paced = ordering.paced(hard, examples["rows"], order, args)
+        evaluation = None
+        if held_out:
+            evaluation = Evaluation(
+                held_out,
+                trainer=run,
+                rows=unseen,
+                table=table(unseen, None, first=len(rows)),
+                ends=student.ends(base, tokenizer, counted.end_of_turn),
+                max_length=max_length,
+                stop_after=stop_after,
+                verify=verify,
+                resumed=checkpoint is not None,
+            )
+            run.add_callback(evaluation)
         stop = checkpoints.StopCleanly()
         run.add_callback(stop)
         with stop.listening():
             run.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if evaluation:
+            evaluation.go_back()
         figures = {
             "steps": run.state.global_step,
             "epochs": run.state.epoch,
@@ -123,6 +150,7 @@ def train(
             "dtype": compute,
             "attention": base.config._attn_implementation,
             "hygiene": asdict(counted),
+            "held_out": evaluation and evaluation.figures(),
         }
         chosen = {name: getattr(args, name) for name in student.SETTINGS} | trainer
         assemble.take_off(base)

@@ -28,12 +28,15 @@ class Watch:
         self.layers = set(layers)
         self._maps: dict[int, torch.Tensor] = {}
         self._batch = self._queries = self._keys = self._open = torch.empty(0)
+        self.looking = False
+        """To be set to False where a model writes instead of being compared."""
 
     def look(self, batch: torch.Tensor, queries: torch.Tensor, starts: torch.Tensor, window: int) -> None:
         """Queries [n] of rows `batch` [n]; each sees the keys from `starts` [n] to itself, `window` of them at most."""
         back = torch.arange(window - 1, -1, -1, device=queries.device)
         keys = queries[:, None] - back
         self._maps.clear()
+        self.looking = True
         self._batch, self._queries = batch, queries
         self._open = keys >= starts[:, None]
         self._keys = keys.clamp(min=0)
@@ -74,6 +77,6 @@ def watch(model: Any, layers: Iterable[int]) -> Watch:
 
 
 def _forward(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **kwargs: Any) -> Any:
-    if made := getattr(module, "_tracegen_watch", None):
+    if (made := getattr(module, "_tracegen_watch", None)) and made.looking:
         made.record(module, query, key, kwargs.get("scaling"))
     return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)

@@ -3,7 +3,7 @@
 Options of losses are not declared here: the signature of the loss is the only place (`registry.bind`).
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -34,6 +34,38 @@ class Guide(Strict):
     dtype: str = "auto"
 
 
+class HeldOut(Strict):
+    """Problems that are kept out of training, to watch it by. A number alone is `problems`, a path alone `corpus`."""
+
+    problems: float = Field(0.05, gt=0)
+    """How many; below 1: which share of them."""
+    corpus: str | None = None
+    """The problems of another corpus instead of some of this one's."""
+    every: float = Field(0.1, gt=0)
+    """Steps between two looks at them; below 1: a share of all steps."""
+    answers: int = Field(64, ge=0)
+    """To so many of them the student writes an answer at each look, which is verified."""
+    max_tokens: int | None = Field(None, ge=1)
+    """Of an answer. None: what `max_length` leaves beside the shortest prompt."""
+    keep: Literal["accuracy", "loss", "last"] = "accuracy"
+    """Which student is kept: the one that solves most, the one with the lowest loss, or the last."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: Any) -> Any:
+        if isinstance(given, int | float):
+            return {"problems": given}
+        return {"corpus": given} if isinstance(given, str) else given
+
+
+class Adapted(Strict):
+    """A temperature of each position: `low` where the teacher is unsure, `high` where it is sure."""
+
+    by: Literal["confidence"]
+    low: float = Field(1.0, gt=0)
+    high: float = Field(4.0, gt=0)
+
+
 class Distill(Strict):
     """alpha CE + (1 - alpha) sum of weight x loss, over the teachers; docs/distillation.md."""
 
@@ -43,7 +75,7 @@ class Distill(Strict):
     """Options of each loss, and its `weight` (1)."""
     alpha: Points = 0.5
     """The weight of the cross-entropy."""
-    temperature: Points = 1.0
+    temperature: Points | Adapted = 1.0
     balance: Literal["fixed", "ratio", "uncertainty"] = "fixed"
 
 
@@ -67,6 +99,9 @@ class Student(Strict):
     lora: Lora | None = None
     dtype: str = "auto"
     attention: str | None = None
+    held_out: HeldOut | None = None
+    stop_after: int | None = Field(None, ge=1)
+    """Looks at the held-out problems in a row without a lower loss, behind which training ends."""
     trainer: Options = {}
 
     @model_validator(mode="after")
@@ -74,4 +109,6 @@ class Student(Strict):
         material.check(self.data)
         if self.distill and self.method != "distill":
             raise ValueError("`distill` has no part in `method: sft`; set `method: distill`")
+        if self.stop_after and not self.held_out:
+            raise ValueError("`stop_after` goes by the loss on held-out problems; set `held_out`, to 0.05 for example")
         return self
