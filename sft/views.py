@@ -21,6 +21,8 @@ class View:
     """Of a teacher: which of the student's logits its own stand beside; None: all."""
     top: "Top | None" = None
     """What a stored teacher has instead of logits."""
+    known: torch.Tensor | None = None
+    """Of a stored teacher: bools [n], where it has said something; None: everywhere."""
     hidden: Sequence[torch.Tensor] = ()
     """A tensor [n, d] for each pair of layers, of one width with the other side's."""
     attention: Sequence[torch.Tensor] = ()
@@ -32,6 +34,7 @@ class View:
             self,
             logits=None if self.logits is None else self.logits[chosen],
             top=None if self.top is None else Top(self.top.ids[chosen], self.top.logprobs[chosen]),
+            known=None if self.known is None else self.known[chosen],
             hidden=[layer[chosen] for layer in self.hidden],
             attention=[layer[chosen] for layer in self.attention],
         )

@@ -8,7 +8,9 @@ Limits: texts must be cut at the same places. Where they are not, `check` refuse
 from collections.abc import Sequence
 from typing import Any
 
+import numpy
 import torch
+from numpy.typing import NDArray
 
 from tracegen.records import UsageError
 
@@ -24,6 +26,10 @@ class Shared:
         """Where they stand among the logits of either side."""
         self._numbers = torch.full((int(own[-1]) + 1,), -1)
         self._numbers[own] = other
+        self._back = numpy.full(int(other.max()) + 2, -1, numpy.int32)
+        self._back[other.numpy()] = own.numpy()
+        self.size, self.strangers = len(known), len(theirs) > len(known)
+        """How many tokens they share, and whether the teacher knows others."""
 
     def to_teacher(self, ids: torch.Tensor) -> torch.Tensor:
         """The same tokens under the teacher's numbers; -1 for one that it does not know."""
@@ -31,6 +37,11 @@ class Shared:
             return ids
         self._numbers = self._numbers.to(ids.device)
         return self._numbers[ids]
+
+    def to_student(self, ids: NDArray[numpy.int32]) -> NDArray[numpy.int32]:
+        """The student's numbers of the teacher's tokens; -1 for one that it does not know."""
+        # Of ids beyond its tokenizer, which pad the teacher's logits, the last place is the answer.
+        return self._back[numpy.minimum(ids, len(self._back) - 1)]
 
     def check(self, rows: Sequence[Sequence[int]], student: Any, teacher: Any) -> None:
         """UsageError unless the teacher's tokenizer cuts the texts of the rows as the student's has."""

@@ -1,0 +1,139 @@
+"""A teacher's top k log-probabilities over a corpus' own tokens, written once and read at every training.
+
+Shape: `capture(folder, rows, teacher=..., tokenizer=..., k=64)` scores what the folder does not hold yet; who scores is
+`sft/scorers/`, the files are `sft/signals.py`, who reads them in a training is `sft/stored.py`.
+Limits: student and teacher cut text alike; their numbers may differ. Rows that the corpus no longer has stay in the
+folder, unread.
+"""
+
+import fcntl
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+import transformers
+from numpy.typing import NDArray
+
+from sft.data import Row
+from sft.load import load
+from sft.origin import origin, refuse, tokenizer_of
+from sft.scorers import Asked, Said
+from sft.signals import Key, Reader, Writer, key, places
+from sft.vocabulary import Shared
+from tracegen import registry
+from tracegen.models import Model
+from tracegen.progress import Bar
+from tracegen.records import TracegenError, UsageError
+
+LOOKED_AT = 50
+"""Rows whose texts show whether two tokenizers cut alike."""
+STRANGERS = 8
+"""So many of a place's most probable tokens may be ones that the student does not know."""
+
+
+def capture(
+    folder: Path,
+    rows: Sequence[Row],
+    *,
+    teacher: Model,
+    tokenizer: Any,
+    k: int,
+    by: str = "auto",
+    options: Mapping[str, Any] | None = None,
+    teacher_tokenizer: str | None = None,
+) -> dict[str, Any]:
+    """Fill `folder` with what the teacher thinks of `rows`; the same call goes on after a kill.
+
+    `tokenizer` is the student's, loaded; `by` names a scorer, of which `options` are; `teacher_tokenizer` is a folder
+    or name, the teacher's own by default. Returns rows, tokens, bytes, bytes_per_token, and what this call captured:
+    captured (rows) and seconds. UsageError where the folder holds signals of another origin, or the two cut text
+    into other tokens.
+    """
+    started = time.monotonic()
+    by = by if by != "auto" else "vllm" if find_spec("vllm") else "hf"
+    score = registry.bind("scorer", by, options)
+    words = tokenizer_of(teacher, teacher_tokenizer)
+    shared = Shared(tokenizer, words)
+    shared.check([row.input_ids for row in rows[:LOOKED_AT]], tokenizer, words)
+    k = min(k, shared.size)
+    due = origin(tokenizer, teacher=teacher, words=words, k=k)
+    with _alone(folder):
+        before = Reader(folder)
+        if before.origin:
+            refuse(before.origin, due, folder)
+        left = {own: row for row in rows if (own := key(row)) not in before.where}
+        if left:
+            _check_context(teacher, by, left.values())
+            _fill(folder, due, left, score, teacher, shared, k)
+        held = Reader(folder)
+    return {
+        "rows": len(rows),
+        "tokens": sum(len(places(row)) for row in rows),
+        "bytes": held.bytes,
+        "bytes_per_token": round(held.bytes / max(held.places, 1), 1),
+        "captured": len(left),
+        "seconds": round(time.monotonic() - started, 2),
+    }
+
+
+def _fill(
+    folder: Path, due: Mapping[str, Any], left: Mapping[Key, Row], score: Any, teacher: Model, shared: Shared, k: int
+) -> None:
+    keys = list(left)
+    asked = [
+        Asked(number, shared.to_teacher(torch.tensor(row.input_ids)).tolist(), places(row))
+        for number, row in enumerate(left.values())
+    ]
+    with Writer(folder, due) as pen, Bar("capture", sum(len(row.places) for row in asked), "tokens") as bar:
+        for row, said in score(asked, teacher, k + (STRANGERS if shared.strangers else 0)):
+            own = keys[row.number]
+            pen.add(own, *_known(said, shared, k, own.sample_id))
+            bar.advance(len(row.places))
+
+
+def _known(said: Said, shared: Shared, k: int, where: str) -> tuple[NDArray[numpy.int32], NDArray[numpy.float32]]:
+    """The k most probable tokens that the student knows, under its numbers, of a distribution over those alone."""
+    if not (said.logprobs <= 1e-3).all():
+        raise TracegenError(
+            f"the teacher's log-probabilities of row {where} are none; look at the model and its dtype."
+        )
+    ids = shared.to_student(said.ids)
+    strange = ids < 0
+    if not strange.any():
+        return ids[:, :k], said.logprobs[:, :k]
+    mass = numpy.where(strange, numpy.exp(said.logprobs), 0.0).sum(1, keepdims=True)
+    order = numpy.argsort(strange, axis=1, kind="stable")[:, :k]
+    if numpy.take_along_axis(strange, order, 1).any():
+        raise TracegenError(
+            f"in row {where} the teacher's most probable tokens are {strange.sum(1).max()} that the student does not "
+            "know; the two have too little of a vocabulary in common to compare their distributions."
+        )
+    logprobs = said.logprobs - numpy.log1p(-mass)
+    return numpy.take_along_axis(ids, order, 1), numpy.take_along_axis(logprobs, order, 1).astype(numpy.float32)
+
+
+def _check_context(teacher: Model, by: str, rows: Any) -> None:
+    if by == "server":
+        return
+    config = load(transformers.AutoConfig, teacher.path, teacher.revision).get_text_config()
+    # vLLM reads a row whole and writes one token behind it.
+    longest = max(len(row.input_ids) for row in rows) + (by == "vllm")
+    if (most := getattr(config, "max_position_embeddings", None)) and longest > most:
+        raise UsageError(
+            f"{teacher.name} reads at most {most} tokens and the longest row needs {longest}; "
+            f"set student.max_length to {most - (by == 'vllm')} or less."
+        )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Of several processes that want the same signals one captures them, and the others wait and find them there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
