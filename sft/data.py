@@ -8,7 +8,7 @@ Limits: one trained turn a row; text only; all rows are held in memory.
 
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ SENTINEL = "ANSWER-HERE"
 """Stands for an answer when a template is asked how it ends one; without tags, which some templates act on."""
 NEXT = "NEXT-HERE"
 """Stands for what the user says next."""
-CLOSE = "</think>"
+OPEN, CLOSE = "<think>", "</think>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,7 @@ def _render(chat: Chat, end: str, tokenizer: Any) -> _Turn | _Refused:
         prompt = _template(chat.messages[:last], tokenizer, add_generation_prompt=True, tools=chat.tools)
     except TemplateError as error:
         return _Refused("template_refuses", f"{chat.where}: {' '.join(str(error).split())}")
-    asked = (message["content"] for message in chat.messages[:last] if message["role"] in ("system", "user"))
-    if not all(content.strip() in prompt for content in asked):
+    if not all(said in prompt for said in _asked(chat.messages[:last])):
         return _Refused("lost_in_template")
     if opening := prefilled(prompt):
         if CLOSE not in answer:
@@ -191,6 +190,15 @@ def _render(chat: Chat, end: str, tokenizer: Any) -> _Turn | _Refused:
     elif prompt.rstrip().endswith(CLOSE) and CLOSE in answer:
         return _Refused("thinking_closed")
     return _Turn(prompt, answer + end)
+
+
+def _asked(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What a prompt must show. Not earlier answers, whose thinking may go, nor what tools said, which may be quoted."""
+    for message in messages:
+        if message["role"] in ("system", "user"):
+            yield message["content"].strip()
+        for call in message.get("tool_calls") or []:
+            yield str((call.get("function") or call).get("name", ""))
 
 
 def _template(messages: Sequence[Mapping[str, Any]], tokenizer: Any, **options: Any) -> str:
@@ -211,9 +219,10 @@ def _tokenize(turn: _Turn, tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def _thinking(turn: _Turn, tokenizer: Any) -> int:
-    """Tokens of the thinking, counted by itself: one that reaches over its end may be missing or one too many."""
+    """Tokens of the thinking, 0 of a blank one; counted by itself, so that one over its end may be missing or too many."""
     thinking, tag, _ = turn.answer.partition(CLOSE)
-    return len(tokenizer.encode(thinking + tag, add_special_tokens=False)) if tag else 0
+    blank = not thinking.strip().removeprefix(OPEN).strip()
+    return len(tokenizer.encode(thinking + tag, add_special_tokens=False)) if tag and not blank else 0
 
 
 def _check(row: Row, answer: str, end_id: int, tokenizer: Any, where: str) -> None:
