@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from sft.losses.cross_entropy import cross_entropy
 from sft.places import Places
 from sft.schedule import Schedule
+from sft.temperature import Heat
 from sft.views import View
 
 CHUNK = 2**28
@@ -47,7 +48,7 @@ class Objective:
         terms: Mapping[str, Term],
         *,
         alpha: Schedule,
-        temperature: Schedule,
+        temperature: Heat,
         mix: "Callable[[Sequence[View], Places, slice], tuple[torch.Tensor, torch.Tensor]] | None" = None,
         chunk: int = CHUNK,
     ) -> None:
@@ -56,6 +57,11 @@ class Objective:
     def reads(self, what: str) -> dict[str, Term]:
         """The terms that look at logits, hidden or attention."""
         return {name: term for name, term in self.terms.items() if term.reads == what}
+
+    def moving(self, done: float) -> dict[str, float]:
+        """The scheduled values that are not the same all along, as they stand now."""
+        schedules = {"alpha": self.alpha} | {f"weight_{name}": term.weight for name, term in self.terms.items()}
+        return {name: values(done) for name, values in schedules.items() if len(values.points) > 1}
 
     def values(
         self,
@@ -68,17 +74,17 @@ class Objective:
     ) -> dict[str, torch.Tensor]:
         """Each loss's values [n], of the student's last states [n, d] and of what else it shows (`features`).
 
-        Beside the losses: `correct` (the label is the most likely token) and `trust` (c of the sum above).
+        Beside the losses: `correct` (the label is the most likely token), `trust` (c of the sum above) and
+        `temperature` (the teachers' mean).
         """
         size = head(states[:1]).shape[-1]
         step = max(1, self.chunk // size)
-        temperature = self.temperature(done)
 
         def part(own: torch.Tensor, chosen: slice) -> tuple[torch.Tensor, ...]:
             student = View(logits=head(own))
-            return self._of(student, features.at(chosen), places, chosen, teachers, temperature)
+            return self._of(student, features.at(chosen), places, chosen, teachers, done)
 
-        names = [CE, *self.terms, "correct", "trust"]
+        names = [CE, *self.terms, "correct", "trust", "temperature"]
         chunks = [slice(start, start + step) for start in range(0, len(places), step)]
         if len(chunks) <= 1:
             return dict(zip(names, part(states, slice(None)), strict=True))
@@ -92,25 +98,27 @@ class Objective:
         places: Places,
         chosen: slice,
         teachers: Sequence[Look],
-        temperature: float,
+        done: float,
     ) -> tuple[torch.Tensor, ...]:
         labels = places.labels[chosen]
         with torch.no_grad():
             said = [look(chosen) for look in teachers]
+            heats = [self.temperature(done, view) for view in said]
             share, trust = self.mix(said, places, chosen) if self.mix and len(said) > 1 else _equal(len(said), labels)
             assert student.logits is not None
             correct = (student.logits.argmax(-1) == labels).float()
         found = [cross_entropy(student, None, labels)]
         for term in self.terms.values():
             own = student if term.reads == "logits" else features
-            options: dict[str, Any] = {"temperature": temperature} if term.reads == "logits" else {}
-            each = torch.stack([term.loss(own, view, labels, **options) for view in said])
+            options: list[dict[str, Any]] = [{"temperature": heat} if term.reads == "logits" else {} for heat in heats]
+            each = torch.stack(
+                [term.loss(own, view, labels, **given) for view, given in zip(said, options, strict=True)]
+            )
             found.append((share * each).sum(0))
-        return *found, correct, trust
+        mean = sum(heats, start=torch.zeros_like(trust)) / len(heats)
+        return *found, correct, trust, mean
 
-    def total(
-        self, values: Mapping[str, torch.Tensor], done: float, factors: Mapping[str, torch.Tensor | float]
-    ) -> torch.Tensor:
+    def total(self, values: Mapping[str, torch.Tensor], done: float, factors: Mapping[str, float]) -> torch.Tensor:
         """The sum over positions [n -> scalar], not yet divided by the tokens. `factors` are the b of the sum above."""
         alpha = self.alpha(done)
         taught = sum(

@@ -25,7 +25,8 @@ class Projections(nn.Module):
         self.maps = nn.ModuleList([nn.Identity() if same else nn.Linear(student, teacher, bias=False) for _ in layers])
         for module in self.maps:
             if isinstance(module, nn.Linear):
-                nn.init.orthogonal_(module.weight)
+                # From a seed of its own: the trainer sets the global one only later.
+                nn.init.orthogonal_(module.weight, generator=torch.Generator().manual_seed(0))
 
     def forward(self, hidden_states: Sequence[torch.Tensor], places: Places) -> list[torch.Tensor]:
         """[B, T, d of the student] of all layers -> [n, d of the teacher] of the chosen ones."""

@@ -102,7 +102,7 @@ def train(run: Run) -> None:
     terms.refuse_training(run.recipe, corpus)
     inputs = {
         "rows": rundir.fingerprint(rows),
-        "student": student.model_dump(exclude={"licence"}),
+        "student": student.model_dump(mode="json", exclude={"licence"}),
         "model": run.base.identity,
         "seed": run.recipe.seed,
     }
