@@ -219,7 +219,7 @@ def _tokenize(turn: _Turn, tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def _thinking(turn: _Turn, tokenizer: Any) -> int:
-    """Tokens of the thinking, 0 of a blank one; counted by itself, so that one over its end may be missing or too many."""
+    """Tokens of the thinking, 0 of a blank one; counted by itself, so one more or less where a token spans its end."""
     thinking, tag, _ = turn.answer.partition(CLOSE)
     blank = not thinking.strip().removeprefix(OPEN).strip()
     return len(tokenizer.encode(thinking + tag, add_special_tokens=False)) if tag and not blank else 0

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -139,7 +140,7 @@ def nothing_left(corpus: str, hygiene: Hygiene) -> str:
 
 def table(hygiene: Hygiene) -> str:
     """For the terminal; of what happened to no row, it says nothing."""
-    made = Table("what is trained on", "rows", "", title_justify="left", header_style="", pad_edge=False)
+    made = Table("what is trained on", "rows", "", box=box.SIMPLE, header_style="", pad_edge=False)
     made.columns[1].justify = "right"
     made.add_row("read", f"{hygiene.read:,}")
     for name, why in REASONS.items():
@@ -168,7 +169,7 @@ def table(hygiene: Hygiene) -> str:
     made.add_row("packs", f"{hygiene.packs:,}", full)
     text = io.StringIO()
     Console(file=text, width=110, highlight=False).print(made)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return "\n".join(line.strip() for line in text.getvalue().strip().splitlines())
 
 
 def _share(ordered: Sequence[int], share: float) -> int:

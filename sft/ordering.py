@@ -31,11 +31,10 @@ def hardness(rows: Sequence[Row], by: str) -> list[float | None]:
     values = [_value(row, by) for row in rows]
     known = sorted(value for value in values if value is not None)
     if not known:
-        facts = sorted({name for row in rows for name in row.facts})
-        there = f"; the rows have {', '.join(facts)}" if facts else ""
+        there = sorted({name for row in rows for name in row.facts if _value(row, name) is not None})
         raise UsageError(
-            f"no row has a {by} that is a number, so rows cannot be ordered or weighed by it{there}. "
-            "`length` is known of every row."
+            f"no row has a {by} that is a number, so rows cannot be ordered or weighed by it; "
+            f"they can by {', '.join(['length', *there])}."
         )
     if by == "pass_rate":
         return [None if value is None else 1 - value for value in values]

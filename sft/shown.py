@@ -17,15 +17,17 @@ HALF = "\ufffd"
 
 
 def show(row: Row, tokenizer: PreTrainedTokenizerBase, *, coloured: bool = True) -> Text:
-    """The text of the row; a line feed is shown before it is made."""
+    """The text of the row; the line feeds of a token are shown, and one is made behind it."""
     text = Text()
     for number, (piece, masked, last) in enumerate(pieces(row, tokenizer)):
-        shown = piece.replace("\n", "↵\n")
+        shown = piece.replace("\n", "↵")
         if coloured:
             style = "dim" if masked else "bold reverse green" if last else "green"
             text.append(shown, style if last or number % 2 else f"{style} underline")
         else:
             text.append(f"{shown}|" if masked else f"[[{shown}]]" if last else f"[{shown}]")
+        if "\n" in piece:
+            text.append("\n")
     return text
 
 

@@ -10,6 +10,8 @@ OWN = "own"
 """The part of a mixture that is the run's own corpus."""
 Points = float | dict[float | Literal["shape"], float | str]
 """A number, or points of a training's course and their values (`sft/schedule.py`)."""
+GROWING: Points = {0.0: 0.2, 0.5: 1.0}
+"""All rows are open in the second half: at the end the student is to see what it will be asked."""
 
 
 class Part(Strict):
@@ -46,7 +48,7 @@ class Order(Strict):
     by: str = "pass_rate"
     """pass_rate (of the problem; a high one is easy), length (in tokens; short is easy), or a column of numbers."""
     first: Literal["easy", "hard"] = "easy"
-    pacing: Points = Field(default_factory=lambda: {0.0: 0.2, 0.5: 1.0})
+    pacing: Points = GROWING
     """The share of the rows that are open, over the course of the training."""
 
 

@@ -35,7 +35,7 @@ def test_colours_say_what_is_trained_on(made: Any) -> None:
 
 
 def test_without_colours_brackets_do(made: Any) -> None:
-    assert show(row(made, "a\n", "b<|im_end|>"), made, coloured=False).plain == "a|↵\n|[b][[<|im_end|>]]"
+    assert show(row(made, "a\n", "b<|im_end|>"), made, coloured=False).plain == "a|↵|\n[b][[<|im_end|>]]"
 
 
 def test_bytes_of_one_character_are_shown_as_one(made: Any) -> None:
