@@ -17,7 +17,9 @@ from sft.load import DTYPES, load
 from sft.objective import CE, Objective, Term
 from sft.projections import NAME as PROJECTIONS
 from sft.projections import Projections
+from sft.reliability import OTHER, reliabilities
 from sft.schedule import Schedule
+from sft.several import Several
 from sft.teachers import Live
 from sft.temperature import Heat, by_confidence, scheduled
 from sft.vocabulary import Shared
@@ -59,6 +61,7 @@ def parts(
     rows: Sequence[Row],
     compute: str,
     device: Any,
+    corpus: str,
 ) -> dict[str, Any]:
     """Keyword arguments of the Distiller. `teachers`: path and revision of each; `device` is the student's."""
     terms = check(distill)
@@ -66,6 +69,7 @@ def parts(
         terms,
         alpha=Schedule("distill.alpha", distill.alpha),
         temperature=_heat(distill.temperature),
+        mix=_several(distill, list(teachers), rows, corpus) if len(teachers) > 1 else None,
     )
     needed = {what: objective.reads(what) for what in ("hidden", "attention")}
     for what, found in needed.items():
@@ -117,6 +121,13 @@ def take_off(student: nn.Module) -> None:
     """Remove what hung on the student for its training alone."""
     if hasattr(student, PROJECTIONS):
         delattr(student, PROJECTIONS)
+
+
+def _several(distill: Distill, names: Sequence[str], rows: Sequence[Row], corpus: str) -> Several:
+    given = distill.several
+    groups = [str(row.facts.get(given.by) or OTHER) for row in rows]
+    reliable = reliabilities(names, groups, given.reliability, corpus=corpus, by=given.by)
+    return Several(names, reliable, groups, tau=given.confidence, strength=given.conflict)
 
 
 def _heat(temperature: Points | Adapted) -> Heat:

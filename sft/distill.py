@@ -60,6 +60,8 @@ class Distiller(StudentTrainer):
             # Hung here, behind peft, which would freeze them and lay adapters on them.
             student.add_module(PROJECTIONS, self.projections.to(self.args.device))
             self.kept["projections"] = self.projections
+        if self.objective.mix:
+            self.kept["several"] = self.objective.mix
         self.add_callback(_StepEnds(self._stepped))
 
     @property
@@ -81,6 +83,8 @@ class Distiller(StudentTrainer):
         if self.args.average_tokens_across_devices and num_items_in_batch is not None:
             loss = loss * self.accelerator.num_processes
         self._note(values, inputs)
+        if self.objective.mix and self.model.training:
+            self.objective.mix.note(values, places.documents)
         return (loss, {}) if return_outputs else loss
 
     @torch.no_grad()
@@ -131,7 +135,13 @@ class Distiller(StudentTrainer):
         """What moves between steps, by the step's own means."""
         if self.balance.kind != "fixed":
             self.balance.stepped(self.means("step"))
+        if self.objective.mix:
+            self.objective.mix.stepped(self.accelerator.reduce)
         self._sums["step"].clear()
+
+    def taught(self) -> dict[str, Any] | None:
+        """How far each of several teachers was followed, over the whole training."""
+        return self.objective.mix.figures() if self.objective.mix else None
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         super()._save_optimizer_and_scheduler(output_dir)

@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from sft.losses.cross_entropy import cross_entropy
 from sft.places import Places
 from sft.schedule import Schedule
+from sft.several import Several
 from sft.temperature import Heat
 from sft.views import View
 
@@ -49,7 +50,7 @@ class Objective:
         *,
         alpha: Schedule,
         temperature: Heat,
-        mix: "Callable[[Sequence[View], Places, slice], tuple[torch.Tensor, torch.Tensor]] | None" = None,
+        mix: Several | None = None,
         chunk: int = CHUNK,
     ) -> None:
         self.terms, self.alpha, self.temperature, self.mix, self.chunk = terms, alpha, temperature, mix, chunk
@@ -75,7 +76,7 @@ class Objective:
         """Each loss's values [n], of the student's last states [n, d] and of what else it shows (`features`).
 
         Beside the losses: `correct` (the label is the most likely token), `trust` (c of the sum above) and
-        `temperature` (the teachers' mean).
+        `temperature` (the teachers' mean), and of several teachers `share_NAME` (u).
         """
         size = head(states[:1]).shape[-1]
         step = max(1, self.chunk // size)
@@ -85,6 +86,7 @@ class Objective:
             return self._of(student, features.at(chosen), places, chosen, teachers, done)
 
         names = [CE, *self.terms, "correct", "trust", "temperature"]
+        names += [f"share_{name}" for name in self.mix.names] if self.mix else []
         chunks = [slice(start, start + step) for start in range(0, len(places), step)]
         if len(chunks) <= 1:
             return dict(zip(names, part(states, slice(None)), strict=True))
@@ -104,7 +106,7 @@ class Objective:
         with torch.no_grad():
             said = [look(chosen) for look in teachers]
             heats = [self.temperature(done, view) for view in said]
-            share, trust = self.mix(said, places, chosen) if self.mix and len(said) > 1 else _equal(len(said), labels)
+            share, trust = self.mix(said, places, chosen) if self.mix else _equal(said, labels)
             assert student.logits is not None
             correct = (student.logits.argmax(-1) == labels).float()
         found = [cross_entropy(student, None, labels)]
@@ -115,8 +117,8 @@ class Objective:
                 [term.loss(own, view, labels, **given) for view, given in zip(said, options, strict=True)]
             )
             found.append((share * each).sum(0))
-        mean = sum(heats, start=torch.zeros_like(trust)) / len(heats)
-        return *found, correct, trust, mean
+        mean = sum(heats, start=torch.zeros_like(trust)) / max(1, len(heats))
+        return *found, correct, trust, mean, *(share if self.mix else ())
 
     def total(self, values: Mapping[str, torch.Tensor], done: float, factors: Mapping[str, float]) -> torch.Tensor:
         """The sum over positions [n -> scalar], not yet divided by the tokens. `factors` are the b of the sum above."""
@@ -131,6 +133,9 @@ class Objective:
         return (values["weight"] * each if "weight" in values else each).sum()
 
 
-def _equal(count: int, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    one = torch.ones(len(labels), device=labels.device)
-    return one.expand(count, -1) / max(count, 1), one
+def _equal(said: Sequence[View], labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same share of every teacher, and trust wherever one of them speaks."""
+    if not said:
+        return torch.zeros(0, len(labels), device=labels.device), torch.ones(len(labels), device=labels.device)
+    speaks = torch.stack([~view.silent(labels) for view in said]).float()
+    return speaks / speaks.sum(0).clamp(min=1), speaks.amax(0)

@@ -82,7 +82,7 @@ def train(
     compute = compute_dtype(dtype, on_cpu=on_cpu(trainer))
     with _quiet():
         tokenizer = load(transformers.AutoTokenizer, model, revision)
-        columns = {given.by for given in (order, weights) if given}
+        columns = {given.by for given in (order, weights, distill and distill.several) if given}
         rows, counted = mixed(corpus, data, tokenizer, max_length=max_length, seed=seed, columns=columns)
         say(hygiene.table(counted))
         unseen: list[Row] = []
@@ -113,6 +113,7 @@ def train(
                 rows=[*rows, *unseen],
                 compute=compute,
                 device=args.device,
+                corpus=corpus,
             )
         if counting:
             extra = (extra or {"objective": _alone(), "teachers": []}) | {"weights": [*counting, *[1.0] * len(unseen)]}
@@ -150,6 +151,7 @@ def train(
             "dtype": compute,
             "attention": base.config._attn_implementation,
             "hygiene": asdict(counted),
+            "teachers": run.taught() if distill else None,
             "held_out": evaluation and evaluation.figures(),
         }
         chosen = {name: getattr(args, name) for name in student.SETTINGS} | trainer

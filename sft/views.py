@@ -39,6 +39,10 @@ class View:
             attention=[layer[chosen] for layer in self.attention],
         )
 
+    def silent(self, labels: torch.Tensor) -> torch.Tensor:
+        """Where [n] a teacher says nothing."""
+        return torch.zeros_like(labels, dtype=torch.bool) if self.known is None else ~self.known
+
 
 @dataclass(frozen=True, slots=True)
 class Top:

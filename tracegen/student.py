@@ -66,6 +66,19 @@ class Adapted(Strict):
     high: float = Field(4.0, gt=0)
 
 
+class Several(Strict):
+    """How far each of several teachers is followed (`sft/several.py`)."""
+
+    reliability: Literal["verified", "equal"] | dict[str, float | dict[str, float]] = "verified"
+    """`verified`: by the verdicts on each teacher's traces; or a figure of each teacher, or of each of its domains."""
+    by: str = "domain"
+    """The column of the corpus that says what a row's domain is."""
+    confidence: float | None = Field(1.0, gt=0)
+    """The tau that the cross-entropy of the trace's token is divided by, in nats; null: it is not looked at."""
+    conflict: float = Field(1.0, ge=0, le=1)
+    """How much the teachers' disagreement takes from the weight of the distillation."""
+
+
 class Distill(Strict):
     """alpha CE + (1 - alpha) sum of weight x loss, over the teachers; docs/distillation.md."""
 
@@ -77,6 +90,8 @@ class Distill(Strict):
     """The weight of the cross-entropy."""
     temperature: Points | Adapted = 1.0
     balance: Literal["fixed", "ratio", "uncertainty"] = "fixed"
+    several: Several = Several()
+    """Of more than one teacher."""
 
 
 class Student(Strict):
