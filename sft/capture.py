@@ -21,14 +21,17 @@ from numpy.typing import NDArray
 
 from sft.data import Row
 from sft.load import load
+from sft.mixture import mixed
 from sft.origin import origin, refuse, tokenizer_of
 from sft.scorers import Asked, Said
 from sft.signals import Key, Reader, Writer, key, places
 from sft.vocabulary import Shared
 from tracegen import registry
-from tracegen.models import Model
+from tracegen.material import Part
+from tracegen.models import Model, resolve
 from tracegen.progress import Bar
 from tracegen.records import TracegenError, UsageError
+from tracegen.student import Distill, HeldOut
 
 LOOKED_AT = 50
 """Rows whose texts show whether two tokenizers cut alike."""
@@ -55,12 +58,10 @@ def capture(
     into other tokens.
     """
     started = time.monotonic()
-    by = by if by != "auto" else "vllm" if find_spec("vllm") else "hf"
-    score = registry.bind("scorer", by, options)
+    by, score = scorer(by, options)
     words = tokenizer_of(teacher, teacher_tokenizer)
     shared = Shared(tokenizer, words)
     shared.check([row.input_ids for row in rows[:LOOKED_AT]], tokenizer, words)
-    k = min(k, shared.size)
     due = origin(tokenizer, teacher=teacher, words=words, k=k)
     with _alone(folder):
         before = Reader(folder)
@@ -69,7 +70,7 @@ def capture(
         left = {own: row for row in rows if (own := key(row)) not in before.where}
         if left:
             _check_context(teacher, by, left.values())
-            _fill(folder, due, left, score, teacher, shared, k)
+            _fill(folder, due, left, score, teacher, shared)
         held = Reader(folder)
     return {
         "rows": len(rows),
@@ -81,10 +82,50 @@ def capture(
     }
 
 
+def scorer(by: str, options: Mapping[str, Any] | None) -> tuple[str, Any]:
+    """The scorer's name and the scorer with its options; UsageError for what it does not take."""
+    by = by if by != "auto" else "vllm" if find_spec("vllm") else "hf"
+    return by, registry.bind("scorer", by, options)
+
+
+def capture_for(
+    distill: Distill,
+    folder: Path,
+    *,
+    corpus: str,
+    model: str,
+    revision: str | None,
+    teachers: Mapping[str, tuple[str, str | None]],
+    max_length: int,
+    seed: int,
+    data: Mapping[str, Part] | None = None,
+    held_out: HeldOut | None = None,
+) -> dict[str, dict[str, Any]]:
+    """What each teacher that is to be stored thinks of all that a training will see, in `folder`/NAME."""
+    tokenizer = load(transformers.AutoTokenizer, model, revision)
+    rows = mixed(corpus, data, tokenizer, max_length=max_length, seed=seed)[0]
+    if held_out and held_out.corpus:
+        rows += mixed(held_out.corpus, None, tokenizer, max_length=max_length)[0]
+    return {
+        name: capture(
+            folder / name,
+            rows,
+            teacher=resolve(*teachers[name]),
+            tokenizer=tokenizer,
+            k=guide.store,
+            by=guide.by,
+            options=guide.options,
+            teacher_tokenizer=guide.tokenizer,
+        )
+        for name, guide in distill.teachers.items()
+        if guide.store
+    }
+
+
 def _fill(
-    folder: Path, due: Mapping[str, Any], left: Mapping[Key, Row], score: Any, teacher: Model, shared: Shared, k: int
+    folder: Path, due: Mapping[str, Any], left: Mapping[Key, Row], score: Any, teacher: Model, shared: Shared
 ) -> None:
-    keys = list(left)
+    keys, k = list(left), due["k"]
     asked = [
         Asked(number, shared.to_teacher(torch.tensor(row.input_ids)).tolist(), places(row))
         for number, row in enumerate(left.values())

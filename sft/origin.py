@@ -32,7 +32,9 @@ def origin(tokenizer: Any, *, teacher: Model | None = None, words: Any = None, k
         known["teacher"] = " ".join(str(part) for part in teacher.identity.values() if part)
     if words:
         known["teacher_tokenizer"] = cuts(words)
-    return known | ({"k": k} if k else {})
+    if words and k:
+        known["k"] = min(k, len(tokenizer.get_vocab().keys() & words.get_vocab().keys()))
+    return known
 
 
 def refuse(found: Mapping[str, Any], due: Mapping[str, Any], folder: Path) -> None:

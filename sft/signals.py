@@ -7,10 +7,12 @@ One row for each row of the corpus, found by its id and a hash of its tokens:
     places      int32          n: how many tokens are trained on
     ids         list<int32>    n x k, token ids of the *student*, the teacher's most probable first
     logprobs    list<float16>  n x k, natural logarithms at temperature 1
+    tail        list<float16>  n, the logarithm of what the k leave over
 
 and in the file's metadata (`tracegen`) its origin: k, and what identifies teacher, tokenizers and chat template.
-Precision: float16 is good to 1 part in 2,000 of each logarithm, so a distribution is off by 2e-6 nats of KL in the
-mean and 5e-4 at worst (SmolLM2-135M, k = 64), where a teacher in bfloat16 has logits with steps of 1/16 and more.
+Precision: float16 is good to 1 part in 2,000 of each logarithm, where a teacher in bfloat16 has logits with steps of
+1/16 and more. The tail is kept beside them, because a sum of rounded probabilities says little of what is missing to 1,
+which a high temperature makes large; with it a distribution is off by 1e-7 nats of KL (SmolLM2-135M, k = 64).
 Size: 2.6 bytes an entry, 170 a token at k = 64, the ids and the logarithms each split into streams of like bytes.
 Limits: a row group is read whole, so it is small. What a reader holds in memory is where each row lies.
 """
@@ -41,9 +43,13 @@ SCHEMA = pyarrow.schema(
         ("places", pyarrow.int32()),
         ("ids", pyarrow.list_(pyarrow.int32())),
         ("logprobs", pyarrow.list_(pyarrow.float16())),
+        ("tail", pyarrow.list_(pyarrow.float16())),
     ]
 )
 KEY = b"tracegen"
+VALUES = ("ids", "logprobs", "tail")
+LEAST = 1e-8
+"""Of a tail: less is the rounding of a float32 that was summed up."""
 GROUP_BYTES = 2**18
 """Of a row group, uncompressed: a row is read with its neighbours, in about a millisecond."""
 SHARD_BYTES, SHARD_SECONDS = 2**28, 60.0
@@ -89,7 +95,8 @@ class Writer:
     def add(self, row: Key, ids: NDArray[numpy.int32], logprobs: NDArray[numpy.float32]) -> None:
         """One row's ids and logprobs [n, k]."""
         halves = logprobs.astype(numpy.float16)
-        flat = {"ids": ids.ravel(), "logprobs": halves.ravel()}
+        tail = numpy.log(numpy.clip(1 - numpy.exp(logprobs.astype(numpy.float64)).sum(1), LEAST, 1))
+        flat = {"ids": ids.ravel(), "logprobs": halves.ravel(), "tail": tail.astype(numpy.float16)}
         self._waiting.append({**row._asdict(), "places": len(ids), **flat})
         self._waiting_bytes += ids.nbytes + halves.nbytes
         if self._waiting_bytes >= GROUP_BYTES:
@@ -108,7 +115,7 @@ class Writer:
             return
         columns = [pyarrow.array([row[name] for row in self._waiting], kind) for name, kind in _types()]
         if self._writer is None:
-            split = dict.fromkeys(("ids.list.element", "logprobs.list.element"), "BYTE_STREAM_SPLIT")
+            split = dict.fromkeys([f"{name}.list.element" for name in VALUES], "BYTE_STREAM_SPLIT")
             self._writer = parquet.ParquetWriter(
                 self._beside,
                 self.schema,
@@ -165,16 +172,19 @@ class Reader:
                 for line, pair in enumerate(zip(found["sample_id"], found["tokens"], strict=True)):
                     self.where[Key(*pair)] = number, group, line
 
-    def read(self, keys: list[Key]) -> dict[Key, tuple[NDArray[numpy.int32], NDArray[numpy.float16]]]:
-        """Ids and logprobs [n, k] of each; every row group is read once."""
+    def read(self, keys: list[Key]) -> dict[Key, tuple[NDArray[numpy.int32], NDArray[numpy.float32]]]:
+        """Ids and logprobs [n, k] of each, the probabilities with the tail summing to 1; a row group is read once."""
         k, found = int(self.origin["k"]), {}
         last: tuple[int, int] | None = None
         for shard, group, line, own in sorted((*self.where[own], own) for own in keys):
             if last != (shard, group):
-                table = self._opened(shard).read_row_group(group, columns=["ids", "logprobs"]).combine_chunks()
+                table = self._opened(shard).read_row_group(group, columns=list(VALUES)).combine_chunks()
                 last = shard, group
-            ids, logprobs = (table[name].chunk(0)[line].values.to_numpy() for name in ("ids", "logprobs"))
-            found[own] = ids.reshape(-1, k), logprobs.reshape(-1, k)
+            ids, halves, tail = (table[name].chunk(0)[line].values.to_numpy() for name in VALUES)
+            logprobs = halves.reshape(-1, k).astype(numpy.float64)
+            rest = 1 - numpy.exp(tail.astype(numpy.float64))
+            logprobs += numpy.log(rest.clip(LEAST) / numpy.exp(logprobs).sum(1))[:, None]
+            found[own] = ids.reshape(-1, k), logprobs.astype(numpy.float32)
         return found
 
     def _open(self, number: int) -> parquet.ParquetFile:

@@ -27,6 +27,7 @@ def hf(
     chunk: int = CHUNK,
 ) -> Iterator[tuple[Asked, Said]]:
     """Transformers in this process. `dtype` is as in `student.dtype`, `device` torch's name or `auto`."""
+    transformers.utils.logging.disable_progress_bar()
     if device == "auto":
         found = torch.accelerator.current_accelerator()
         device = found.type if found else "cpu"

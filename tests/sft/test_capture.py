@@ -86,7 +86,7 @@ def test_what_is_written_is_the_top_of_what_the_teacher_says(
         ids, logprobs = reader.read([key(row)])[key(row)]
         due = whole(teacher, row).topk(K, -1)
         assert ids.tolist() == due.indices.tolist()
-        numpy.testing.assert_allclose(logprobs, due.values.numpy(), rtol=2**-11, atol=1e-6)
+        numpy.testing.assert_allclose(logprobs, due.values.numpy(), rtol=2**-10, atol=2e-4)
 
 
 def test_chunks_are_the_whole(tmp_path: Path, teacher: str, corpus: list[Row], tokenizer: Any) -> None:
