@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from sft.hygiene import REASONS
 from tracegen.corpus import HUB_LICENCES
 from tracegen.markdown import environment
 
@@ -97,6 +98,7 @@ def _card(
         hub_base="/" in str(facts["base"]) and not Path(str(facts["base"])).is_dir(),
         figures=figures,
         hygiene=figures["hygiene"],
+        dropped={why: figures["hygiene"][name] for name, why in REASONS.items() if figures["hygiene"][name]},
         settings={key: getattr(value, "value", value) for key, value in settings.items()},
         lora=lora,
     )

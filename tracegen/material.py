@@ -1,5 +1,7 @@
 """The recipe's `student.data`, `order` and `weights`: what is trained on, in which order, and what each row counts."""
 
+import hashlib
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -31,6 +33,28 @@ class Part(Strict):
 
 
 Data = dict[str, Part]
+
+
+def has_own(data: Data | None) -> bool:
+    """Whether the run's own corpus is trained on."""
+    return not data or OWN in data
+
+
+def fingerprints(data: Data | None, corpus: Path) -> dict[str, str]:
+    """What the files of each part hold, as hashes, and the table of problems of the run's own corpus."""
+    places = {name: Path(part.corpus) for name, part in (data or {}).items() if part.corpus}
+    return {name: _hash(place) for name, place in {**places, OWN: corpus / "data" / "problems"}.items()}
+
+
+def _hash(place: Path) -> str:
+    """Of a file, or of all files of a folder; of a data set of the Hub there are none."""
+    digest = hashlib.sha256()
+    for file in sorted(place.rglob("*")) if place.is_dir() else [place] if place.is_file() else []:
+        if file.is_file():
+            digest.update(f"{file.relative_to(place)}\n".encode())
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
 
 
 def check(data: Data | None) -> None:

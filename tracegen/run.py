@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tracegen import __version__, asked_filters, contamination, rundir, terms
+from tracegen import __version__, asked_filters, contamination, material, rundir, terms
 from tracegen.corpus import LAYOUT, CorpusWriter, shards_of
 from tracegen.curate import FunnelRow, funnel_json
 from tracegen.curate import curate as apply_filters
@@ -94,18 +94,22 @@ def train(run: Run) -> None:
     if student is None:
         raise UsageError("the recipe has no student to train.")
     corpus = run.folder / "corpus"
-    rows = _messages(corpus)
-    if not rows:
+    own = material.has_own(student.data)
+    rows = _messages(corpus) if own else []
+    if own and not rows:
         raise TracegenError(
             f"the corpus is empty, so there is nothing to train on; {run.folder / 'dropped'} says why of each trace."
         )
-    terms.refuse_training(run.recipe, corpus)
+    if own:
+        terms.refuse_training(run.recipe, corpus)
     inputs = {
         "rows": rundir.fingerprint(rows),
         "student": student.model_dump(mode="json", exclude={"licence"}),
         "model": run.base.identity,
         "seed": run.recipe.seed,
     }
+    if student.data or student.order or student.weights:
+        inputs["data"] = material.fingerprints(student.data, corpus)
     if run.guides:
         inputs["teachers"] = {name: guide.identity for name, guide in run.guides.items()}
     folder = run.folder / "student"
