@@ -5,6 +5,7 @@ Shape: `check(distill)` finds every mistake that needs no model; `parts(...)` lo
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import transformers
@@ -12,21 +13,26 @@ from torch import nn
 
 from sft import layers
 from sft.balance import Balance
+from sft.capture import scorer
 from sft.data import Row
 from sft.load import DTYPES, load
 from sft.objective import CE, Objective, Term
+from sft.origin import origin, tokenizer_of
 from sft.projections import NAME as PROJECTIONS
 from sft.projections import Projections
 from sft.reliability import OTHER, reliabilities
 from sft.schedule import Schedule
 from sft.several import Several
+from sft.stored import Stored
 from sft.teachers import Live
 from sft.temperature import Heat, by_confidence, scheduled
 from sft.vocabulary import Shared
 from sft.watching import watch
 from tracegen import registry
+from tracegen.models import resolve
+from tracegen.progress import say
 from tracegen.records import UsageError
-from tracegen.student import Adapted, Distill, Points
+from tracegen.student import Adapted, Distill, Guide, Points
 
 LOOKED_AT = 50
 """Rows whose texts show whether two tokenizers cut alike."""
@@ -49,6 +55,15 @@ def check(distill: Distill) -> dict[str, Term]:
             raise UsageError("the weight of the cross-entropy is `distill.alpha`; it is no loss of its own.")
         loss = registry.bind("loss", name, options)
         terms[name] = Term(loss, registry.about("loss", name, "READS") or "logits", weight)
+    for name, guide in distill.teachers.items():
+        if guide.store:
+            scorer(guide.by, guide.options)
+        looks = next((loss for loss, term in terms.items() if term.reads != "logits"), None)
+        if looks and (guide.store or guide.stored):
+            raise UsageError(
+                f"the loss {looks!r} looks at layers, which are not stored; leave it out, or take store and stored "
+                f"from `distill.teachers.{name}`."
+            )
     return terms
 
 
@@ -62,14 +77,19 @@ def parts(
     compute: str,
     device: Any,
     corpus: str,
+    signals: Path | None = None,
 ) -> dict[str, Any]:
-    """Keyword arguments of the Distiller. `teachers`: path and revision of each; `device` is the student's."""
+    """Keyword arguments of the Distiller. `teachers`: path and revision of each; `device` is the student's.
+
+    `signals` is where `tracegen capture` puts what it captures.
+    """
     terms = check(distill)
     objective = Objective(
         terms,
         alpha=Schedule("distill.alpha", distill.alpha),
         temperature=_heat(distill.temperature),
         mix=_several(distill, list(teachers), rows, corpus) if len(teachers) > 1 else None,
+        gaps=distill.missing == "skip",
     )
     needed = {what: objective.reads(what) for what in ("hidden", "attention")}
     for what, found in needed.items():
@@ -80,15 +100,20 @@ def parts(
     body = student.config.get_text_config()
     given: dict[str, Any] = {"objective": objective, "teachers": [], "balance": Balance(terms, distill.balance)}
     for name, (path, revision) in teachers.items():
+        guide = distill.teachers.get(name, Guide())
+        if guide.store or guide.stored:
+            folder = Path(guide.stored) if guide.stored else (signals or Path("signals")) / name
+            skip = distill.missing == "skip"
+            given["teachers"].append(_stored(folder, guide, path, revision, rows, tokenizer, skip=skip))
+            continue
         words = load(transformers.AutoTokenizer, path, revision)
         shared = Shared(tokenizer, words)
         shared.check([row.input_ids for row in rows[:LOOKED_AT]], tokenizer, words)
-        wanted = distill.teachers[name].dtype if name in distill.teachers else "auto"
         model = load(
             transformers.AutoModelForCausalLM,
             path,
             revision,
-            dtype=DTYPES[compute if wanted == "auto" else wanted],
+            dtype=DTYPES[compute if guide.dtype == "auto" else guide.dtype],
         ).to(device)
         theirs = model.config.get_text_config()
         counts = {"student": body.num_hidden_layers, "teacher": theirs.num_hidden_layers}
@@ -115,6 +140,20 @@ def parts(
             )
         )
     return given
+
+
+def _stored(
+    folder: Path, guide: Guide, path: str, revision: str | None, rows: Sequence[Row], tokenizer: Any, *, skip: bool
+) -> Stored:
+    """Of a folder that was captured elsewhere, the teacher is checked where the recipe says who it is."""
+    due = origin(tokenizer)
+    if not guide.stored or path != guide.stored:
+        teacher = resolve(path, revision)
+        due = origin(tokenizer, teacher=teacher, words=tokenizer_of(teacher, guide.tokenizer), k=guide.store)
+    found = Stored(folder, rows, due, skip=skip)
+    if found.missing:
+        say(f"{found.missing} of {len(rows)} rows have no signal in {folder}; they are trained on their tokens alone.")
+    return found
 
 
 def take_off(student: nn.Module) -> None:

@@ -5,7 +5,7 @@
 N: trained tokens of the whole accumulated batch, of all processes. v: weight of the row (1). alpha: weight of the
 cross-entropy, everywhere. w_i: the recipe's weight of a loss, b_i what balances it (`sft/balance.py`). u_k, c: how far
 each of several teachers is followed at a position, and all of them together (`sft/several.py`). alpha, w and the
-temperature may move over the training (`sft/schedule.py`).
+temperature may move over the training (`sft/schedule.py`). Where no teacher has said anything, alpha is 1.
 
 Losses on distributions are computed for CHUNK values of the vocabulary at a time, and again in the backward pass where
 there is more than one chunk; being values per position, they are the same in chunks as in one piece.
@@ -51,9 +51,12 @@ class Objective:
         alpha: Schedule,
         temperature: Heat,
         mix: Several | None = None,
+        gaps: bool = False,
         chunk: int = CHUNK,
     ) -> None:
+        """`gaps`: at some positions a teacher may have said nothing (`View.known`)."""
         self.terms, self.alpha, self.temperature, self.mix, self.chunk = terms, alpha, temperature, mix, chunk
+        self.gaps = gaps
 
     def reads(self, what: str) -> dict[str, Term]:
         """The terms that look at logits, hidden or attention."""
@@ -75,8 +78,9 @@ class Objective:
     ) -> dict[str, torch.Tensor]:
         """Each loss's values [n], of the student's last states [n, d] and of what else it shows (`features`).
 
-        Beside the losses: `correct` (the label is the most likely token), `trust` (c of the sum above) and
-        `temperature` (the teachers' mean), and of several teachers `share_NAME` (u).
+        Beside the losses: `correct` (the label is the most likely token), `trust` (c of the sum above), `temperature`
+        (the teachers' mean), of several teachers `share_NAME` (u), and where there may be such, `alone` (no teacher has
+        said anything).
         """
         size = head(states[:1]).shape[-1]
         step = max(1, self.chunk // size)
@@ -85,7 +89,7 @@ class Objective:
             student = View(logits=head(own))
             return self._of(student, features.at(chosen), places, chosen, teachers, done)
 
-        names = [CE, *self.terms, "correct", "trust", "temperature"]
+        names = [CE, *self.terms, "correct", "trust", "temperature", *(["alone"] if self.gaps else [])]
         names += [f"share_{name}" for name in self.mix.names] if self.mix else []
         chunks = [slice(start, start + step) for start in range(0, len(places), step)]
         if len(chunks) <= 1:
@@ -107,6 +111,9 @@ class Objective:
             said = [look(chosen) for look in teachers]
             heats = [self.temperature(done, view) for view in said]
             share, trust = self.mix(said, places, chosen) if self.mix else _equal(said, labels)
+            alone: tuple[torch.Tensor, ...] = ()
+            if self.gaps:
+                alone = (torch.stack([view.silent(labels) for view in said]).all(0).float(),)
             assert student.logits is not None
             correct = (student.logits.argmax(-1) == labels).float()
         found = [cross_entropy(student, None, labels)]
@@ -118,17 +125,19 @@ class Objective:
             )
             found.append((share * each).sum(0))
         mean = sum(heats, start=torch.zeros_like(trust)) / max(1, len(heats))
-        return *found, correct, trust, mean, *(share if self.mix else ())
+        return *found, correct, trust, mean, *alone, *(share if self.mix else ())
 
     def total(self, values: Mapping[str, torch.Tensor], done: float, factors: Mapping[str, float]) -> torch.Tensor:
         """The sum over positions [n -> scalar], not yet divided by the tokens. `factors` are the b of the sum above."""
-        alpha = self.alpha(done)
+        alpha: Any = self.alpha(done)
+        if self.gaps:
+            alpha = alpha + (1 - alpha) * values["alone"]
         taught = sum(
             (term.weight(done) * factors.get(name, 1.0) * values[name] for name, term in self.terms.items()),
             start=torch.zeros_like(values[CE]),
         )
         each = alpha * values[CE]
-        if alpha < 1:
+        if self.gaps or alpha < 1:
             each = each + (1 - alpha) * values["trust"] * taught
         return (values["weight"] * each if "weight" in values else each).sum()
 

@@ -118,6 +118,9 @@ class Run:
         found = {}
         for name in asked or teachers:
             guide, own = asked.get(name), teachers.get(name)
+            if guide and guide.stored and not guide.model and not own:
+                found[name] = Model(name, guide.stored, None)
+                continue
             if not (model := (guide and guide.model) or (own and own.model)):
                 raise UsageError(f"student.distill.teachers.{name} names no `model`, and the recipe has no such teacher.")
             found[name] = resolve(model, (guide and guide.revision) or (own and own.revision) or None)
