@@ -54,6 +54,7 @@ def train(
     trainer: Mapping[str, Any] | None = None,
     distill: Distill | None = None,
     teachers: Mapping[str, tuple[str, str | None]] | None = None,
+    signals: Path | None = None,
     dtype: str = "auto",
     attention: str | None = None,
     held_out: HeldOut | None = None,
@@ -114,6 +115,7 @@ def train(
                 compute=compute,
                 device=args.device,
                 corpus=corpus,
+                signals=signals,
             )
         if counting:
             extra = (extra or {"objective": _alone(), "teachers": []}) | {"weights": [*counting, *[1.0] * len(unseen)]}

@@ -82,6 +82,37 @@ def curate(run: Run) -> None:
     say(f"corpus: {kept} of {len(partitions)} traces kept, of {solved} of {len(run.problems)} problems ({corpus})")
 
 
+@during("capture")
+def capture(run: Run) -> dict[str, dict[str, Any]]:
+    """`corpus/` -> `signals/`: what the teachers that are to be stored think of every token."""
+    try:
+        from sft.capture import capture_for
+    except ImportError as error:
+        raise MissingExtra(f"{error.name}, which capturing needs,", "train") from None
+
+    student = run.recipe.student
+    if student is None or not student.distill or not any(guide.store for guide in student.distill.teachers.values()):
+        raise UsageError("no teacher is to be stored; set student.distill.teachers.NAME.store, to 64 for example.")
+    terms.refuse_training(run.recipe, run.folder / "corpus")
+    found = capture_for(
+        student.distill,
+        run.folder / "signals",
+        corpus=str(run.folder / "corpus"),
+        model=run.base.path,
+        revision=student.revision,
+        teachers={name: (guide.path, guide.revision) for name, guide in run.guides.items()},
+        max_length=student.max_length,
+        seed=run.recipe.seed,
+        data=student.data,
+        held_out=student.held_out,
+    )
+    for name, figures in found.items():
+        new = f"{figures['captured']} rows captured" if figures["captured"] else "up to date"
+        size = f"{figures['tokens']:,} tokens, {figures['bytes_per_token']} bytes each"
+        say(f"signals of {name}: {new}; {size} ({run.folder / 'signals' / name})")
+    return found
+
+
 @during("train")
 def train(run: Run) -> None:
     """`corpus/` -> `student/`."""
@@ -116,6 +147,8 @@ def train(run: Run) -> None:
     if rundir.up_to_date(folder, inputs):
         say(f"student: up to date ({folder})")
         return
+    if student.distill and any(guide.store for guide in student.distill.teachers.values()):
+        capture(run)
     work = run.folder / f".training-{rundir.fingerprint(inputs)[:12]}"
     with rundir.rebuilt(folder, inputs) as new, Bar("train", 0, "steps") as bar:
 
@@ -139,6 +172,7 @@ def train(run: Run) -> None:
             trainer=student.trainer,
             distill=student.distill,
             teachers={name: (guide.path, guide.revision) for name, guide in run.guides.items()},
+            signals=run.folder / "signals",
             dtype=student.dtype,
             attention=student.attention,
             card={

@@ -29,9 +29,26 @@ class Guide(Strict):
 
     model: str | None = None
     revision: str | None = None
-    stored: str | None = None
-    """A folder of stored top-k log-probabilities instead of a model that runs beside the student."""
     dtype: str = "auto"
+    """Of a model that runs beside the student."""
+    store: int | None = Field(None, ge=1)
+    """Instead: its so many most probable tokens at each place, captured into the run once, before training."""
+    by: str = "auto"
+    """Who captures: vllm, server, hf; `auto` is vllm where it is installed, otherwise hf."""
+    options: Options = {}
+    """Of who captures."""
+    tokenizer: str | None = None
+    """A folder or name, where the model has none of its own."""
+    stored: str | None = None
+    """Or: a folder that was captured before."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Guide":
+        if self.store and self.stored:
+            raise ValueError("`store` captures signals and `stored` names a folder of them; take one")
+        if not self.store and (self.options or self.by != "auto"):
+            raise ValueError("`by` and `options` say how signals are captured; set `store`, to 64 for example")
+        return self
 
 
 class HeldOut(Strict):
@@ -92,6 +109,8 @@ class Distill(Strict):
     balance: Literal["fixed", "ratio", "uncertainty"] = "fixed"
     several: Several = Several()
     """Of more than one teacher."""
+    missing: Literal["refuse", "skip"] = "refuse"
+    """What becomes of rows of which a stored teacher says nothing: `skip` trains on their tokens alone."""
 
 
 class Student(Strict):
