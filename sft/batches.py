@@ -10,10 +10,11 @@ from typing import Any
 import datasets
 import torch
 import trl.trainer.utils
-from torch.utils.data import Sampler
+from torch.utils.data import Sampler, SequentialSampler
 from trl import SFTTrainer
 
-from sft.data import Row
+from sft.collate import PADDING
+from sft.data import IGNORED, Row
 from sft.packing import packs
 
 GROUPS = 50
@@ -44,6 +45,51 @@ def table(rows: Sequence[Row], pack: int | None, *, first: int = 0) -> datasets.
             "lengths": [[len(rows[index].input_ids) for index in pack] for pack in each],
         }
     )
+
+
+def with_blank(examples: datasets.Dataset) -> datasets.Dataset:
+    """The same, and behind them an example of which nothing is learned."""
+    blank = {"input_ids": [0], "labels": [IGNORED], "rows": [PADDING], "lengths": [1]}
+    return datasets.concatenate_datasets([examples, datasets.Dataset.from_list([blank], features=examples.features)])
+
+
+class Shuffled(Sampler[int]):
+    """All indices below `size`, in an order set by seed and epoch alone."""
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.size, self.seed, self.epoch = size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by accelerate before each epoch, also when resuming in the middle of one."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(random.Random(f"{self.seed} {self.epoch}").sample(range(self.size), self.size))
+
+
+class Evened(Sampler[int]):
+    """The indices of another sampler, and behind them `blank` until all processes have as many.
+
+    accelerate would take the first rows of the epoch again, so that two processes would train on more than one.
+    """
+
+    def __init__(self, inner: Any, multiple: int, blank: int) -> None:
+        self.inner, self.multiple, self.blank = inner, multiple, blank
+
+    def set_epoch(self, epoch: int) -> None:
+        """Handed on."""
+        if hasattr(self.inner, "set_epoch"):
+            self.inner.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return -(-len(self.inner) // self.multiple) * self.multiple
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self.inner
+        yield from [self.blank] * (len(self) - len(self.inner))
 
 
 class ByLength(Sampler[int]):
@@ -94,7 +140,8 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         """Of a held-out batch: cross-entropy and right guesses, summed over its places, and how many these are."""
         given = {name: tensor for name, tensor in inputs.items() if name != "documents"}
         with self.compute_loss_context_manager():
-            said = self.model(**given, fused_lm_head=True)
+            model: Any = self.model
+            said = model(**given, fused_lm_head=True)
         return {"loss": -said.log_probs.sum(), "accuracy": said.is_top1.sum(), "places": said.label_mask.sum()}
 
     def _save_rng_state(self, output_dir: str) -> None:
@@ -103,14 +150,24 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         self.accelerator.wait_for_everyone()
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        rows: Any = self.train_dataset if train_dataset is None else train_dataset
+        if self.args.world_size == 1:
+            return self._order(rows, len(rows))
+        # The last one is blank.
+        together = self.args.train_batch_size * self.args.world_size
+        return Evened(self._order(rows, len(rows) - 1), together, len(rows) - 1)
+
+    def _order(self, rows: Any, size: int) -> Any:
+        """The order of the first `size` rows; transformers draws from the global generator, which differs from process
+        to process, and which a resumed epoch cannot replay."""
         if self.paced is not None:
             return self.paced
-        # transformers draws its length groups from the global generator, which a resumed epoch cannot replay.
-        if self.args.train_sampling_strategy != "group_by_length":
-            return super()._get_train_sampler(train_dataset)
-        rows: Any = self.train_dataset if train_dataset is None else train_dataset
-        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return ByLength([len(ids) for ids in rows["input_ids"]], batch, self.args.seed)
+        if self.args.train_sampling_strategy == "group_by_length":
+            batch = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+            return ByLength([len(ids) for ids in rows["input_ids"][:size]], batch, self.args.seed)
+        if self.args.train_sampling_strategy == "sequential":
+            return SequentialSampler(range(size))
+        return Shuffled(size, self.args.seed)
 
     def _send_telemetry(self) -> None:
         """A training run tells nobody."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sft.data import Row
@@ -67,6 +68,15 @@ def _whole(folder: Path) -> bool:
     return any(folder.glob("*optimizer*")) or any(folder.glob("global_step*"))
 
 
+def agreed(wanted: bool, device: torch.device) -> bool:
+    """Whether any of the processes wants it: what one alone did, the others would wait for without an end."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return wanted
+    said = torch.tensor(int(wanted), device=device)
+    torch.distributed.all_reduce(said, torch.distributed.ReduceOp.MAX)
+    return bool(said)
+
+
 class ByTheClock(TrainerCallback):  # type: ignore[misc]
     """Writes a checkpoint after SECONDS, or as much later as keeps writing below SHARE of the time."""
 
@@ -83,7 +93,7 @@ class ByTheClock(TrainerCallback):  # type: ignore[misc]
         """
         self.asked = time.monotonic()
         logged = control.should_log or args.logging_strategy == "no"
-        if logged and self.asked - self.last > self.wait and state.global_step < state.max_steps:
+        if logged and state.global_step < state.max_steps and agreed(self.asked - self.last > self.wait, args.device):
             control.should_save = True
         return control
 
@@ -97,9 +107,14 @@ class ByTheClock(TrainerCallback):  # type: ignore[misc]
 
 
 class StopCleanly(TrainerCallback):  # type: ignore[misc]
-    """After the first Ctrl-C, finishes the step, writes a checkpoint and stops; a second Ctrl-C stops at once."""
+    """After the first Ctrl-C, finishes the step, writes a checkpoint and stops; a second Ctrl-C stops at once.
 
-    stopped = False
+    `file`, once it is there, stops a training like the first Ctrl-C.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file
+        self.stopped = False
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -124,6 +139,7 @@ class StopCleanly(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
         """Turn the noted Ctrl-C into a checkpoint and an orderly end."""
+        self.stopped = agreed(self.stopped or bool(self.file and self.file.exists()), args.device)
         if self.stopped:
             control.should_save = control.should_training_stop = True
         return control

@@ -1,6 +1,6 @@
 """What is loaded before training: tokenizer, model, adapter, each failure in one sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -44,6 +44,23 @@ def student_model(
     # Left to itself, transformers takes sdpa where the architecture has it.
     chosen = {"attn_implementation": attention} if attention else {}
     return load(kind, model, revision, dtype=weights, **chosen), files
+
+
+def gathered(run: Any, fresh: Callable[[], Any], lora: Mapping[str, Any] | None) -> Any:
+    """The trained model with all its weights, in the first process; `fresh` loads another where shards are gathered."""
+    if not (run.is_fsdp_enabled or run.is_deepspeed_enabled):
+        return run.model
+    state = run.accelerator.get_state_dict(run.model_wrapped)
+    if not run.is_world_process_zero():
+        return None
+    whole = fresh()
+    if lora:
+        from peft import get_peft_model
+
+        whole = get_peft_model(whole, adapter(lora))
+    names = whole.state_dict().keys()
+    whole.load_state_dict({name: tensor for name, tensor in state.items() if name in names}, strict=False)
+    return whole
 
 
 def load(kind: Any, model: str, revision: str | None, **options: Any) -> Any:

@@ -32,7 +32,8 @@ class Log(TrainerCallback):  # type: ignore[misc]
             lines = [json.loads(line) for line in self.path.read_text().splitlines() if line.endswith("}")]
             self.lines = [line for line in lines if line["step"] <= state.global_step]
             self.before = self.lines[-1] if self.lines else self.before
-        self.path.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
+        if state.is_world_process_zero:
+            self.path.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
         self.started = time.monotonic()
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -56,6 +57,8 @@ class Log(TrainerCallback):  # type: ignore[misc]
                 "student.dtype to float32, and run again."
             )
         self.lines.append(line)
+        if not state.is_world_process_zero:
+            return
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         if self.progress:

@@ -5,7 +5,7 @@ the run; checkpoints and the log live in `work` while it lasts.
 Precision: weights and optimizer are float32 and the arithmetic is `dtype`; the student is saved in its base's dtype.
 In weights of pure bf16 most of a small step rounds away: of SmolLM2-135M's, a step of 1e-5 moves 2 % and one of 1e-4
 moves 16 %, and float32 weights cost no speed.
-Limits: one process; on several GPUs, make one visible.
+In several processes (`sft/launch.py`), the batch is that of one process times their number.
 """
 
 import json
@@ -18,12 +18,12 @@ from typing import Any
 import transformers
 
 from sft import assemble, checkpoints, hygiene, ordering, student
-from sft.batches import StudentTrainer, table
+from sft.batches import StudentTrainer, table, with_blank
 from sft.collate import Flat, Padded
 from sft.data import Row
 from sft.distill import Distiller
 from sft.held_out import Evaluation, Verify, split
-from sft.load import adapter, compute_dtype, load, student_model
+from sft.load import adapter, compute_dtype, gathered, load, student_model
 from sft.log import Log, Progress
 from sft.mixture import mixed
 from sft.objective import Objective
@@ -62,14 +62,17 @@ def train(
     verify: Verify | None = None,
     card: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    stop: Path | None = None,
 ) -> dict[str, Any]:
     """Train `model` on `corpus` and put the student into `out`; goes on from the last checkpoint in `work`.
 
     `data` mixes several corpora, of which `corpus` is the one named own; `order` and `weights` are the recipe's.
     `max_length` is in tokens; longer rows are dropped and counted. `trainer` holds TRL's SFTConfig names, `lora` the
     fields r, alpha, dropout and target_modules. `dtype` is the precision of the arithmetic: auto, float32, bfloat16 or
-    float16. `held_out` and `stop_after` are the recipe's, `verify` says which answers are right. `card` holds what the student's card is to say of where it comes from (`sft/student.py`). `progress` is
-    given each log line. Returns steps, loss, tokens, seconds and the hygiene counts.
+    float16. `held_out` and `stop_after` are the recipe's, `verify` says which answers are right. `card` holds what the
+    student's card is to say of where it comes from (`sft/student.py`). `progress` is given each log line. The file
+    `stop`, once it is there, has the effect of a Ctrl-C. Where a launcher started several processes, each calls this;
+    the first one writes. Returns steps, loss, tokens, seconds and the hygiene counts.
     Raises UsageError for settings that cannot be, TracegenError for a corpus that cannot be trained on or a loss that
     is no number, KeyboardInterrupt after the checkpoint of a first Ctrl-C.
     """
@@ -98,8 +101,9 @@ def train(
         if distill:
             inputs += [distill.model_dump_json(), dict(teachers or {})]
         inputs += [json.dumps([order and order.model_dump(), hard, counting])]
-        inputs += [held_out and held_out.model_dump_json(), stop_after]
-        checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint([*rows, *unseen], inputs))
+        inputs += [held_out.model_dump() if held_out else None, stop_after, args.world_size]
+        with args.main_process_first(local=False, desc="look for a checkpoint"):
+            checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint([*rows, *unseen], inputs))
         base, files_dtype = student_model(
             model, revision, attention, compute, longest=counted.longest, frozen=bool(lora)
         )
@@ -121,7 +125,8 @@ def train(
             extra = (extra or {"objective": _alone(), "teachers": []}) | {"weights": [*counting, *[1.0] * len(unseen)]}
         pack = max_length if trainer.get("packing") else None
         examples = table(rows, pack)
-        run = _trainer(base, args, examples, tokenizer, lora, log, trainer, extra)
+        fed = with_blank(examples) if args.world_size > 1 else examples
+        run = _trainer(base, args, fed, tokenizer, lora, log, trainer, extra)
         if order and hard:
             run.paced = ordering.paced(hard, examples["rows"], order, args)
         evaluation = None
@@ -138,9 +143,9 @@ def train(
                 resumed=checkpoint is not None,
             )
             run.add_callback(evaluation)
-        stop = checkpoints.StopCleanly()
-        run.add_callback(stop)
-        with stop.listening():
+        stopping = checkpoints.StopCleanly(stop)
+        run.add_callback(stopping)
+        with stopping.listening():
             run.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if evaluation:
             evaluation.go_back()
@@ -158,19 +163,22 @@ def train(
         }
         chosen = {name: getattr(args, name) for name in student.SETTINGS} | trainer
         assemble.take_off(base)
-        student.save(
-            run.model,
-            tokenizer,
-            out,
-            log=log.lines,
-            figures=figures,
-            settings=chosen,
-            lora=lora,
-            dtype=files_dtype,
-            base=model,
-            card=card,
-        )
-        checkpoints.clear(work)
+        whole = gathered(run, lambda: student_model(model, revision, None, compute, longest=0, frozen=False)[0], lora)
+        if run.is_world_process_zero():
+            student.save(
+                whole,
+                tokenizer,
+                out,
+                log=log.lines,
+                figures=figures,
+                settings=chosen,
+                lora=lora,
+                dtype=files_dtype,
+                base=model,
+                card=card,
+            )
+            checkpoints.clear(work)
+        run.accelerator.wait_for_everyone()
     return figures
 
 

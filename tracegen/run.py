@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tracegen.prepare import Run, plan_inputs
 from tracegen.progress import Bar, during, say
 from tracegen.records import MissingExtra, Problem, Score, TracegenError, UsageError
 from tracegen.sample import judged, missing, sample, settled
+from tracegen.solved import by_rule
 
 
 def run(run: Run) -> list[Score]:
@@ -117,6 +119,7 @@ def capture(run: Run) -> dict[str, dict[str, Any]]:
 def train(run: Run) -> None:
     """`corpus/` -> `student/`."""
     try:
+        from sft.launch import launched
         from sft.train import train as fit
     except ImportError as error:
         raise MissingExtra(f"{error.name}, which training needs,", "train") from None
@@ -135,7 +138,7 @@ def train(run: Run) -> None:
         terms.refuse_training(run.recipe, corpus)
     inputs = {
         "rows": rundir.fingerprint(rows),
-        "student": student.model_dump(mode="json", exclude={"licence"}),
+        "student": student.model_dump(mode="json", exclude={"licence", "launch"}),
         "model": run.base.identity,
         "seed": run.recipe.seed,
     }
@@ -156,7 +159,9 @@ def train(run: Run) -> None:
             bar.total = line["steps"]
             bar.at(line["step"], f"{line['tokens'] / line['seconds']:.0f} tokens/s, loss {line['loss']:.3f}")
 
-        fit(
+        started = partial(launched, student.launch) if student.launch else fit
+        watched = student.held_out and student.held_out.answers and not student.held_out.corpus
+        started(
             corpus=str(corpus),
             model=run.base.path,
             revision=student.revision,
@@ -175,6 +180,9 @@ def train(run: Run) -> None:
             signals=run.folder / "signals",
             dtype=student.dtype,
             attention=student.attention,
+            held_out=student.held_out,
+            stop_after=student.stop_after,
+            verify=by_rule(run.judge, run.problems) if watched else None,
             card={
                 "base": run.base.name,
                 "recipe": run.recipe.name,

@@ -133,6 +133,8 @@ class Student(Strict):
     lora: Lora | None = None
     dtype: str = "auto"
     attention: str | None = None
+    launch: str | None = None
+    """What starts the processes that train, such as `torchrun --nproc-per-node 2`; None: this process trains."""
     held_out: HeldOut | None = None
     stop_after: int | None = Field(None, ge=1)
     """Looks at the held-out problems in a row without a lower loss, behind which training ends."""
