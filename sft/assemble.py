@@ -12,9 +12,12 @@ import transformers
 from torch import nn
 
 from sft import layers
+from sft.again import Source, again, columns
 from sft.balance import Balance
 from sft.capture import scorer
+from sft.collate import Flat, Padded
 from sft.data import Row
+from sft.itself import Average, Deeper, Hinted
 from sft.load import DTYPES, load
 from sft.objective import CE, Objective, Term
 from sft.origin import origin, tokenizer_of
@@ -56,6 +59,8 @@ def check(distill: Distill) -> dict[str, Term]:
         loss = registry.bind("loss", name, options)
         terms[name] = Term(loss, registry.about("loss", name, "READS") or "logits", weight)
     for name, guide in distill.teachers.items():
+        if guide.hint:
+            columns(guide.hint)
         if guide.store:
             scorer(guide.by, guide.options)
         looks = next((loss for loss, term in terms.items() if term.reads != "logits"), None)
@@ -77,9 +82,12 @@ def parts(
     compute: str,
     device: Any,
     corpus: str,
+    sources: Sequence[Source],
     signals: Path | None = None,
 ) -> dict[str, Any]:
     """Keyword arguments of the Distiller. `teachers`: path and revision of each; `device` is the student's.
+
+    `corpus` has the verdicts on the teachers, `sources` are all corpora that the rows are from.
 
     `signals` is where `tracegen capture` puts what it captures.
     """
@@ -109,13 +117,8 @@ def parts(
         words = load(transformers.AutoTokenizer, path, revision)
         shared = Shared(tokenizer, words)
         shared.check([row.input_ids for row in rows[:LOOKED_AT]], tokenizer, words)
-        model = load(
-            transformers.AutoModelForCausalLM,
-            path,
-            revision,
-            dtype=DTYPES[compute if guide.dtype == "auto" else guide.dtype],
-        ).to(device)
-        theirs = model.config.get_text_config()
+        model: Any = None if guide.deeper else _model(guide, path, revision, compute).to(device)
+        theirs = body if guide.deeper else model.config.get_text_config()
         counts = {"student": body.num_hidden_layers, "teacher": theirs.num_hidden_layers}
         paired = {
             what: [
@@ -129,17 +132,48 @@ def parts(
         if paired["attention"]:
             window = max(_option(term, "window") for term in needed["attention"].values())
             given |= {"attention": [layer for layer, _ in paired["attention"]], "window": window}
-            given["watched"] = watch(student, given["attention"])
-        given["teachers"].append(
-            Live(
-                model,
-                shared,
-                hidden=[layer for _, layer in paired["hidden"]],
-                attention=[layer for _, layer in paired["attention"]],
-                window=given.get("window", 1),
-            )
-        )
+            theirs_too = [layer for _, layer in paired["attention"]] if guide.deeper else []
+            given["watched"] = watch(student, [*given["attention"], *theirs_too])
+        shown = {what: [layer for _, layer in pairs] for what, pairs in paired.items()}
+        if guide.deeper:
+            deepening([*paired["hidden"], *paired["attention"]], terms)
+            given["deeper"] = Deeper(**shown)
+            given["teachers"].append(given["deeper"])
+            continue
+        teacher: Any = Live(model, shared, **shown, window=given.get("window", 1))
+        if guide.ema is not None:
+            teacher = Average(teacher, guide.ema)
+            given.setdefault("averages", []).append(teacher)
+        if guide.hint:
+            others = again(rows, sources, words, hint=guide.hint)
+            fits(model, others, name)
+            teacher = Hinted(teacher, rows, others, Padded(0) if model._is_stateful else Flat())
+        given["teachers"].append(teacher)
     return given
+
+
+def _model(guide: Guide, path: str, revision: str | None, compute: str) -> Any:
+    # Steps of 1 - decay would be lost in half precision.
+    wanted = "float32" if guide.ema is not None else compute if guide.dtype == "auto" else guide.dtype
+    return load(transformers.AutoModelForCausalLM, path, revision, dtype=DTYPES[wanted])
+
+
+def fits(model: Any, rows: Sequence[Row], name: str) -> None:
+    """UsageError where a teacher cannot read its rows whole."""
+    longest = max(len(row.input_ids) for row in rows)
+    if longest > (most := getattr(model.config.get_text_config(), "max_position_embeddings", None) or longest):
+        raise UsageError(f"the teacher {name} reads at most {most} tokens, and its longest row has {longest}.")
+
+
+def deepening(pairs: Sequence[tuple[int, int]], terms: Mapping[str, Term]) -> None:
+    """UsageError unless shallow layers learn from deeper ones, and nothing else from itself."""
+    if same := [own for own, theirs in pairs if theirs <= own]:
+        raise UsageError(
+            f"layer {same[0]} of the student would learn from itself or from a shallower one; give pairs such as "
+            "`layers: {2: 6}`, the shallow one first."
+        )
+    if other := [name for name, term in terms.items() if term.reads == "logits"]:
+        raise UsageError(f"with a `deeper` teacher the loss {other[0]!r} has nothing to compare; leave it out.")
 
 
 def _stored(

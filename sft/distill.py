@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from transformers import TrainerCallback
 
 from sft.balance import Balance
 from sft.batches import StudentTrainer
 from sft.heads import open_head
+from sft.itself import Average, Deeper, Teacher
 from sft.objective import CE, Look, Objective
 from sft.places import Places, model_inputs
 from sft.projections import NAME as PROJECTIONS
@@ -26,7 +26,6 @@ from sft.projections import Projections
 from sft.views import View
 from sft.watching import Watch
 
-Teacher = Callable[[Mapping[str, torch.Tensor], Places], Look]
 STATE = "distill.pt"
 """In a checkpoint: what is neither weights nor optimizer."""
 
@@ -45,17 +44,24 @@ class Distiller(StudentTrainer):
         attention: Sequence[int] = (),
         window: int = 1,
         weights: Sequence[float] | None = None,
+        averages: Sequence[Average] = (),
+        deeper: Deeper | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.objective, self.teachers = objective, teachers
         self.projections, self.balance, self.watched = projections, balance or Balance({}), watched
         self.attention, self.window = attention, window
+        self.averages, self.deeper = averages, deeper
         self.weights = None if weights is None else torch.tensor(weights)
-        student = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        student: Any = self.model
+        self.student = student = student.get_base_model() if hasattr(student, "get_base_model") else student
         open_head(student)
-        self._sums: dict[str, dict[str, torch.Tensor]] = {mode: defaultdict(_zero) for mode in ("train", "eval", "step")}
+        self._sums: dict[str, dict[str, torch.Tensor]] = {
+            mode: defaultdict(_zero) for mode in ("train", "eval", "step")
+        }
         self.kept: dict[str, Any] = {"balance": self.balance}
+        self.kept |= {f"average_{number}": average for number, average in enumerate(averages)}
         if self.projections:
             # Hung here, behind peft, which would freeze them and lay adapters on them.
             student.add_module(PROJECTIONS, self.projections.to(self.args.device))
@@ -111,6 +117,8 @@ class Distiller(StudentTrainer):
     def _values(self, states: Any, head: Any, places: Places, looks: Sequence[Look]) -> dict[str, torch.Tensor]:
         hidden = self.projections(states.hidden_states, places) if self.projections else ()
         seen = [self.watched.seen(layer) for layer in self.attention] if self.watched else ()
+        if self.deeper:
+            self.deeper.show(states.hidden_states, places, self.watched)
         return self.objective.values(
             places.pick(states.last_hidden_state),
             head,
@@ -135,6 +143,8 @@ class Distiller(StudentTrainer):
         """What moves between steps, by the step's own means."""
         if self.balance.kind != "fixed":
             self.balance.stepped(self.means("step"))
+        for average in self.averages:
+            average.follow(self.student)
         if self.objective.mix:
             self.objective.mix.stepped(self.accelerator.reduce)
         self._sums["step"].clear()
@@ -161,7 +171,9 @@ class Distiller(StudentTrainer):
         if not sums:
             return {}
         names = sorted(sums)
-        found = self.accelerator.reduce(torch.stack([torch.as_tensor(sums[name], dtype=torch.float64) for name in names]))
+        found = self.accelerator.reduce(
+            torch.stack([torch.as_tensor(sums[name], dtype=torch.float64) for name in names])
+        )
         sums.clear()
         whole = dict(zip(names, found.tolist(), strict=True))
         places = whole.pop("places") or 1.0

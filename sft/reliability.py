@@ -1,6 +1,6 @@
 """How reliable each teacher is in each domain: the share of its traces there that a verifier called right.
 
-Shape: `reliabilities(names, groups, given, corpus, by)` -> r of each teacher for each group. `given` is the recipe's: `verified` counts the
+Shape: `reliabilities(...)` gives r of each teacher for each group of rows. Of the recipe, `verified` counts the
 verdicts in `data/all` of the corpus, `equal` takes all alike, and figures of one's own are taken as they stand.
 Shares are (right + 1) / (judged + 2) (Laplace), so that one lucky trace makes nobody infallible; without a verdict in a
 domain a teacher has the share of all its traces, and without any, that of all teachers.

@@ -3,8 +3,8 @@
     u_k  proportional to  r_k exp(-CE_k(y) / tau)      summing to 1 over the teachers
     c    =  1 - strength JS / log K,   JS = sum_k u_k KL(p_k || m),   m = sum_k u_k p_k
 
-r_k: how reliable teacher k is in the row's domain (`sft/reliability.py`). CE_k(y): -log p_k of the trace's token, so who
-would have written the verified trace is followed more (confidence as in Zhang et al. 2022, "Confidence-Aware
+r_k: how reliable teacher k is in the row's domain (`sft/reliability.py`). CE_k(y): -log p_k of the trace's token, so
+who would have written the verified trace is followed more (confidence as in Zhang et al. 2022, "Confidence-Aware
 Multi-Teacher Knowledge Distillation"). JS: the teachers' disagreement, at most the entropy of u and so at most log K
 (Lin 1991, "Divergence Measures Based on the Shannon Entropy"); being weighed by u, it is small where one teacher is
 trusted far more than the others, for then nothing is in conflict. Where it is large, the trace's own token counts.

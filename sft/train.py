@@ -18,6 +18,7 @@ from typing import Any
 import transformers
 
 from sft import assemble, checkpoints, hygiene, ordering, student
+from sft.again import Source
 from sft.batches import StudentTrainer, table, with_blank
 from sft.collate import Flat, Padded
 from sft.data import Row
@@ -29,7 +30,7 @@ from sft.mixture import mixed
 from sft.objective import Objective
 from sft.schedule import Schedule
 from sft.settings import check, on_cpu, saves_itself, settings
-from tracegen.material import Order, Part, Weights
+from tracegen.material import OWN, Order, Part, Weights
 from tracegen.progress import say
 from tracegen.records import UsageError
 from tracegen.student import Distill, HeldOut
@@ -81,6 +82,8 @@ def train(
     distill = (distill or Distill()) if method == "distill" else None
     if distill:
         assemble.check(distill)
+        own = {name: (model, revision) for name, guide in distill.teachers.items() if guide.itself}
+        teachers = own | dict(teachers or {})
     trainer = check(trainer or {})
     ordering.check(order, weights, trainer)
     compute = compute_dtype(dtype, on_cpu=on_cpu(trainer))
@@ -119,6 +122,7 @@ def train(
                 compute=compute,
                 device=args.device,
                 corpus=corpus,
+                sources=_sources(corpus, data, held_out),
                 signals=signals,
             )
         if counting:
@@ -180,6 +184,13 @@ def train(
             checkpoints.clear(work)
         run.accelerator.wait_for_everyone()
     return figures
+
+
+def _sources(corpus: str, data: Mapping[str, Part] | None, held_out: HeldOut | None) -> list[Source]:
+    """All corpora that rows are from, for who renders them once more."""
+    parts = (data or {OWN: Part()}).items()
+    found = [Source(p.corpus or corpus, "" if name == OWN else name, p.split, p.revision) for name, p in parts]
+    return found + ([Source(held_out.corpus)] if held_out and held_out.corpus else [])
 
 
 def _trainer(

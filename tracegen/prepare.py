@@ -118,6 +118,8 @@ class Run:
         found = {}
         for name in asked or teachers:
             guide, own = asked.get(name), teachers.get(name)
+            if guide and guide.itself:
+                continue
             if guide and guide.stored and not guide.model and not own:
                 found[name] = Model(name, guide.stored, None)
                 continue

@@ -42,8 +42,29 @@ class Guide(Strict):
     stored: str | None = None
     """Or: a folder that was captured before."""
 
+    ema: float | None = Field(None, ge=0, lt=1)
+    """Or: an average of the student's own weights, of which each step keeps so much (0.999)."""
+    hint: str | None = None
+    """What the teacher finds in front of the prompt, such as "The answer is {{ answer }}."; without a model, the
+    student as it was before training."""
+    deeper: bool = False
+    """Or: the student's own deeper layers, for its shallow ones."""
+
+    @property
+    def itself(self) -> bool:
+        """Whether the teacher is the student in another shape."""
+        return not self.model and (self.ema is not None or self.deeper or self.hint is not None)
+
     @model_validator(mode="after")
     def _one_source(self) -> "Guide":
+        kinds = {"model": self.model, "stored": self.stored, "store": self.store}
+        own = "ema" if self.ema is not None else "deeper" if self.deeper else None
+        if own and (other := next((name for name, value in kinds.items() if value), None)):
+            raise ValueError(f"with `{own}` the teacher is the student itself; leave `{other}` out")
+        if self.deeper and (self.ema is not None or self.hint):
+            raise ValueError("`deeper` looks at the student's own forward; leave `ema` and `hint` out")
+        if self.hint and (self.store or self.stored):
+            raise ValueError("a `hint` needs a model that runs beside the student; leave `store` and `stored` out")
         if self.store and self.stored:
             raise ValueError("`store` captures signals and `stored` names a folder of them; take one")
         if not self.store and (self.options or self.by != "auto"):
