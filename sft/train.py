@@ -18,7 +18,11 @@ from typing import Any
 import transformers
 
 from sft import assemble, checkpoints, hygiene, ordering, student
+<<<<<<< theirs
+from sft.attention import by_document
+=======
 from sft.again import Source
+>>>>>>> mine
 from sft.batches import StudentTrainer, table, with_blank
 from sft.collate import Flat, Padded
 from sft.data import Row
@@ -110,6 +114,7 @@ def train(
         base, files_dtype = student_model(
             model, revision, attention, compute, longest=counted.longest, frozen=bool(lora)
         )
+        by_document(base, args.device)
         log = Log(work / "log.jsonl", progress, resumed=checkpoint is not None)
         extra = {}
         if distill:

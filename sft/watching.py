@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from sft import attention
 from tracegen.records import UsageError
 
 NAME = "tracegen_watched"
@@ -70,13 +70,16 @@ def watch(model: Any, layers: Iterable[int]) -> Watch:
     for module in attending:
         if module.layer_idx + 1 in made.layers:
             module._tracegen_watch = made
-    AttentionInterface.register(NAME, _forward)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
-    model.set_attn_implementation(NAME)
+    masks = {NAME: sdpa_mask, f"{NAME}_{attention.NAME}": attention.mask}
+    for name, mask in masks.items():
+        AttentionInterface.register(name, _forward)
+        AttentionMaskInterface.register(name, mask)
+    by_document = model.config._attn_implementation == attention.NAME
+    model.set_attn_implementation(f"{NAME}_{attention.NAME}" if by_document else NAME)
     return made
 
 
 def _forward(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **kwargs: Any) -> Any:
     if (made := getattr(module, "_tracegen_watch", None)) and made.looking:
         made.record(module, query, key, kwargs.get("scaling"))
-    return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    return attention.attend(module, query, key, value, attention_mask, **kwargs)
