@@ -6,10 +6,12 @@ assistant turn behind it as it is, ends the turn as the template would, and mask
 Limits: one trained turn a row; text only; all rows are held in memory.
 """
 
+import time
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 from jinja2 import TemplateError
@@ -18,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from sft.hygiene import Hygiene, nothing_left, report
 from sft.messages import Chat, chats
 from tracegen.format import closed, prefilled, split
+from tracegen.progress import LINE_EVERY, say
 from tracegen.records import TracegenError, UsageError
 
 IGNORED = -100
@@ -27,6 +30,8 @@ SENTINEL = "ANSWER-HERE"
 NEXT = "NEXT-HERE"
 """Stands for what the user says next."""
 OPEN, CLOSE = "<think>", "</think>"
+AT_ONCE = 256
+"""Chats that are tokenized together, on all cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,37 +100,38 @@ def rows(
     return kept.rows, hygiene
 
 
-def keep(given: Any, tokenizer: PreTrainedTokenizerBase, *, max_length: int) -> Kept:
+def keep(given: Iterable[Chat], tokenizer: PreTrainedTokenizerBase, *, max_length: int) -> Kept:
     """The chats that can be trained on, as rows."""
     end = end_of_turn(tokenizer)
     end_id = int(tokenizer.convert_tokens_to_ids(end))  # type: ignore[arg-type]
-    found = Kept([], Counter(), "", "")
-    for chat in given:
-        found.counts["read"] += 1
-        turn = _render(chat, end, tokenizer)
-        if isinstance(turn, _Refused):
-            found.counts[turn.reason] += 1
-            found = found._replace(refusal=found.refusal or turn.said)
-            continue
-        found = found._replace(prefilled=found.prefilled or prefilled(turn.prompt))
-        prompt_ids, answer_ids = _tokenize(turn, tokenizer)
-        if len(prompt_ids) + len(answer_ids) > max_length:
-            found.counts["over_length"] += 1
-        elif end_id in answer_ids[:-1]:
-            found.counts["end_of_turn_inside"] += 1
-        else:
-            row = Row(
-                chat.sample_id,
-                prompt_ids + answer_ids,
-                [IGNORED] * len(prompt_ids) + answer_ids,
-                thinking=_thinking(turn, tokenizer),
-                masked_thinking=any(CLOSE in message["content"] for message in chat.messages[: _last(chat)]),
-                facts=chat.facts,
-            )
-            _check(row, turn.answer, end_id, tokenizer, chat.where)
-            found.rows.append(row)
-    found.counts["kept"] = len(found.rows)
-    return found
+    kept: list[Row] = []
+    counts: Counter[str] = Counter()
+    opening = refusal = ""
+    told = time.monotonic()
+    coming = iter(given)
+    while several := list(islice(coming, AT_ONCE)):
+        rendered = [(chat, _render(chat, end, tokenizer)) for chat in several]
+        counts["read"] += len(several)
+        counts.update(turn.reason for _, turn in rendered if isinstance(turn, _Refused))
+        refusal = refusal or next((turn.said for _, turn in rendered if isinstance(turn, _Refused) and turn.said), "")
+        ready = [(chat, turn) for chat, turn in rendered if isinstance(turn, _Turn)]
+        for (chat, turn), (prompt, answer, thinking) in zip(ready, _tokenize(ready, tokenizer), strict=True):
+            opening = opening or prefilled(turn.prompt)
+            if len(prompt) + len(answer) > max_length:
+                counts["over_length"] += 1
+            elif end_id in answer[:-1]:
+                counts["end_of_turn_inside"] += 1
+            else:
+                earlier = any(CLOSE in message["content"] for message in chat.messages[: _last(chat)])
+                labels = [IGNORED] * len(prompt) + answer
+                row = Row(chat.sample_id, prompt + answer, labels, thinking, earlier, chat.facts)
+                _check(row, turn.answer, end_id, tokenizer, chat.where)
+                kept.append(row)
+        if time.monotonic() - told > LINE_EVERY:
+            say(f"rows: {counts['read']:,} read, {len(kept):,} kept")
+            told = time.monotonic()
+    counts["kept"] = len(kept)
+    return Kept(kept, counts, opening, refusal)
 
 
 def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -205,24 +211,29 @@ def _template(messages: Sequence[Mapping[str, Any]], tokenizer: Any, **options: 
     return str(tokenizer.apply_chat_template(messages, tokenize=False, **options))
 
 
-def _tokenize(turn: _Turn, tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Ids of prompt and answer, split where generation would start.
+def _tokenize(ready: Sequence[tuple[Chat, _Turn]], tokenizer: Any) -> Iterator[tuple[list[int], list[int], int]]:
+    """Ids of prompt and answer, split where generation would start, and how many tokens of the answer are thinking.
 
     Together where that leaves the prompt's ids as they are (SentencePiece writes a space in front of a text of its
     own), otherwise apart: a token across the boundary is one that the student never gets to write.
     """
-    prompt = tokenizer.encode(turn.prompt, add_special_tokens=False)
-    whole = tokenizer.encode(turn.prompt + turn.answer, add_special_tokens=False)
-    if whole[: len(prompt)] == prompt:
-        return prompt, whole[len(prompt) :]
-    return prompt, tokenizer.encode(turn.answer, add_special_tokens=False)
-
-
-def _thinking(turn: _Turn, tokenizer: Any) -> int:
-    """Tokens of the thinking, 0 of a blank one; counted by itself, so one more or less where a token spans its end."""
-    thinking, tag, _ = turn.answer.partition(CLOSE)
-    blank = not thinking.strip().removeprefix(OPEN).strip()
-    return len(tokenizer.encode(thinking + tag, add_special_tokens=False)) if tag and not blank else 0
+    if not ready:
+        return
+    turns = [turn for _, turn in ready]
+    prompts = tokenizer([turn.prompt for turn in turns], add_special_tokens=False)["input_ids"]
+    wholes = tokenizer([turn.prompt + turn.answer for turn in turns], add_special_tokens=False)
+    for number, (turn, prompt, whole) in enumerate(zip(turns, prompts, wholes["input_ids"], strict=True)):
+        together = whole[: len(prompt)] == prompt
+        answer = whole[len(prompt) :] if together else tokenizer.encode(turn.answer, add_special_tokens=False)
+        thought, tag, _ = turn.answer.partition(CLOSE)
+        thinking = 0
+        if tag and thought.strip().removeprefix(OPEN).strip():
+            last = len(turn.prompt) + len(thought + tag) - 1
+            found = wholes.char_to_token(number, last) if together and wholes.is_fast else None
+            # One more or less where the tokenizer cannot say and a token spans the end of the thinking.
+            alone = tokenizer.encode(thought + tag, add_special_tokens=False) if found is None else ()
+            thinking = len(alone) if found is None else found + 1 - len(prompt)
+        yield prompt, answer, thinking
 
 
 def _check(row: Row, answer: str, end_id: int, tokenizer: Any, where: str) -> None:
