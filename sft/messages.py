@@ -25,6 +25,7 @@ FACTS = ("problem_id", "teacher", "domain", "source", "finish_reason", "pass_rat
 """What else is kept of a row, where it has it: what teachers, order and weights go by."""
 TOOLS = ("tool_calls", "tool_call_id", "name")
 """What a turn may hold beside role and content."""
+SUFFIXES = (".jsonl", ".json", ".parquet")
 SHAREGPT = {"human": "user", "gpt": "assistant", "observation": "tool"}
 
 
@@ -76,12 +77,18 @@ def _read(corpus: str, split: str, revision: str | None, wanted: Collection[str]
         return rows.json_lines(path)
     if path.is_file() and path.suffix == ".parquet":
         return _parquet(path, wanted)
-    if path.is_file():
-        raise UsageError(f"{corpus} is not a corpus; a file must be .jsonl or .parquet.")
-    if not path.is_dir() and corpus.startswith((".", "/", "~")):
-        raise UsageError(f"there is no corpus {corpus}; name a folder, a .jsonl or .parquet file, or a Hub data set.")
+    refuse_missing(corpus)
     name, _, config = corpus.partition(":") if not path.is_dir() else (corpus, "", "")
     return rows.hub(name, config or None, split, revision=revision)
+
+
+def refuse_missing(corpus: str) -> None:
+    """UsageError for a file that is no corpus, and for what can be no name on the Hub where nothing is."""
+    path = Path(corpus)
+    if path.is_file() and path.suffix not in SUFFIXES:
+        raise UsageError(f"{corpus} is not a corpus; a file must be .jsonl or .parquet.")
+    if not path.exists() and (corpus.startswith((".", "/", "~")) or path.suffix in SUFFIXES):
+        raise UsageError(f"there is no corpus {corpus}; name a folder, a .jsonl or .parquet file, or a Hub data set.")
 
 
 def _parquet(file: Path, wanted: Collection[str]) -> Iterator[rows.Row]:

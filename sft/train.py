@@ -18,11 +18,8 @@ from typing import Any
 import transformers
 
 from sft import assemble, checkpoints, hygiene, ordering, student
-<<<<<<< theirs
-from sft.attention import by_document
-=======
 from sft.again import Source
->>>>>>> mine
+from sft.attention import by_document
 from sft.batches import StudentTrainer, table, with_blank
 from sft.collate import Flat, Padded
 from sft.data import Row
@@ -95,7 +92,6 @@ def train(
         tokenizer = load(transformers.AutoTokenizer, model, revision)
         columns = {given.by for given in (order, weights, distill and distill.several) if given}
         rows, counted = mixed(corpus, data, tokenizer, max_length=max_length, seed=seed, columns=columns)
-        say(hygiene.table(counted))
         unseen: list[Row] = []
         if held_out and held_out.corpus:
             unseen = mixed(held_out.corpus, None, tokenizer, max_length=max_length)[0]
@@ -104,6 +100,8 @@ def train(
         counting = ordering.weigh(rows, weights) if weights else None
         hard = ordering.hardness(rows, order.by) if order else None
         args = settings(trainer, work=work, seed=seed, max_length=max_length, compute=compute, lora=bool(lora))
+        if args.process_index == 0:
+            say(hygiene.table(counted))
         inputs = [model, revision, seed, max_length, dict(lora or {}), trainer, compute, attention]
         if distill:
             inputs += [distill.model_dump_json(), dict(teachers or {})]

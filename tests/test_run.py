@@ -180,9 +180,53 @@ def test_a_training_row_is_shown_with_what_is_trained_on(made, capsys):
     capsys.readouterr()
     assert call("show", "--tokens", "--row", "1") == 0
     shown = capsys.readouterr().out
-    assert "What is 1 + 2?" in shown
-    assert "</think>" in shown
+    assert "What is 1 + 2?" in shown.replace("|", "")
+    assert "[<][/][t][h][i][n][k][>]" in shown
     assert call("show", "--tokens", "--row", "99") == 2
+    assert "there are 6 rows to train on" in capsys.readouterr().err
+    assert call("show", "--tokens", "--limit", "2") == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("row 0, ")
+    assert "\nrow 1, " in shown
+    assert "\nrow 2, " not in shown
+    assert shown.count("[[<|im_end|>]]") == 2
+
+
+def test_what_is_trained_on_is_counted_without_training(made, capsys):
+    run, call = made
+    capsys.readouterr()
+    assert call("show", "--rows", "--json") == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert counts == json.loads((run / "student" / "rows.json").read_text())
+    assert counts["kept"] == 6
+    assert call("show", "--rows") == 0
+    assert "each ends with <|im_end|>" in capsys.readouterr().out
+    assert call("show", "--rows", "student.max_length=40") == 1
+    assert "over_length 6" in capsys.readouterr().err
+
+
+def test_other_data_is_mixed_in_and_a_change_of_it_is_seen(made, tmp_path, capsys):
+    run, call = made
+    old = tmp_path / "old.jsonl"
+    chat = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hello."}]
+    old.write_text(lines([{"id": "o", "messages": chat}]))
+    more = [
+        f"student.data={{own: {{}}, old: {{corpus: {old}, weight: 0.5, licence: mit}}}}",
+        "student.weights={hard: 2}",
+    ]
+    assert call("train", *more) == 0
+    parts = json.loads((run / "student" / "rows.json").read_text())["parts"]
+    assert parts == {"own": {"read": 6, "kept": 6, "rows": 6}, "old": {"read": 1, "kept": 1, "rows": 3}}
+    capsys.readouterr()
+    assert call("train", *more) == 0
+    assert "student: up to date" in capsys.readouterr().err
+    old.write_text(lines([{"id": "o", "messages": [chat[0], {"role": "assistant", "content": "Good day."}]}]))
+    assert call("train", *more) == 0
+    assert "student: trained on 9 traces" in capsys.readouterr().err
+    assert call("train", f"student.data={{old: {{corpus: {tmp_path}/gone.jsonl}}}}") == 2
+    assert "there is no corpus" in capsys.readouterr().err
+    assert call("train", "student.order={by: pass_rate, pacing: 2}") == 2
+    assert call("train") == 0
 
 
 def test_the_corpus_is_published_from_the_command_line(made, tmp_path):

@@ -114,7 +114,9 @@ class Run:
             return {}
         asked = (student.distill and student.distill.teachers) or {}
         if not asked and len(teachers) != 1:
-            raise UsageError(f"name the teachers to distil in student.distill.teachers; there are {', '.join(teachers)}.")
+            raise UsageError(
+                f"name the teachers to distil in student.distill.teachers; there are {', '.join(teachers)}."
+            )
         found = {}
         for name in asked or teachers:
             guide, own = asked.get(name), teachers.get(name)
@@ -124,7 +126,9 @@ class Run:
                 found[name] = Model(name, guide.stored, None)
                 continue
             if not (model := (guide and guide.model) or (own and own.model)):
-                raise UsageError(f"student.distill.teachers.{name} names no `model`, and the recipe has no such teacher.")
+                raise UsageError(
+                    f"student.distill.teachers.{name} names no `model`, and the recipe has no such teacher."
+                )
             found[name] = resolve(model, (guide and guide.revision) or (own and own.revision) or None)
         return found
 
@@ -212,6 +216,15 @@ def check_training(student: Student) -> None:
         from sft.assemble import check as check_distill
 
         check_distill(student.distill)
+    if student.order or student.weights:
+        from sft.ordering import check as check_order
+
+        check_order(student.order, student.weights, student.trainer)
+    if student.data:
+        from sft.messages import refuse_missing
+
+        for part in student.data.values():
+            refuse_missing(part.corpus or ".")
 
 
 def asked(recipe: Recipe) -> dict[str, Teacher | Asked]:

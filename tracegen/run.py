@@ -193,7 +193,8 @@ def train(run: Run) -> None:
             },
             progress=progress,
         )
-    say(f"student: trained on {len(rows)} traces ({folder})")
+    trained = json.loads((folder / "rows.json").read_text())["rows"]
+    say(f"student: trained on {trained} traces ({folder})")
 
 
 def evaluate(run: Run) -> list[Score]:
