@@ -26,6 +26,7 @@ from sft.projections import Projections
 from sft.reliability import OTHER, reliabilities
 from sft.schedule import Schedule
 from sft.several import Several
+from sft.spans import Alphabet, Spanned
 from sft.stored import Stored
 from sft.teachers import Live
 from sft.temperature import Heat, by_confidence, scheduled
@@ -58,18 +59,32 @@ def check(distill: Distill) -> dict[str, Term]:
             raise UsageError("the weight of the cross-entropy is `distill.alpha`; it is no loss of its own.")
         loss = registry.bind("loss", name, options)
         terms[name] = Term(loss, registry.about("loss", name, "READS") or "logits", weight)
+    _one_alignment(distill, terms)
     for name, guide in distill.teachers.items():
         if guide.hint:
             columns(guide.hint)
         if guide.store:
             scorer(guide.by, guide.options)
-        looks = next((loss for loss, term in terms.items() if term.reads != "logits"), None)
+        looks = next((loss for loss, term in terms.items() if not term.of_tokens), None)
         if looks and (guide.store or guide.stored):
             raise UsageError(
                 f"the loss {looks!r} looks at layers, which are not stored; leave it out, or take store and stored "
                 f"from `distill.teachers.{name}`."
             )
     return terms
+
+
+def _one_alignment(distill: Distill, terms: Mapping[str, Term]) -> None:
+    spans = distill.align == "spans"
+    if wrong := [name for name, term in terms.items() if (term.reads == "spans") != spans]:
+        due = (
+            "takes `align: spans`" if not spans else "compares token by token; with `align: spans` take the loss `uld`"
+        )
+        raise UsageError(f"the loss {wrong[0]!r} {due}.")
+    if spans and (len(distill.teachers) > 1 or isinstance(distill.temperature, Adapted)):
+        raise UsageError("`align: spans` takes one teacher, and a temperature that does not depend on it.")
+    if spans and any(g.store or g.stored or g.ema is not None or g.deeper for g in distill.teachers.values()):
+        raise UsageError("`align: spans` takes a teacher that is a model of its own; leave its other fields out.")
 
 
 def parts(
@@ -115,6 +130,16 @@ def parts(
             given["teachers"].append(_stored(folder, guide, path, revision, rows, tokenizer, skip=skip))
             continue
         words = load(transformers.AutoTokenizer, path, revision)
+        if distill.align == "spans":
+            model = _model(guide, path, revision, compute).to(device)
+            others = again(rows, sources, words, hint=guide.hint)
+            fits(model, others, name)
+            collate = Padded(0) if model._is_stateful else Flat()
+            given["teachers"].append(Spanned(model, rows, others, Alphabet(tokenizer), Alphabet(words), collate))
+            say(
+                f"{given['teachers'][-1].aligned:.0%} of the trained tokens begin a span that {name} ends where they do."
+            )
+            continue
         shared = Shared(tokenizer, words)
         shared.check([row.input_ids for row in rows[:LOOKED_AT]], tokenizer, words)
         model: Any = None if guide.deeper else _model(guide, path, revision, compute).to(device)
@@ -172,7 +197,7 @@ def deepening(pairs: Sequence[tuple[int, int]], terms: Mapping[str, Term]) -> No
             f"layer {same[0]} of the student would learn from itself or from a shallower one; give pairs such as "
             "`layers: {2: 6}`, the shallow one first."
         )
-    if other := [name for name, term in terms.items() if term.reads == "logits"]:
+    if other := [name for name, term in terms.items() if term.of_tokens]:
         raise UsageError(f"with a `deeper` teacher the loss {other[0]!r} has nothing to compare; leave it out.")
 
 

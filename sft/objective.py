@@ -13,7 +13,7 @@ there is more than one chunk; being values per position, they are the same in ch
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch.utils.checkpoint import checkpoint
@@ -32,6 +32,13 @@ Look = Callable[[slice], View]
 """A teacher's view of some of a batch's positions."""
 
 
+@runtime_checkable
+class Joined(Protocol):
+    """A look at positions of which some must stay together: `joined` [n] go on with the one before."""
+
+    joined: torch.Tensor
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """One loss with its weight; `loss(student, teacher, labels)` gives values [n]."""
@@ -39,6 +46,11 @@ class Term:
     loss: Callable[..., torch.Tensor]
     reads: str
     weight: Schedule
+
+    @property
+    def of_tokens(self) -> bool:
+        """Whether it compares distributions, and not layers."""
+        return self.reads in ("logits", "spans")
 
 
 class Objective:
@@ -91,7 +103,9 @@ class Objective:
 
         names = [CE, *self.terms, "correct", "trust", "temperature", *(["alone"] if self.gaps else [])]
         names += [f"share_{name}" for name in self.mix.names] if self.mix else []
-        chunks = [slice(start, start + step) for start in range(0, len(places), step)]
+        looks: Sequence[Any] = teachers
+        joined = [look.joined for look in looks if isinstance(look, Joined)]
+        chunks = pieces(len(places), step, joined)
         if len(chunks) <= 1:
             return dict(zip(names, part(states, slice(None)), strict=True))
         parts = [checkpoint(part, states[chosen], chosen, use_reentrant=False) for chosen in chunks]
@@ -118,8 +132,8 @@ class Objective:
             correct = (student.logits.argmax(-1) == labels).float()
         found = [cross_entropy(student, None, labels)]
         for term in self.terms.values():
-            own = student if term.reads == "logits" else features
-            options: list[dict[str, Any]] = [{"temperature": heat} if term.reads == "logits" else {} for heat in heats]
+            own = student if term.of_tokens else features
+            options: list[dict[str, Any]] = [{"temperature": heat} if term.of_tokens else {} for heat in heats]
             each = torch.stack(
                 [term.loss(own, view, labels, **given) for view, given in zip(said, options, strict=True)]
             )
@@ -140,6 +154,19 @@ class Objective:
         if self.gaps or alpha < 1:
             each = each + (1 - alpha) * values["trust"] * taught
         return (values["weight"] * each if "weight" in values else each).sum()
+
+
+def pieces(count: int, step: int, joined: Sequence[torch.Tensor]) -> list[slice]:
+    """Slices of at most `step` positions that end where no position goes on with the one before."""
+    free = ~torch.stack([*joined]).any(0) if joined else None
+    found, start = [], 0
+    while start < count:
+        end = min(start + step, count)
+        while free is not None and start + 1 < end < count and not free[end]:
+            end -= 1
+        found.append(slice(start, end))
+        start = end
+    return found
 
 
 def _equal(said: Sequence[View], labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -21,6 +21,8 @@ class View:
     """Of a teacher: which of the student's logits its own stand beside; None: all."""
     top: "Top | None" = None
     """What a stored teacher has instead of logits."""
+    spans: "Spans | None" = None
+    """What a teacher with a tokenizer of its own has instead of logits."""
     known: torch.Tensor | None = None
     """Of a stored teacher: bools [n], where it has said something; None: everywhere."""
     hidden: Sequence[torch.Tensor] = ()
@@ -52,3 +54,30 @@ class Top:
     """[n, k], ids of the student's vocabulary."""
     logprobs: torch.Tensor
     """[n, k], natural logarithms at temperature 1 over the whole vocabulary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Where a teacher with another tokenizer says the same text: b spans begin at some of the n positions."""
+
+    begins: torch.Tensor
+    """[n] bool: a span begins here."""
+    joined: torch.Tensor
+    """[n] bool: goes on with the span of the position before."""
+    first: torch.Tensor
+    """[b], the teacher's first token of each span."""
+    rest: torch.Tensor
+    """[b], the teacher's log-probability of its further tokens, at temperature 1."""
+    student: torch.Tensor
+    """Tokens that both vocabularies spell alike, in the student's numbers, and in"""
+    teacher: torch.Tensor
+    """the teacher's."""
+    logits: torch.Tensor | None = None
+    """[b, V of the teacher], where each span begins."""
+
+    def at(self, chosen: slice) -> Self:
+        """Of some of the positions, which cut no span."""
+        start = int(self.begins[: chosen.start or 0].sum())
+        begins = self.begins[chosen]
+        spans = slice(start, start + int(begins.sum()))
+        return replace(self, begins=begins, joined=self.joined[chosen], first=self.first[spans], rest=self.rest[spans])

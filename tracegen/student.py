@@ -128,6 +128,8 @@ class Distill(Strict):
     """The weight of the cross-entropy."""
     temperature: Points | Adapted = 1.0
     balance: Literal["fixed", "ratio", "uncertainty"] = "fixed"
+    align: Literal["tokens", "spans"] = "tokens"
+    """`spans`: teachers that cut text into other tokens, by the loss `uld`."""
     several: Several = Several()
     """Of more than one teacher."""
     missing: Literal["refuse", "skip"] = "refuse"

@@ -12,9 +12,7 @@ from sft.views import View
 READS = "logits"
 
 
-def forward_kl(
-    student: View, teacher: View, labels: torch.Tensor, *, temperature: Temperature = 1.0
-) -> torch.Tensor:
+def forward_kl(student: View, teacher: View, labels: torch.Tensor, *, temperature: Temperature = 1.0) -> torch.Tensor:
     """T^2 KL(p_t || p_s) [n] in nats."""
     theirs, own = events(student, teacher, temperature)
     return temperature**2 * kl(theirs, own)
