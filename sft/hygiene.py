@@ -6,7 +6,7 @@ student's `rows.json`. Rows are dropped, never cut: a trace without its end teac
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -84,6 +84,8 @@ class Hygiene:
     """Of a mixture: read, kept and rows of an epoch of each part."""
     refusal: str = ""
     """What the template said of the first chat that it refused."""
+    held_out: int = 0
+    """Kept rows of problems that are held out: no rows of an epoch, but still counted among those of `parts`."""
 
 
 def report(
@@ -126,6 +128,20 @@ def report(
     )
 
 
+def left(hygiene: Hygiene, rows: Sequence["Row"], held_out: int) -> Hygiene:
+    """The same where so many rows are held out and `rows` are left for an epoch."""
+    again = report(
+        rows,
+        {name: getattr(hygiene, name) for name in ("read", "kept", *REASONS)},
+        max_length=hygiene.max_length,
+        end_of_turn=hygiene.end_of_turn,
+        prefilled=hygiene.prefilled,
+        parts=hygiene.parts,
+        refusal=hygiene.refusal,
+    )
+    return replace(again, held_out=held_out)
+
+
 def nothing_left(corpus: str, hygiene: Hygiene) -> str:
     """Why there is nothing to train on."""
     if not hygiene.read:
@@ -149,7 +165,9 @@ def table(hygiene: Hygiene) -> str:
     made.add_row("kept", f"{hygiene.kept:,}", f"each ends with {hygiene.end_of_turn}", end_section=True)
     for name, part in hygiene.parts.items():
         made.add_row(f"of {name}", f"{part['rows']:,}", f"an epoch; {part['kept']:,} kept of {part['read']:,}")
-    if hygiene.parts:
+    if hygiene.held_out:
+        made.add_row("held out", f"{hygiene.held_out:,}")
+    if hygiene.rows != hygiene.kept:
         made.add_row("an epoch", f"{hygiene.rows:,}", end_section=True)
     for name, why in {
         "without_thinking": "answer at once",

@@ -97,6 +97,8 @@ def train(
             unseen = mixed(held_out.corpus, None, tokenizer, max_length=max_length)[0]
         elif held_out:
             rows, unseen = split(rows, held_out.problems, seed)
+            counted = hygiene.left(counted, rows, len(unseen))
+        longest = max(len(row.input_ids) for row in [*rows, *unseen])
         counting = ordering.weigh(rows, weights) if weights else None
         hard = ordering.hardness(rows, order.by) if order else None
         args = settings(trainer, work=work, seed=seed, max_length=max_length, compute=compute, lora=bool(lora))
@@ -110,7 +112,7 @@ def train(
         with args.main_process_first(local=False, desc="look for a checkpoint"):
             checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint([*rows, *unseen], inputs))
         base, files_dtype = student_model(
-            model, revision, attention, compute, longest=counted.longest, frozen=bool(lora)
+            model, revision, attention, compute, longest=longest, frozen=bool(lora)
         )
         by_document(base, args.device)
         log = Log(work / "log.jsonl", progress, resumed=checkpoint is not None)

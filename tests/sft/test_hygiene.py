@@ -132,3 +132,13 @@ def test_other_shapes_of_chats_are_read(tmp_path: Path) -> None:
     image = {"messages": [{"role": "user", "content": [{"type": "image", "url": "x"}]}]}
     with pytest.raises(UsageError, match="a content that is text"):
         rows(corpus(tmp_path, image), tiny.tokenizer(), max_length=200)
+
+
+def test_rows_that_are_held_out_are_no_rows_of_an_epoch(tmp_path: Path) -> None:
+    path = corpus(tmp_path, {"messages": chat(THOUGHT)}, {"messages": chat("4", "2+2?")}, {"messages": chat("")})
+    kept, found = rows(path, tiny.tokenizer(), max_length=200)
+    left = hygiene.left(found, kept[:1], 1)
+    assert (left.read, left.kept, left.empty, left.rows, left.held_out) == (3, 2, 1, 1, 1)
+    assert left.trained_tokens == len(THOUGHT) + 1
+    assert hygiene.table(left).count("held out") == 1
+    assert "held out" not in hygiene.table(found)
