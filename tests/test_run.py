@@ -229,6 +229,30 @@ def test_other_data_is_mixed_in_and_a_change_of_it_is_seen(made, tmp_path, capsy
     assert call("train") == 0
 
 
+def test_what_a_teacher_says_is_captured_once_and_trained_from(made, tmp_path, tiny_model, capsys):
+    run, call = made
+    guide = f"{{model: {tiny_model}, store: 8, by: hf}}"
+    more = ["student.method=distill", f"student.distill={{teachers: {{tiny: {guide}}}}}"]
+    capsys.readouterr()
+    assert call("capture", *more, "--json") == 0
+    figures = json.loads(capsys.readouterr().out)["tiny"]
+    files = list((run / "signals" / "tiny").glob("signals-*.parquet"))
+    assert figures["rows"] == figures["captured"] == 6
+    assert figures["bytes"] == sum(file.stat().st_size for file in files)
+    assert call("train", *more) == 0
+    said = capsys.readouterr().err
+    assert "signals of tiny: up to date" in said
+    assert "student: trained on 6 traces" in said
+    # The student is the teacher, of which eight of 259 tokens say next to nothing.
+    first = json.loads((run / "student" / "log.jsonl").read_text().splitlines()[0])
+    assert first["forward_kl"] == pytest.approx(0, abs=1e-5)
+    assert call("train", *more, "student.distill.teachers.tiny.store=4") == 2
+    assert "the number of tokens kept at each place is 4, and the signals in" in capsys.readouterr().err
+    assert call("capture") == 2
+    assert "no teacher is to be stored" in capsys.readouterr().err
+    assert call("train") == 0
+
+
 def test_the_corpus_is_published_from_the_command_line(made, tmp_path):
     run, _ = made
     with FakeHub() as hub:
