@@ -31,12 +31,22 @@ def _skips_masked(device: torch.device) -> bool:
 trl.trainer.utils._use_triton = _skips_masked  # type: ignore[attr-defined]
 
 
-def table(rows: Sequence[Row], pack: int | None, *, first: int = 0) -> datasets.Dataset:
+def table(
+    rows: Sequence[Row], pack: int | None, *, first: int = 0, bands: Sequence[Sequence[int]] = ()
+) -> datasets.Dataset:
     """The rows as `input_ids` and `labels`, with the `rows` and `lengths` of the documents in each.
 
     `pack` is the length of a pack in tokens; None: every row by itself. `first` is the number of the first row.
+    Rows share a pack with those of their own band alone, where there are any.
     """
-    each = packs([len(row.input_ids) for row in rows], pack) if pack else [[index] for index in range(len(rows))]
+    each = [[index] for index in range(len(rows))]
+    if pack:
+        lengths = [len(row.input_ids) for row in rows]
+        each = [
+            [band[index] for index in found]
+            for band in bands or [range(len(rows))]
+            for found in packs([lengths[index] for index in band], pack)
+        ]
     return datasets.Dataset.from_dict(
         {
             "input_ids": [[token for index in pack for token in rows[index].input_ids] for pack in each],

@@ -24,6 +24,8 @@ from tracegen.material import Order, Weights
 from tracegen.records import UsageError
 
 MIDDLE = 0.5
+BANDS = 10
+"""Packs of rows of about one difficulty. Each band may leave one pack half empty."""
 
 
 def hardness(rows: Sequence[Row], by: str) -> list[float | None]:
@@ -95,11 +97,17 @@ class Paced(Sampler[int]):
         return iter(chosen)
 
 
+def bands(hard: Sequence[float | None]) -> list[list[int]]:
+    """Rows of like difficulty, which may share a pack: best fit alone would lay the long beside the short."""
+    ordered = sorted(range(len(hard)), key=lambda index: _known(hard[index]))
+    size = -(-len(ordered) // BANDS)
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+
 def paced(hard: Sequence[float | None], examples: Sequence[Sequence[int]], order: Order, args: Any) -> Paced:
     """The curriculum of a training. An example is as hard as its rows are in the mean; `args` are the trainer's."""
-    known = [MIDDLE if h is None else h for h in hard]
     sign = 1 if order.first == "easy" else -1
-    ranks = [sign * sum(known[index] for index in rows) / len(rows) for rows in examples]
+    ranks = [sign * sum(_known(hard[index]) for index in rows) / len(rows) for rows in examples]
     batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
     epochs = args.max_steps * batch / len(ranks) if args.max_steps > 0 else args.num_train_epochs
     return Paced(ranks, Schedule("student.order.pacing", order.pacing), epochs=epochs, seed=args.seed)
@@ -117,6 +125,10 @@ def check(order: Order | None, weights: Weights | None, trainer: Mapping[str, An
             )
     if weights and trainer.get("loss_type", "nll") != "nll":
         raise UsageError("`student.weights` weighs the loss nll; leave `trainer.loss_type` out.")
+
+
+def _known(hard: float | None) -> float:
+    return MIDDLE if hard is None else hard
 
 
 def _value(row: Row, by: str) -> float | None:

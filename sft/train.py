@@ -133,7 +133,7 @@ def train(
         if counting:
             extra = (extra or {"objective": _alone(), "teachers": []}) | {"weights": [*counting, *[1.0] * len(unseen)]}
         pack = max_length if trainer.get("packing") else None
-        examples = table(rows, pack)
+        examples = table(rows, pack, bands=ordering.bands(hard) if hard else ())
         fed = with_blank(examples) if args.world_size > 1 else examples
         run = _trainer(base, args, fed, tokenizer, lora, log, trainer, extra)
         if order and hard:

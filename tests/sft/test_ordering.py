@@ -14,8 +14,9 @@ import small
 import torch
 from transformers import AutoModelForCausalLM
 
+from sft.batches import table
 from sft.data import IGNORED, Row
-from sft.ordering import Paced, check, hardness, weigh
+from sft.ordering import Paced, bands, check, hardness, weigh
 from sft.schedule import Schedule
 from sft.train import train
 from tracegen.material import Order, Weights
@@ -90,6 +91,15 @@ def test_open_from_the_start_is_an_ordinary_epoch() -> None:
     first, second = (paced([0.5] * 20, 1.0, 2, epoch) for epoch in range(2))
     assert sorted(first) == sorted(second) == list(range(20))
     assert first != second
+
+
+def test_rows_share_a_pack_with_rows_of_their_difficulty() -> None:
+    rows = [row(1 + n) for n in range(40)]
+    hard = hardness(rows, "length")
+    whole, banded = table(rows, 60)["rows"], table(rows, 60, bands=bands(hard))["rows"]
+    assert sorted(index for pack in banded for index in pack) == list(range(40))
+    assert max(max(pack) - min(pack) for pack in banded) < 4 < max(max(pack) - min(pack) for pack in whole)
+    assert all(sum(index + 2 for index in pack) <= 60 for pack in banded)
 
 
 @pytest.mark.parametrize(
