@@ -131,18 +131,16 @@ def parts(
             continue
         words = load(transformers.AutoTokenizer, path, revision)
         if distill.align == "spans":
-            model = _model(guide, path, revision, compute).to(device)
+            model: Any = _model(guide, path, revision, compute).to(device)
             others = again(rows, sources, words, hint=guide.hint)
             fits(model, others, name)
             collate = Padded(0) if model._is_stateful else Flat()
             given["teachers"].append(Spanned(model, rows, others, Alphabet(tokenizer), Alphabet(words), collate))
-            say(
-                f"{given['teachers'][-1].aligned:.0%} of the trained tokens begin a span that {name} ends where they do."
-            )
+            say(f"{given['teachers'][-1].aligned:.0%} of the trained tokens begin a span that {name} ends with them.")
             continue
         shared = Shared(tokenizer, words)
         shared.check([row.input_ids for row in rows[:LOOKED_AT]], tokenizer, words)
-        model: Any = None if guide.deeper else _model(guide, path, revision, compute).to(device)
+        model = None if guide.deeper else _model(guide, path, revision, compute).to(device)
         theirs = body if guide.deeper else model.config.get_text_config()
         counts = {"student": body.num_hidden_layers, "teacher": theirs.num_hidden_layers}
         paired = {

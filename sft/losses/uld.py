@@ -32,7 +32,9 @@ def uld(
 ) -> torch.Tensor:
     """The sum above [n] in nats; GOLD, too, weighs matched and unmatched tokens alike unless told otherwise."""
     spans = teacher.spans
-    assert student.logits is not None and spans is not None and spans.logits is not None
+    assert student.logits is not None
+    assert spans is not None
+    assert spans.logits is not None
     begins, scores = spans.begins, student.logits.float()
     heat = temperature[begins] if isinstance(temperature, torch.Tensor) else temperature
     own, theirs = heated(scores[begins], heat), heated(spans.logits.float(), heat)

@@ -1,6 +1,5 @@
 """Teachers that cut text into other tokens: alignment, the loss over two vocabularies, and trainings."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,9 @@ from hypothesis import given as over
 from hypothesis import strategies as some
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from training import column, fit, one_thread, same
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from sft.again import Source, again, trained
+from sft.again import Source, again
 from sft.collate import Flat
 from sft.data import rows as rendered
 from sft.losses.forward_kl import forward_kl
@@ -153,7 +152,9 @@ def test_the_sum_over_two_vocabularies_is_its_formula() -> None:
     assert found[2].item() == pytest.approx(due.item(), rel=1e-4)
     assert found[1] == 0
     found.sum().backward()
-    assert own.grad is not None and torch.isfinite(own.grad).all() and (own.grad.abs().sum(-1) > 0).all()
+    assert own.grad is not None
+    assert torch.isfinite(own.grad).all()
+    assert (own.grad.abs().sum(-1) > 0).all()
 
 
 def test_spans_are_not_cut_into_chunks() -> None:
@@ -183,7 +184,8 @@ def test_a_teacher_of_another_tokenizer_says_what_its_model_says(tmp_path: Path,
     )
     look = teacher(inputs, Places.of(inputs))
     found = look(slice(0, None)).spans
-    assert found is not None and found.logits is not None
+    assert found is not None
+    assert found.logits is not None
     assert (int(found.begins.sum()), len(found.first), len(found.logits)) == (
         sum(len(teacher.spans[n]) for n in picked),
     ) * 3
