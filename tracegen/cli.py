@@ -110,7 +110,7 @@ def curate(target: Target, overrides: Overrides = None, run_dir: RunDir = None) 
 @watchable
 def capture(target: Target, overrides: Overrides = None, run_dir: RunDir = None, as_json: Json = False) -> None:
     """Store what teachers think of the corpus' tokens, to distil from without them: signals/."""
-    from tracegen.run import capture as stage
+    from tracegen.capture import capture as stage
 
     with opened(target, overrides, run_dir) as run:
         found = stage(run)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tracegen import __version__, asked_filters, contamination, material, rundir, terms
+from tracegen.capture import asked, capture
 from tracegen.corpus import LAYOUT, CorpusWriter, shards_of
 from tracegen.curate import FunnelRow, funnel_json
 from tracegen.curate import curate as apply_filters
@@ -84,37 +85,6 @@ def curate(run: Run) -> None:
     say(f"corpus: {kept} of {len(partitions)} traces kept, of {solved} of {len(run.problems)} problems ({corpus})")
 
 
-@during("capture")
-def capture(run: Run) -> dict[str, dict[str, Any]]:
-    """`corpus/` -> `signals/`: what the teachers that are to be stored think of every token."""
-    try:
-        from sft.capture import capture_for
-    except ImportError as error:
-        raise MissingExtra(f"{error.name}, which capturing needs,", "train") from None
-
-    student = run.recipe.student
-    if student is None or not student.distill or not any(guide.store for guide in student.distill.teachers.values()):
-        raise UsageError("no teacher is to be stored; set student.distill.teachers.NAME.store, to 64 for example.")
-    terms.refuse_training(run.recipe, run.folder / "corpus")
-    found = capture_for(
-        student.distill,
-        run.folder / "signals",
-        corpus=str(run.folder / "corpus"),
-        model=run.base.path,
-        revision=student.revision,
-        teachers={name: (guide.path, guide.revision) for name, guide in run.guides.items()},
-        max_length=student.max_length,
-        seed=run.recipe.seed,
-        data=student.data,
-        held_out=student.held_out,
-    )
-    for name, figures in found.items():
-        new = f"{figures['captured']} rows captured" if figures["captured"] else "up to date"
-        size = f"{figures['tokens']:,} tokens, {figures['bytes_per_token']} bytes each"
-        say(f"signals of {name}: {new}; {size} ({run.folder / 'signals' / name})")
-    return found
-
-
 @during("train")
 def train(run: Run) -> None:
     """`corpus/` -> `student/`."""
@@ -150,7 +120,7 @@ def train(run: Run) -> None:
     if rundir.up_to_date(folder, inputs):
         say(f"student: up to date ({folder})")
         return
-    if student.distill and any(guide.store for guide in student.distill.teachers.values()):
+    if asked(run):
         capture(run)
     work = run.folder / f".training-{rundir.fingerprint(inputs)[:12]}"
     with rundir.rebuilt(folder, inputs) as new, Bar("train", 0, "steps") as bar:

@@ -13,8 +13,10 @@ pytest.importorskip("trl")
 import small
 import torch
 import transformers
+import yaml
 from transformers import AutoTokenizer
 
+from sft.assemble import check
 from sft.capture import capture
 from sft.collate import Flat, Padded
 from sft.data import Row, rows
@@ -239,6 +241,10 @@ def test_a_folder_from_elsewhere_needs_no_teacher(
             "looks at layers, which are not stored",
         ),
         ({"teachers": {"big": {"store": 8, "by": "cloud"}}}, "there is no scorer 'cloud'"),
+        (
+            {"teachers": {"big": {"store": 8, "by": "hf"}}, "align": "spans", "losses": {"uld": {}}},
+            "a model of its own",
+        ),
         ({"teachers": {"big": {"store": 8, "by": "server"}}}, "scorer 'server' needs the option 'base_url'"),
     ],
 )
@@ -247,6 +253,16 @@ def test_what_cannot_be_stored(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         fit(tmp_path, "out", corpus, base, teacher, distill=distill)
+
+
+def test_the_recipes_of_the_page_are_recipes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "distillation.md").read_text(encoding="utf-8")
+    section = page.split("\n## A teacher that is stored\n")[1].split("\n## ")[0]
+    first, second = (yaml.safe_load(block.split("```")[0]) for block in section.split("```yaml\n")[1:])
+    for teachers in (first["student"]["distill"]["teachers"], second["teachers"]):
+        distill = Distill.model_validate(first["student"]["distill"] | {"teachers": teachers})
+        assert distill.teachers["big"].store == 64
+        check(distill)
 
 
 @pytest.mark.parametrize(
