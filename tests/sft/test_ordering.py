@@ -16,10 +16,11 @@ from transformers import AutoModelForCausalLM
 
 from sft.batches import table
 from sft.data import IGNORED, Row
+from sft.launch import launched
 from sft.ordering import Paced, bands, check, hardness, weigh
 from sft.schedule import Schedule
 from sft.train import train
-from tracegen.material import Order, Weights
+from tracegen.material import Order, Part, Weights
 from tracegen.records import UsageError
 
 STEPS = {"learning_rate": 5e-3, "max_steps": 4, "per_device_train_batch_size": 4, "lr_scheduler_type": "constant"}
@@ -209,3 +210,33 @@ def test_curriculum_reaches_the_trainer_and_is_resumed(tmp_path: Path, corpus: s
     again, two = fit(tmp_path / "killed", corpus, base, order=order, trainer=trainer)
     assert again == pytest.approx(through, rel=1e-6)
     assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
+
+
+@pytest.mark.soak
+def test_two_processes_see_and_weigh_the_same_rows(
+    tmp_path: Path, corpus: str, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mixture, an order and weights at once; ten seconds, most of which two processes spend on importing torch."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    old = tmp_path / "old.jsonl"
+    old.write_text("".join(Path(corpus).read_text().splitlines(keepends=True)[:3]))
+    given: dict[str, Any] = {
+        "data": {"own": Part(), "old": Part(corpus=str(old), weight=0.5)},
+        "order": Order(),
+        "weights": Weights(easy=0.5, hard=2),
+    }
+    trainer = {"max_steps": -1, "num_train_epochs": 2, "use_cpu": True}
+    losses, one = fit(tmp_path / "one", corpus, base, trainer=trainer, **given)
+    launched(
+        "torchrun --standalone --nproc-per-node 2",
+        corpus=corpus,
+        model=base,
+        out=tmp_path / "two" / "out",
+        work=tmp_path / "two" / "work",
+        dtype="float32",
+        trainer=STEPS | trainer | {"per_device_train_batch_size": 2},
+        **given,
+    )
+    lines = (tmp_path / "two" / "out" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["loss"] for line in lines] == pytest.approx(losses, rel=1e-4)
+    assert same(one, AutoModelForCausalLM.from_pretrained(tmp_path / "two" / "out").state_dict())
