@@ -49,6 +49,7 @@ class Log(TrainerCallback):  # type: ignore[misc]
             **{name: value for name, value in logs.items() if name not in TOLD},
             "accuracy": logs["mean_token_accuracy"],
             "tokens": self.before["tokens"] + int(logs["num_tokens"]),
+            "memory": _memory(),
             "seconds": round(self.before["seconds"] + time.monotonic() - self.started, 2) or 0.01,
         }
         if not math.isfinite(line["loss"]):
@@ -75,3 +76,17 @@ class Log(TrainerCallback):  # type: ignore[misc]
             "tokens": last["tokens"],
             "seconds": last["seconds"],
         }
+
+
+def _memory() -> float:
+    """GB at the highest: of the accelerator, or else of this process."""
+    import resource
+    import sys
+
+    import torch
+
+    if torch.accelerator.is_available():
+        return round(torch.accelerator.max_memory_allocated() / 1e9, 2)
+    # Kilobytes, but bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)

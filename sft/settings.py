@@ -8,6 +8,7 @@ they are set.
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -40,6 +41,8 @@ OURS |= dict.fromkeys(
 )
 OURS |= dict.fromkeys(["padding_free", "eval_packing", "pad_to_multiple_of"], "rows are laid end to end")
 OURS |= dict.fromkeys(["push_to_hub", "hub_model_id", "hub_token", "hub_strategy"], "`tracegen publish` uploads")
+TRACKERS = {"trackio": ["trackio"], "wandb": ["wandb"], "tensorboard": ["tensorboard", "tensorboardX"]}
+"""Where a log may go beside its file, and the packages for it, of which one is enough."""
 GONE = {
     "warmup_ratio": "use warmup_steps, which below 1 is a ratio",
     "group_by_length": "use train_sampling_strategy: group_by_length",
@@ -61,6 +64,8 @@ def check(trainer: Mapping[str, Any]) -> dict[str, Any]:
             close = get_close_matches(name, types.keys() - OURS.keys(), cutoff=0.6)
             hint = GONE.get(name) or (f"the closest are {', '.join(close)}" if close else "see TRL's documentation")
             raise UsageError(f"TRL's SFTConfig has no option {name!r}; {hint}.")
+        if name == "report_to":
+            _trackers(value)
         if name == "packing_strategy" and value != "bfd":
             raise UsageError(f"`trainer.packing_strategy` is {value!r}; rows are packed whole, which is bfd.")
         try:
@@ -69,6 +74,16 @@ def check(trainer: Mapping[str, Any]) -> dict[str, Any]:
             said = error.errors()[0]["msg"].lower()
             raise UsageError(f"`trainer.{name}` is {value!r}; {said}.") from None
     return checked
+
+
+def _trackers(given: Any) -> None:
+    """UsageError for a tracker that is unknown, or not installed."""
+    for name in [given] if isinstance(given, str) else given or []:
+        if name not in (*TRACKERS, "none"):
+            raise UsageError(f"`trainer.report_to` names {name!r}; it takes none, or some of {', '.join(TRACKERS)}.")
+        if name != "none" and not any(map(find_spec, TRACKERS[name])):
+            package = TRACKERS[name][0]
+            raise UsageError(f"`trainer.report_to` names {name}, which is not installed; get it: pip install {package}")
 
 
 def settings(trainer: Mapping[str, Any], *, work: Path, seed: int, max_length: int, compute: str, lora: bool) -> Any:

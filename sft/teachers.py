@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from sft.attention import by_document
 from sft.heads import logits, open_head
 from sft.objective import Look
 from sft.places import Places, model_inputs
@@ -34,6 +35,7 @@ class Live:
         window: int = 1,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
+        by_document(model, model.device)
         self.shared, self.hidden, self.attention, self.window = shared, hidden, attention, window
         self.watch = watch(model, attention) if attention else None
         open_head(model)

@@ -14,6 +14,7 @@ from tracegen.corpus import LAYOUT, CorpusWriter, shards_of
 from tracegen.curate import FunnelRow, funnel_json
 from tracegen.curate import curate as apply_filters
 from tracegen.curate_on_ray import Foreseen, foresee
+from tracegen.curve import Curve
 from tracegen.dropped import Dropped
 from tracegen.evaluate import evaluate as score_roles
 from tracegen.evaluate import named
@@ -124,10 +125,11 @@ def train(run: Run) -> None:
         capture(run)
     work = run.folder / f".training-{rundir.fingerprint(inputs)[:12]}"
     with rundir.rebuilt(folder, inputs) as new, Bar("train", 0, "steps") as bar:
+        curve = Curve()
 
         def progress(line: Mapping[str, Any]) -> None:
             bar.total = line["steps"]
-            bar.at(line["step"], f"{line['tokens'] / line['seconds']:.0f} tokens/s, loss {line['loss']:.3f}")
+            bar.at(line["step"], curve.note(line))
 
         started = partial(launched, student.launch) if student.launch else fit
         watched = student.held_out and student.held_out.answers and not student.held_out.corpus

@@ -41,7 +41,7 @@ def gradients(made: Any, batches: list[dict[str, torch.Tensor]]) -> tuple[float,
         labels = batch["labels"][0, 1:]
         loss = torch.nn.functional.cross_entropy(said[0, :-1], labels, reduction="sum", ignore_index=-100)
         loss.backward()
-        total += float(loss)
+        total += loss.item()
     return total, {name: weight.grad.clone() for name, weight in made.named_parameters() if weight.grad is not None}
 
 

@@ -66,7 +66,7 @@ def same(one: Path, other: Path) -> None:
     left, right = lines(one), lines(other)
     assert len(left) == len(right)
     for a, b in zip(left, right, strict=True):
-        for name in a.keys() - {"seconds", "tokens", "entropy", "epoch"}:
+        for name in a.keys() - {"seconds", "memory", "tokens", "entropy", "epoch"}:
             assert a[name] == pytest.approx(b[name], rel=1e-4, abs=1e-7), (a["step"], name)
     states = [AutoModelForCausalLM.from_pretrained(folder / "student").state_dict() for folder in (one, other)]
     for name, tensor in states[0].items():

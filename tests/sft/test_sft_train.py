@@ -286,6 +286,7 @@ def test_small_steps_are_not_lost_to_bfloat16(base: str, corpus: str, tmp_path: 
         ({"max_length": 5}, r"set `student.max_length`"),
         ({"learning_rate": "fast"}, r"`trainer.learning_rate` is 'fast'; input should be a valid number"),
         ({"lr_scheduler_type": "wavy"}, "TRL refuses"),
+        ({"report_to": "paper"}, "names 'paper'; it takes none, or some of trackio, wandb, tensorboard"),
     ],
 )
 def test_trainer_settings_that_cannot_be(
@@ -298,6 +299,13 @@ def test_trainer_settings_that_cannot_be(
 
 def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
     assert check({"learning_rate": "5e-5", "num_train_epochs": 2}) == {"learning_rate": 5e-5, "num_train_epochs": 2.0}
+
+
+def test_tracker_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sft.settings.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="names wandb, which is not installed; get it: pip install wandb"):
+        check({"report_to": ["wandb"]})
+    assert check({"report_to": "none"}) == {"report_to": "none"}
 
 
 @pytest.mark.parametrize(
