@@ -150,12 +150,13 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
 
     try:
         alone = _template(chat, tokenizer)
-        followed = _template([*chat, chat[0]], tokenizer)
+        found = specials(alone.rpartition(SENTINEL)[2])
+        if not found:
+            between = _template([*chat, chat[0]], tokenizer).partition(SENTINEL)[2].partition(NEXT)[0]
+            header = specials(alone.partition(NEXT)[0])
+            found = [i for i in specials(between) if i not in header]
     except TemplateError as error:
         raise UsageError(f"the chat template of {tokenizer.name_or_path} refuses a chat ({error}).") from None
-    header = specials(alone.partition(NEXT)[0])
-    between = followed.partition(SENTINEL)[2].partition(NEXT)[0]
-    found = [*specials(alone.rpartition(SENTINEL)[2]), *(i for i in specials(between) if i not in header)]
     end = found[0] if found else tokenizer.eos_token_id
     if end is None:
         raise UsageError(f"the chat template of {tokenizer.name_or_path} ends no turn, and there is no eos token.")

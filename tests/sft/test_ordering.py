@@ -22,6 +22,7 @@ from sft.schedule import Schedule
 from sft.train import train
 from tracegen.material import Order, Part, Weights
 from tracegen.records import UsageError
+from tracegen.student import Distill
 
 STEPS = {"learning_rate": 5e-3, "max_steps": 4, "per_device_train_batch_size": 4, "lr_scheduler_type": "constant"}
 
@@ -169,6 +170,18 @@ def test_rows_of_no_weight_teach_nothing(tmp_path: Path, corpus: str, base: str)
     losses, other = fit(tmp_path / "alone", str(hard), base, trainer=whole | {"per_device_train_batch_size": 6})
     assert halved == pytest.approx(losses, rel=1e-5)
     assert same(one, other)
+
+
+def test_weights_count_in_a_distillation_too(tmp_path: Path, corpus: str, base: str) -> None:
+    teacher = small.model(tmp_path / "teacher", seed=1)
+    heavy = Weights(easy=0.5, hard=1.5)
+    given: dict[str, Any] = {"method": "distill", "teachers": {"big": (teacher, None)}}
+    plain, _ = fit(tmp_path / "plain", corpus, base, weights=heavy)
+    taught, _ = fit(tmp_path / "taught", corpus, base, weights=heavy, distill=Distill(alpha=1.0), **given)
+    assert taught == pytest.approx(plain, rel=1e-5)
+    even, _ = fit(tmp_path / "even", corpus, base, distill=Distill(alpha=0.0), **given)
+    uneven, _ = fit(tmp_path / "uneven", corpus, base, weights=heavy, distill=Distill(alpha=0.0), **given)
+    assert uneven != pytest.approx(even, rel=1e-4)
 
 
 def test_packing_and_accumulating_keep_each_weight_with_its_row(tmp_path: Path, corpus: str, base: str) -> None:
