@@ -184,7 +184,7 @@ def _render(chat: Chat, end: str, tokenizer: Any) -> _Turn | _Refused:
         prompt = _template(chat.messages[:last], tokenizer, add_generation_prompt=True, tools=chat.tools)
     except TemplateError as error:
         return _Refused("template_refuses", f"{chat.where}: {' '.join(str(error).split())}")
-    if not all(said in prompt for said in _asked(chat.messages[:last])):
+    if not all(part in prompt for part in _asked(chat.messages[:last])):
         return _Refused("lost_in_template")
     if opening := prefilled(prompt):
         if CLOSE not in answer:
@@ -205,7 +205,7 @@ def _asked(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if message["role"] in ("system", "user"):
             yield message["content"].strip()
         for call in message.get("tool_calls") or []:
-            yield str((call.get("function") or call).get("name", ""))
+            yield str(call["function"].get("name", ""))
 
 
 def _template(messages: Sequence[Mapping[str, Any]], tokenizer: Any, **options: Any) -> str:

@@ -57,14 +57,17 @@ def chats(
                 "`messages` of chat messages, each with role and content."
             )
         messages = _messages(given, where)
-        named = next((str(row[name]) for name in IDS if row.get(name)), None) or _hash(messages)
-        seen[named] += 1
+        named = next((str(row[name]) for name in IDS if row.get(name) not in (None, "")), None) or _hash(messages)
         facts = {name: row[name] for name in wanted if row.get(name) is not None}
         if "pass_rate" not in facts and facts.get("problem_id") in rates:
             facts["pass_rate"] = rates[facts["problem_id"]]
-        yield Chat(
-            where, named if seen[named] == 1 else f"{named}#{seen[named]}", messages, facts, _tools(row.get("tools"))
-        )
+        yield Chat(where, _own(named, seen), messages, facts, _listed(row.get("tools")))
+
+
+def _own(name: str, seen: Counter[str]) -> str:
+    """The name, or where it was seen before, the name with a number behind it."""
+    seen[name] += 1
+    return name if seen[name] == 1 else _own(f"{name}#{seen[name]}", seen)
 
 
 def _read(corpus: str, split: str, revision: str | None, wanted: Collection[str]) -> Iterator[rows.Row]:
@@ -133,7 +136,9 @@ def _messages(given: Any, where: str) -> Messages:
             raise UsageError(f"{where}: every message needs a role and a content that is text.")
         if (reasoning := turn.get("reasoning_content")) and "</think>" not in content:
             content = join(str(reasoning).strip(), content.strip())
-        kept = {name: _arguments(turn[name]) for name in TOOLS if turn.get(name)}
+        kept = {name: turn[name] for name in TOOLS if turn.get(name)}
+        if calls := _listed(kept.pop("tool_calls", None)):
+            kept["tool_calls"] = [_call(call, where) for call in calls]
         messages.append({"role": role, "content": content, **kept})
     return messages
 
@@ -147,22 +152,19 @@ def _text(content: Any) -> Any:
     return "" if content is None else content
 
 
-def _arguments(given: Any) -> Any:
-    """Calls of tools with their arguments as objects, which templates write out, and not as text that holds JSON."""
-    if not isinstance(given, Sequence) or isinstance(given, str):
-        return given
-    calls = []
-    for call in given:
-        function = call.get("function") if isinstance(call, Mapping) else None
-        if isinstance(function, Mapping) and isinstance(function.get("arguments"), str):
-            with suppress(ValueError):  # Then the template writes what the model wrote.
-                call = {**call, "function": {**function, "arguments": json.loads(function["arguments"])}}
-        calls.append(call)
-    return calls
+def _call(call: Any, where: str) -> Mapping[str, Any]:
+    """A call of a tool with its arguments as an object, which templates write out, and not as text that holds JSON."""
+    function = call.get("function", call) if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping):
+        raise UsageError(f"{where}: every call of a tool must be an object with a function.")
+    if isinstance(function.get("arguments"), str):
+        with suppress(ValueError):  # Then the template writes what the model wrote.
+            return {**call, "function": {**function, "arguments": json.loads(function["arguments"])}}
+    return {**call, "function": function}
 
 
-def _tools(given: Any) -> list[Any] | None:
-    """A column `tools`: a list, or JSON of one, as many data sets of the Hub have it."""
+def _listed(given: Any) -> list[Any] | None:
+    """A list, or JSON of one, as many data sets of the Hub have tools and their calls."""
     try:
         found = json.loads(given) if isinstance(given, str) else given
     except ValueError:

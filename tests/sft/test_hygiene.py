@@ -98,12 +98,12 @@ def test_tag_inside_of_code_is_text(tmp_path: Path) -> None:
 
 def test_sample_ids_are_their_own_and_the_same_each_time(tmp_path: Path) -> None:
     lines = [{"messages": chat(answer), "problem_id": "p"} for answer in ("2", "two", "2")]
-    named = [{"messages": chat("2"), "id": 7}, {"messages": chat("2"), "id": 7}]
+    named = [{"messages": chat("2"), "id": name} for name in (0, 7, 7, "7#2")]
     path = corpus(tmp_path, *lines, *named)
     ids = [row.sample_id for row in chats(path)]
-    assert len(set(ids)) == 5
+    assert len(set(ids)) == 7
     assert ids[2] == f"{ids[0]}#2"
-    assert ids[3:] == ["7", "7#2"]
+    assert ids[3:] == ["0", "7", "7#2", "7#2#2"]
     other = tmp_path / "other"
     other.mkdir()
     assert [row.sample_id for row in chats(corpus(other, lines[1], lines[0]))] == [ids[1], ids[0]]

@@ -225,12 +225,18 @@ def test_calls_of_tools_are_prompt_and_never_trained_on(tmp_path: Path) -> None:
     made = tokenizer("qwen3")
     calling = [QUESTION, {"role": "assistant", "content": "Let me see.", "tool_calls": [CALL]}]
     written = {"name": "add", "arguments": json.dumps(CALL["function"]["arguments"])}  # type: ignore[index]
-    as_text = [QUESTION, {**calling[1], "tool_calls": [{"function": written}]}, *CHATS["tools"][2:]]
+    as_text = [QUESTION, {**calling[1], "tool_calls": json.dumps([{"function": written}])}, *CHATS["tools"][2:]]
     found, hygiene = kept(tmp_path, made, CHATS["tools"], as_text, calling, tools=json.dumps([{"name": "add"}]))
     assert (hygiene.kept, hygiene.tool_calls) == (2, 1)
     first, second = (spelled(row, made)[0] for row in found)
     assert '<tools>{"name": "add"}</tools>' in first
     assert first == second
+
+
+def test_call_that_is_none_is_the_users_mistake(tmp_path: Path) -> None:
+    broken = [QUESTION, {"role": "assistant", "content": "", "tool_calls": ["add"]}, ANSWER]
+    with pytest.raises(UsageError, match="line 1: every call of a tool must be an object"):
+        kept(tmp_path, tokenizer("qwen3"), broken)
 
 
 def test_template_that_no_chat_suits(tmp_path: Path) -> None:
