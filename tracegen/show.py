@@ -3,18 +3,30 @@
 import inspect
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tracegen import models, registry, shipped
 from tracegen.corpus import shards_of
 from tracegen.recipe import Asked, Recipe
-from tracegen.records import UsageError
+from tracegen.records import MissingExtra, UsageError
 
-SHELVES: tuple[registry.Shelf, ...] = ("source", "engine", "verifier", "filter", "benchmark")
+SHELVES: dict[str, registry.Shelf] = {
+    "sources": "source",
+    "engines": "engine",
+    "verifiers": "verifier",
+    "filters": "filter",
+    "benchmarks": "benchmark",
+    "losses": "loss",
+    "scorers": "scorer",
+}
+TRAINING = ("losses", "scorers")
+"""Shown where they are asked for by name: looking at them loads torch."""
 CAPTIONS = {
     "verifiers": "Each also takes only (outcomes of the verdict before it) and second_opinion (a share, 0.0).",
     "benchmarks": "Each also takes prompt, conventions, any name of sampling (n=16), and benchmark (its name here).",
@@ -24,10 +36,10 @@ FILES: tuple[shipped.Kind, ...] = ("recipes", "prompts")
 
 def shelves(shelf: str | None, as_json: bool) -> None:
     """Print what a recipe can name: all shelves, or one."""
-    known = [f"{name}s" for name in SHELVES] + list(FILES)
+    known = [*SHELVES, *FILES]
     if shelf is not None and shelf not in known:
         raise UsageError(f"there is no shelf {shelf!r}; the shelves are {', '.join(known)}.")
-    found = {name: _entries(name) for name in known if shelf in (None, name)}
+    found = {name: _entries(name) for name in known if shelf == name or (shelf is None and name not in TRAINING)}
     if as_json:
         print(json.dumps(found))
         return
@@ -36,7 +48,7 @@ def shelves(shelf: str | None, as_json: bool) -> None:
         table = Table("name", "options", "what it is", title=name, title_justify="left", expand=True)
         table.caption, table.caption_justify = CAPTIONS.get(name), "left"
         for entry in entries:
-            table.add_row(entry["name"], ", ".join(entry["options"]), entry["summary"])
+            table.add_row(entry["name"], *map(escape, (", ".join(entry["options"]), entry["summary"])))
         console.print(table)
 
 
@@ -47,7 +59,9 @@ def _entries(shelf: str) -> list[dict[str, Any]]:
             {"name": name, "options": [], "summary": _first_comment(shipped.find(kind, name))}
             for name in shipped.names(kind)
         ]
-    kind_of = cast(registry.Shelf, shelf.removesuffix("s"))
+    kind_of = SHELVES[shelf]
+    if shelf in TRAINING and find_spec("torch") is None:
+        raise MissingExtra(f"torch, which the {shelf} need,", "train")
     return [
         {
             "name": name,

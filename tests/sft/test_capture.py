@@ -2,6 +2,9 @@
 
 import json
 import math
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,6 +121,45 @@ def test_a_kill_costs_a_shard_at_most(
     assert again["captured"] == 12 - 5
     same(tmp_path / "whole", tmp_path / "killed", corpus)
     assert taken(tmp_path / "killed", teacher, corpus, tokenizer)["captured"] == 0
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import transformers
+from sft import signals
+from sft.capture import capture
+from sft.data import rows
+from tracegen.models import resolve
+
+signals.SHARD_SECONDS = 0.05
+teacher, corpus, folder = sys.argv[1:]
+tokenizer = transformers.AutoTokenizer.from_pretrained(teacher)
+read = rows(corpus, tokenizer, max_length=256)[0]
+options = {"tokens": 1}
+capture(Path(folder), read, teacher=resolve(teacher), tokenizer=tokenizer, k=8, by="hf", options=options)
+"""
+
+
+@pytest.mark.soak
+def test_what_a_killed_process_had_is_kept(tmp_path: Path, teacher: str, tokenizer: Any) -> None:
+    corpus = small.corpus(tmp_path / "corpus.jsonl", rows=400)
+    read = rows(corpus, tokenizer, max_length=256)[0]
+    taken(tmp_path / "whole", teacher, read, tokenizer)
+    for kill in range(3):
+        folder = tmp_path / "killed"
+        before = len(list(folder.glob("signals-*.parquet")))
+        command = [sys.executable, "-c", PROGRAM, teacher, corpus, str(folder)]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while len(list(folder.glob("signals-*.parquet"))) < before + 2 and process.poll() is None:
+            time.sleep(0.002)
+        assert process.poll() is None, f"the process was done before it could be killed the {kill + 1}. time"
+        process.kill()
+        process.wait()
+        assert Reader(folder).where.keys() < {key(row) for row in read}
+    again = taken(tmp_path / "killed", teacher, read, tokenizer)
+    assert 0 < again["captured"] < 400
+    same(tmp_path / "whole", tmp_path / "killed", read, tolerance=5e-3)
 
 
 def test_a_corpus_that_grows_is_captured_where_it_is_new(
