@@ -47,7 +47,7 @@ class Log(TrainerCallback):  # type: ignore[misc]
             "epoch": round(state.epoch, 4),
             "loss": logs["loss"],
             **{name: value for name, value in logs.items() if name not in TOLD},
-            "accuracy": logs["mean_token_accuracy"],
+            **({"accuracy": logs["mean_token_accuracy"]} if "mean_token_accuracy" in logs else {}),
             "tokens": self.before["tokens"] + int(logs["num_tokens"]),
             "memory": _memory(),
             "seconds": round(self.before["seconds"] + time.monotonic() - self.started, 2) or 0.01,

@@ -9,9 +9,10 @@ In several processes (`sft/launch.py`), the batch is that of one process times t
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,13 @@ from sft.log import Log, Progress
 from sft.mixture import mixed
 from sft.objective import Objective
 from sft.schedule import Schedule
-from sft.settings import check, on_cpu, saves_itself, settings
+from sft.settings import Config, check, on_cpu, saves_itself, settings
 from tracegen.material import OWN, Order, Part, Weights
 from tracegen.progress import say
 from tracegen.records import UsageError
 from tracegen.student import Distill, HeldOut
 
-METHODS = ("sft", "distill")
+METHODS = ("sft", "distill", "on_policy")
 
 
 def train(
@@ -80,12 +81,18 @@ def train(
     """
     if method not in METHODS:
         raise UsageError(f"there is no training method {method!r}; the methods are {', '.join(METHODS)}.")
-    distill = (distill or Distill()) if method == "distill" else None
-    if distill:
+    distill = (distill or Distill()) if method != "sft" else None
+    if distill and method == "on_policy":
+        with _quiet():
+            from sft import on_policy
+
+        on_policy.check(distill, order=order, weights=weights, held_out=held_out)
+    elif distill:
         assemble.check(distill)
         own = {name: (model, revision) for name, guide in distill.teachers.items() if guide.itself}
         teachers = own | dict(teachers or {})
-    trainer = check(trainer or {})
+    config: Config = "DistillationConfig" if method == "on_policy" else "SFTConfig"
+    trainer = check(trainer or {}, config)
     ordering.check(order, weights, trainer)
     compute = compute_dtype(dtype, on_cpu=on_cpu(trainer))
     with _quiet():
@@ -101,7 +108,12 @@ def train(
         longest = max(len(row.input_ids) for row in [*rows, *unseen])
         counting = ordering.weigh(rows, weights) if weights else None
         hard = ordering.hardness(rows, order.by) if order else None
-        args = settings(trainer, work=work, seed=seed, max_length=max_length, compute=compute, lora=bool(lora))
+        if method == "on_policy":
+            room = max_length - max(row.prompt for row in rows)
+            trainer = {"max_completion_length": room} | trainer
+        args = settings(
+            trainer, work=work, seed=seed, max_length=max_length, compute=compute, lora=bool(lora), config=config
+        )
         if args.process_index == 0:
             say(hygiene.table(counted))
         inputs = [model, revision, seed, max_length, dict(lora or {}), trainer, compute, attention]
@@ -114,10 +126,11 @@ def train(
         base, files_dtype = student_model(
             model, revision, attention, compute, longest=longest, frozen=bool(lora)
         )
-        by_document(base, args.device)
+        if method != "on_policy":
+            by_document(base, args.device)
         log = Log(work / "log.jsonl", progress, resumed=checkpoint is not None)
         extra = {}
-        if distill:
+        if distill and method == "distill":
             extra = assemble.parts(
                 distill,
                 student=base,
@@ -135,7 +148,19 @@ def train(
         pack = max_length if trainer.get("packing") else None
         examples = table(rows, pack, bands=ordering.bands(hard) if hard else ())
         fed = with_blank(examples) if args.world_size > 1 else examples
-        run = _trainer(base, args, fed, tokenizer, lora, log, trainer, extra)
+        if distill and method == "on_policy":
+            make = partial(
+                on_policy.trainer,
+                rows=rows,
+                distill=distill,
+                teachers=teachers or {},
+                compute=compute,
+                ends=student.ends(base, tokenizer, counted.end_of_turn),
+            )
+        else:
+            make = partial(_on_traces, rows=fed, distilling=extra)
+        callbacks: list[Any] = [log] if saves_itself(trainer) else [log, checkpoints.ByTheClock()]
+        run = _trainer(make, model=base, args=args, tokenizer=tokenizer, lora=lora, callbacks=callbacks)
         if order and hard:
             run.paced = ordering.paced(hard, examples["rows"], order, args)
         evaluation = None
@@ -159,6 +184,7 @@ def train(
         if evaluation:
             evaluation.go_back()
         figures = {
+            "method": method,
             "steps": run.state.global_step,
             "epochs": run.state.epoch,
             **log.figures(),
@@ -167,10 +193,10 @@ def train(
             "dtype": compute,
             "attention": base.config._attn_implementation,
             "hygiene": asdict(counted),
-            "teachers": run.taught() if distill else None,
+            "teachers": run.taught() if method == "distill" else None,
             "held_out": evaluation and evaluation.figures(),
         }
-        chosen = {name: getattr(args, name) for name in student.SETTINGS} | trainer
+        chosen = {name: getattr(args, name) for name in student.SETTINGS if hasattr(args, name)} | trainer
         assemble.take_off(base)
         whole = gathered(run, lambda: student_model(model, revision, None, compute, longest=0, frozen=False)[0], lora)
         if run.is_world_process_zero():
@@ -198,35 +224,38 @@ def _sources(corpus: str, data: Mapping[str, Part] | None, held_out: HeldOut | N
     return found + ([Source(held_out.corpus)] if held_out and held_out.corpus else [])
 
 
-def _trainer(
-    base: Any,
-    args: Any,
-    rows: Any,
-    tokenizer: Any,
-    lora: Any,
-    log: Log,
-    given: Mapping[str, Any],
-    distilling: Mapping[str, Any],
-) -> Any:
-    callbacks: list[Any] = [log] if saves_itself(given) else [log, checkpoints.ByTheClock()]
-    # A model with a state along the row cannot be told where the next document begins.
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    collate = Padded(pad) if base._is_stateful else Flat()
+def _trainer(make: Callable[..., Any], **given: Any) -> Any:
     try:
-        run = (Distiller if distilling else StudentTrainer)(
-            model=base,
-            args=args,
-            train_dataset=rows,
-            data_collator=collate,
-            processing_class=tokenizer,
-            peft_config=adapter(lora) if lora else None,
-            callbacks=callbacks,
-            **distilling,
-        )
+        run = make(**given)
     except (ValueError, ImportError) as error:
         raise UsageError(f"TRL refuses the training: {' '.join(str(error).split())}") from None
     run.remove_callback(transformers.PrinterCallback)
     return run
+
+
+def _on_traces(
+    *,
+    model: Any,
+    args: Any,
+    tokenizer: Any,
+    lora: Mapping[str, Any] | None,
+    callbacks: list[Any],
+    rows: Any,
+    distilling: Mapping[str, Any],
+) -> Any:
+    # A model with a state along the row cannot be told where the next document begins.
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    collate = Padded(pad) if model._is_stateful else Flat()
+    return (Distiller if distilling else StudentTrainer)(
+        model=model,
+        args=args,
+        train_dataset=rows,
+        data_collator=collate,
+        processing_class=tokenizer,
+        peft_config=adapter(lora) if lora else None,
+        callbacks=callbacks,
+        **distilling,
+    )
 
 
 def _alone() -> Objective:

@@ -110,7 +110,7 @@ class Run:
     def guides(self) -> dict[str, Model]:
         """The teachers whose distributions and layers the student learns from, beside their traces."""
         student, teachers = self.recipe.student, self.recipe.teachers
-        if student is None or student.method != "distill":
+        if student is None or student.method == "sft":
             return {}
         asked = (student.distill and student.distill.teachers) or {}
         if not asked and len(teachers) != 1:

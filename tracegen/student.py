@@ -143,9 +143,9 @@ class Student(Strict):
     revision: str | None = None
     licence: str | None = None
     """The base model's; None: the table's, where it knows the model (docs/licences.md)."""
-    method: Literal["sft", "distill"] = "sft"
+    method: Literal["sft", "distill", "on_policy"] = "sft"
     distill: Distill | None = None
-    """Of `method: distill` alone."""
+    """Of `method: distill`; its teachers also of `method: on_policy`, where the student writes and one teacher corrects."""
     prompt: str | None = None
     """None: the recipe's `prompt`."""
     max_length: int = Field(1024, ge=8)
@@ -166,7 +166,7 @@ class Student(Strict):
     @model_validator(mode="after")
     def _one_method(self) -> "Student":
         material.check(self.data)
-        if self.distill and self.method != "distill":
+        if self.distill and self.method == "sft":
             raise ValueError("`distill` has no part in `method: sft`; set `method: distill`")
         if self.stop_after and not self.held_out:
             raise ValueError("`stop_after` goes by the loss on held-out problems; set `held_out`, to 0.05 for example")
