@@ -29,12 +29,14 @@ from sft.vocabulary import Shared
 from tracegen import registry
 from tracegen.material import Part
 from tracegen.models import Model, resolve
-from tracegen.progress import Bar
+from tracegen.progress import Bar, say
 from tracegen.records import TracegenError, UsageError
 from tracegen.student import Distill, HeldOut
 
 LOOKED_AT = 50
 """Rows whose texts show whether two tokenizers cut alike."""
+ROUNDING = 1e-3
+"""A log-probability may be so much above 0."""
 STRANGERS = 8
 """So many of a place's most probable tokens may be ones that the student does not know."""
 
@@ -53,9 +55,9 @@ def capture(
     """Fill `folder` with what the teacher thinks of `rows`; the same call goes on after a kill.
 
     `tokenizer` is the student's, loaded; `by` names a scorer, of which `options` are; `teacher_tokenizer` is a folder
-    or name, the teacher's own by default. Returns rows, tokens, bytes, bytes_per_token, and what this call captured:
-    captured (rows) and seconds. UsageError where the folder holds signals of another origin, or the two cut text
-    into other tokens.
+    or name, the teacher's own by default. Returns rows, tokens, bytes, bytes_per_token, rows that are missing, and of
+    this call captured (rows) and seconds. UsageError where the folder holds signals of another origin, or the two cut
+    text into other tokens.
     """
     started = time.monotonic()
     by, score = scorer(by, options)
@@ -67,7 +69,8 @@ def capture(
         before = Reader(folder)
         if before.origin:
             refuse(before.origin, due, folder)
-        left = {own: row for row in rows if (own := key(row)) not in before.where}
+        named = {key(row): row for row in rows}
+        left = {own: row for own, row in named.items() if own not in before.where}
         if left:
             _check_context(teacher, by, left.values())
             _fill(folder, due, left, score, teacher, shared)
@@ -77,7 +80,8 @@ def capture(
         "tokens": sum(len(places(row)) for row in rows),
         "bytes": held.bytes,
         "bytes_per_token": round(held.bytes / max(held.places, 1), 1),
-        "captured": len(left),
+        "captured": len(held.where) - len(before.where),
+        "missing": len(named.keys() - held.where.keys()),
         "seconds": round(time.monotonic() - started, 2),
     }
 
@@ -125,14 +129,23 @@ def capture_for(
 def _fill(
     folder: Path, due: Mapping[str, Any], left: Mapping[Key, Row], score: Any, teacher: Model, shared: Shared
 ) -> None:
-    keys, k = list(left), due["k"]
-    asked = [
-        Asked(number, shared.to_teacher(torch.tensor(row.input_ids)).tolist(), places(row))
-        for number, row in enumerate(left.values())
-    ]
+    k = due["k"]
+    keys: list[Key] = []
+    asked: list[Asked] = []
+    for own, row in left.items():
+        ids = shared.to_teacher(torch.tensor(row.input_ids)).tolist()
+        if (shared.to_student(numpy.array(ids, numpy.int32)) >= 0).all():
+            asked.append(Asked(len(asked), ids, places(row)))
+            keys.append(own)
+    if strange := len(left) - len(asked):
+        say(f"{strange} rows have tokens that {teacher.name} does not know; they get no signal.")
     with Writer(folder, due) as pen, Bar("capture", sum(len(row.places) for row in asked), "tokens") as bar:
-        for row, said in score(asked, teacher, k + (STRANGERS if shared.strangers else 0)):
+        for row, said in score(asked, teacher, k + (STRANGERS if shared.strangers else 0)) if asked else ():
             own = keys[row.number]
+            if len(said.ids) != len(row.places) or not (said.logprobs <= ROUNDING).all():
+                raise TracegenError(
+                    f"the teacher's log-probabilities of row {own.sample_id} are none; look at the model and its dtype."
+                )
             pen.add(own, *_known(said, shared, k, own.sample_id))
             bar.advance(len(row.places))
 

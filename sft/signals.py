@@ -47,6 +47,8 @@ SCHEMA = pyarrow.schema(
     ]
 )
 KEY = b"tracegen"
+IMPOSSIBLE = -9999.0
+"""Instead of -inf, as vLLM's server says it: no divergence may become infinite."""
 VALUES = ("ids", "logprobs", "tail")
 LEAST = 1e-8
 """Of a tail: less is the rounding of a float32 that was summed up."""
@@ -94,7 +96,7 @@ class Writer:
 
     def add(self, row: Key, ids: NDArray[numpy.int32], logprobs: NDArray[numpy.float32]) -> None:
         """One row's ids and logprobs [n, k]."""
-        halves = logprobs.astype(numpy.float16)
+        halves = logprobs.clip(IMPOSSIBLE).astype(numpy.float16)
         tail = numpy.log(numpy.clip(1 - numpy.exp(logprobs.astype(numpy.float64)).sum(1), LEAST, 1))
         flat = {"ids": ids.ravel(), "logprobs": halves.ravel(), "tail": tail.astype(numpy.float16)}
         self._waiting.append({**row._asdict(), "places": len(ids), **flat})

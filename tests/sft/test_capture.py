@@ -218,6 +218,19 @@ def test_what_cannot_be_captured(tmp_path: Path, teacher: str, corpus: list[Row]
         taken(tmp_path, short, corpus, tokenizer)
 
 
+def test_a_row_that_the_teacher_cannot_read_gets_no_signal(
+    tmp_path: Path, teacher: str, corpus: list[Row], tokenizer: Any
+) -> None:
+    """The student has a token of its own, which stands in one row."""
+    more = transformers.AutoTokenizer.from_pretrained(teacher)
+    more.add_tokens(["<|more|>"])
+    own = Row("own", [*corpus[0].input_ids, 259], [*corpus[0].labels, 259])
+    # The first rows show that the two cut alike.
+    read = [*(corpus * 5), own]
+    assert taken(tmp_path, teacher, read, more)["captured"] == 12
+    assert key(own) not in Reader(tmp_path).where
+
+
 def test_numbers_that_are_none_are_refused(tmp_path: Path, corpus: list[Row], tokenizer: Any) -> None:
     broken = small.model(tmp_path / "broken")
     model: Any = transformers.AutoModelForCausalLM.from_pretrained(broken)
