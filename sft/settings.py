@@ -104,6 +104,8 @@ def settings(
     import trl
 
     given = check(trainer, config)
+    if given.get("activation_offloading") and on_cpu(given):
+        raise UsageError("`trainer.activation_offloading` moves activations off an accelerator; there is none here.")
     ours = {
         "output_dir": str(work),
         "seed": seed,

@@ -60,6 +60,7 @@ def train(
     signals: Path | None = None,
     dtype: str = "auto",
     attention: str | None = None,
+    rope: Mapping[str, Any] | None = None,
     held_out: HeldOut | None = None,
     stop_after: int | None = None,
     verify: Verify | None = None,
@@ -72,10 +73,11 @@ def train(
     `data` mixes several corpora, of which `corpus` is the one named own; `order` and `weights` are the recipe's.
     `max_length` is in tokens; longer rows are dropped and counted. `trainer` holds TRL's SFTConfig names, `lora` the
     fields r, alpha, dropout and target_modules. `dtype` is the precision of the arithmetic: auto, float32, bfloat16 or
-    float16. `held_out` and `stop_after` are the recipe's, `verify` says which answers are right. `card` holds what the
-    student's card is to say of where it comes from (`sft/student.py`). `progress` is given each log line. The file
-    `stop`, once it is there, has the effect of a Ctrl-C. Where a launcher started several processes, each calls this;
-    the first one writes. Returns steps, loss, tokens, seconds and the hygiene counts.
+    float16. `rope` changes the student's rotary embedding. `held_out` and `stop_after` are the recipe's, `verify` says
+    which answers are right. `card` holds what the student's card is to say of where it comes from (`sft/student.py`).
+    `progress` is given each log line. The file `stop`, once it is there, has the effect of a Ctrl-C. Where a launcher
+    started several processes, each calls this; the first one writes. Returns steps, loss, tokens, seconds and the
+    hygiene counts.
     Raises UsageError for settings that cannot be, TracegenError for a corpus that cannot be trained on or a loss that
     is no number, KeyboardInterrupt after the checkpoint of a first Ctrl-C.
     """
@@ -120,11 +122,11 @@ def train(
         if distill:
             inputs += [distill.model_dump_json(), dict(teachers or {})]
         inputs += [json.dumps([order and order.model_dump(), hard, counting])]
-        inputs += [held_out.model_dump() if held_out else None, stop_after, args.world_size]
+        inputs += [held_out.model_dump() if held_out else None, stop_after, args.world_size, rope]
         with args.main_process_first(local=False, desc="look for a checkpoint"):
             checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint([*rows, *unseen], inputs))
         base, files_dtype = student_model(
-            model, revision, attention, compute, longest=longest, frozen=bool(lora)
+            model, revision, attention, compute, longest=longest, lora=lora, rope=rope
         )
         if method != "on_policy":
             by_document(base, args.device)
@@ -198,7 +200,7 @@ def train(
         }
         chosen = {name: getattr(args, name) for name in student.SETTINGS if hasattr(args, name)} | trainer
         assemble.take_off(base)
-        whole = gathered(run, lambda: student_model(model, revision, None, compute, longest=0, frozen=False)[0], lora)
+        whole = gathered(run, lambda: student_model(model, revision, None, compute, longest=0, rope=rope)[0], lora)
         if run.is_world_process_zero():
             student.save(
                 whole,

@@ -21,6 +21,8 @@ class Lora(Strict):
     alpha: int = Field(32, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)
     target_modules: list[str] | str = "all-linear"
+    bits: Literal[4, 8] | None = None
+    """The frozen base quantized by bitsandbytes (QLoRA); it is merged into the base as it was."""
 
 
 class Guide(Strict):
@@ -156,6 +158,8 @@ class Student(Strict):
     lora: Lora | None = None
     dtype: str = "auto"
     attention: str | None = None
+    rope: Options | None = None
+    """transformers' `rope_parameters` that differ from the student's, for contexts longer than its own."""
     launch: str | None = None
     """What starts the processes that train, such as `torchrun --nproc-per-node 2`; None: this process trains."""
     held_out: HeldOut | None = None
