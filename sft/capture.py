@@ -172,7 +172,7 @@ def _known(said: Said, shared: Shared, k: int, where: str) -> tuple[NDArray[nump
 
 
 def _check_context(teacher: Model, by: str, rows: Any) -> None:
-    if by == "server":
+    if by not in ("hf", "vllm"):
         return
     config = load(transformers.AutoConfig, teacher.path, teacher.revision).get_text_config()
     # vLLM reads a row whole and writes one token behind it.

@@ -208,6 +208,18 @@ def test_tokens_under_other_numbers_are_found_by_what_they_are(
     same(tmp_path / "plain", tmp_path / "found", corpus, tolerance=0.02)
 
 
+def test_the_scorer_of_contributing_captures(tmp_path: Path, teacher: str, corpus: list[Row], tokenizer: Any) -> None:
+    page = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (code,) = [block.split("```")[0] for block in page.split("```python\n") if "def smoothed(" in block.split("```")[0]]
+    (tmp_path / "mine.py").write_text(code)
+    given = {"by": f"{tmp_path / 'mine.py'}:smoothed", "options": {"vocabulary": 259}}
+    taken(tmp_path / "signals", teacher, corpus, tokenizer, **given)
+    ids, logprobs = Reader(tmp_path / "signals").read([key(corpus[0])])[key(corpus[0])]
+    assert ids[:, 0].tolist() == [label for label in corpus[0].labels if label >= 0]
+    assert all(len(set(line)) == K for line in ids.tolist())
+    numpy.testing.assert_allclose(numpy.exp(logprobs).sum(1), 0.9 + 0.1 * (K - 1) / 258, atol=1e-4)
+
+
 def test_what_cannot_be_captured(tmp_path: Path, teacher: str, corpus: list[Row], tokenizer: Any) -> None:
     with pytest.raises(UsageError, match="there is no scorer 'llama'; the scorers are hf, server, vllm"):
         taken(tmp_path, teacher, corpus, tokenizer, by="llama")
