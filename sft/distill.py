@@ -146,7 +146,7 @@ class Distiller(StudentTrainer):
         for average in self.averages:
             average.follow(self.student)
         if self.objective.mix:
-            self.objective.mix.stepped(self.accelerator.reduce)
+            self.objective.mix.stepped(lambda sums: self.accelerator.reduce(sums.to(self.args.device)))
         self._sums["step"].clear()
 
     def taught(self) -> dict[str, Any] | None:
