@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sft.data import Row
@@ -24,7 +25,6 @@ from sft.data import Row
 SECONDS = 60.0
 """Work that a kill may cost, unless writing checkpoints then took more than SHARE of the time."""
 SHARE = 0.05
-FILES = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
 
 
 def fingerprint(rows: Sequence[Row], inputs: Sequence[Any]) -> str:
@@ -54,17 +54,27 @@ def clear(work: Path) -> None:
     """Remove the checkpoints and the log in `work`."""
     for folder in work.glob("checkpoint-*"):
         shutil.rmtree(folder)
-    for name in ("log.jsonl", "inputs.sha256"):
+    for name in ("log.jsonl", "held_out.jsonl", "inputs.sha256"):
         (work / name).unlink(missing_ok=True)
 
 
 def _whole(folder: Path) -> bool:
     """The trainer's state is written last, so a checkpoint that has one that can be read is complete."""
     try:
-        json.loads((folder / FILES[0]).read_text())
+        json.loads((folder / "trainer_state.json").read_text())
     except (OSError, ValueError):
         return False
-    return all((folder / name).is_file() for name in FILES)
+    # Shards of an optimizer lie in folders of their own.
+    return any(folder.glob("*optimizer*")) or any(folder.glob("global_step*"))
+
+
+def agreed(wanted: bool, device: torch.device) -> bool:
+    """Whether any of the processes wants it: what one alone did, the others would wait for without an end."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return wanted
+    said = torch.tensor(int(wanted), device=device)
+    torch.distributed.all_reduce(said, torch.distributed.ReduceOp.MAX)
+    return bool(said)
 
 
 class ByTheClock(TrainerCallback):  # type: ignore[misc]
@@ -77,9 +87,13 @@ class ByTheClock(TrainerCallback):  # type: ignore[misc]
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
-        """Ask for a checkpoint when it is time; never for the last step, which becomes the student."""
+        """Ask for a checkpoint when it is time; never for the last step, which becomes the student.
+
+        Only where a line is logged too: the mean of a line that a kill cut in two would be another.
+        """
         self.asked = time.monotonic()
-        if self.asked - self.last > self.wait and state.global_step < state.max_steps:
+        logged = control.should_log or args.logging_strategy == "no"
+        if logged and state.global_step < state.max_steps and agreed(self.asked - self.last > self.wait, args.device):
             control.should_save = True
         return control
 
@@ -93,9 +107,14 @@ class ByTheClock(TrainerCallback):  # type: ignore[misc]
 
 
 class StopCleanly(TrainerCallback):  # type: ignore[misc]
-    """After the first Ctrl-C, finishes the step, writes a checkpoint and stops; a second Ctrl-C stops at once."""
+    """After the first Ctrl-C, finishes the step, writes a checkpoint and stops; a second Ctrl-C stops at once.
 
-    stopped = False
+    `file`, once it is there, stops a training like the first Ctrl-C.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file
+        self.stopped = False
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -120,6 +139,7 @@ class StopCleanly(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
         """Turn the noted Ctrl-C into a checkpoint and an orderly end."""
+        self.stopped = agreed(self.stopped or bool(self.file and self.file.exists()), args.device)
         if self.stopped:
             control.should_save = control.should_training_stop = True
         return control

@@ -1,30 +1,37 @@
-"""A corpus becomes token ids and labels: what is trained on is decided, checked and shown here.
+"""A corpus becomes token ids and labels: what is trained on is decided and checked here.
 
 Shape: `rows(corpus, tokenizer, max_length=...)` renders each chat's prompt with the chat template, puts the last
 assistant turn behind it as it is, ends the turn as the template would, and masks the prompt. Reading is
-`sft/messages.py`.
+`sft/messages.py`, what became of the rows `sft/hygiene.py`, several corpora `sft/mixture.py`.
 Limits: one trained turn a row; text only; all rows are held in memory.
 """
 
+import time
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 from jinja2 import TemplateError
-from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
-from sft.messages import chats
-from tracegen.format import prefilled
+from sft.hygiene import Hygiene, nothing_left, report
+from sft.messages import Chat, chats
+from tracegen.format import closed, prefilled, split
+from tracegen.progress import LINE_EVERY, say
 from tracegen.records import TracegenError, UsageError
 
 IGNORED = -100
 """The label that torch's cross-entropy leaves out."""
 SENTINEL = "ANSWER-HERE"
 """Stands for an answer when a template is asked how it ends one; without tags, which some templates act on."""
+NEXT = "NEXT-HERE"
+"""Stands for what the user says next."""
+OPEN, CLOSE = "<think>", "</think>"
+AT_ONCE = 256
+"""Chats that are tokenized together, on all cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +41,28 @@ class Row:
     sample_id: str
     input_ids: list[int]
     labels: list[int]
+    thinking: int = 0
+    """Trained tokens up to the tag that closes the thinking."""
+    masked_thinking: bool = False
+    """An earlier turn thinks, too."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Columns of the corpus that order, weights and teachers go by (`sft/messages.py`)."""
+
+    @property
+    def prompt(self) -> int:
+        """Tokens of the prompt."""
+        return next((i for i, label in enumerate(self.labels) if label != IGNORED), len(self.labels))
 
 
-@dataclass(frozen=True, slots=True)
-class Hygiene:
-    """What became of the rows. `read` is `kept` plus all that were dropped."""
+class Kept(NamedTuple):
+    """The rows of one corpus that can be trained on, and what became of the others."""
 
-    read: int
-    kept: int
-    over_length: int
-    """Dropped: longer than `max_length` tokens. They are never cut."""
-    empty: int
-    """Dropped: no assistant turn, or a blank one."""
-    end_of_turn_inside: int
-    """Dropped: the end-of-turn token stands inside the trace, so the student would learn to stop there."""
-    no_reasoning: int
-    """Dropped: the template opens `<think>` for the student, but the trace does not close it."""
-    prompt_tokens: int
-    trained_tokens: int
-    longest: int
-    """Tokens of the longest kept row."""
-    max_length: int
-    end_of_turn: str
-    """What every kept row ends with."""
+    rows: list[Row]
+    counts: Counter[str]
+    """read, kept, and the dropped by their reason."""
     prefilled: str
-    """The opening tag that the template writes for the student; it counts as prompt."""
+    refusal: str
+    """What the template said of the first chat that it refused."""
 
 
 class _Turn(NamedTuple):
@@ -67,114 +71,174 @@ class _Turn(NamedTuple):
     """With the end of the turn, without what the template prefilled."""
 
 
-def rows(corpus: str, tokenizer: PreTrainedTokenizerBase, *, max_length: int) -> tuple[list[Row], Hygiene]:
+class _Refused(NamedTuple):
+    reason: str
+    said: str = ""
+
+
+def rows(
+    corpus: str, tokenizer: PreTrainedTokenizerBase, *, max_length: int, columns: Collection[str] = ()
+) -> tuple[list[Row], Hygiene]:
     """The trainable rows of a corpus, and what was dropped.
 
     `corpus` is a run's corpus folder, a JSON lines or Parquet file, another local folder, or a name on the Hub.
-    Raises UsageError for a corpus without `messages` or a tokenizer without chat template, TracegenError when a kept
-    row's unmasked tokens are not the whole trace with its end of turn, or when no row is left.
+    `columns` are kept among the facts of a row. Raises UsageError for a corpus without `messages` or a tokenizer
+    without chat template, TracegenError when a kept row's unmasked tokens are not the whole trace with its end of turn,
+    or when no row is left.
     """
+    kept = keep(chats(corpus, columns=columns), tokenizer, max_length=max_length)
+    hygiene = report(
+        kept.rows,
+        kept.counts,
+        max_length=max_length,
+        end_of_turn=end_of_turn(tokenizer),
+        prefilled=kept.prefilled,
+        refusal=kept.refusal,
+    )
+    if not kept.rows:
+        raise TracegenError(nothing_left(corpus, hygiene))
+    return kept.rows, hygiene
+
+
+def keep(given: Iterable[Chat], tokenizer: PreTrainedTokenizerBase, *, max_length: int) -> Kept:
+    """The chats that can be trained on, as rows."""
     end = end_of_turn(tokenizer)
     end_id = int(tokenizer.convert_tokens_to_ids(end))  # type: ignore[arg-type]
     kept: list[Row] = []
     counts: Counter[str] = Counter()
-    opening = ""
-    for where, sample_id, messages in chats(corpus):
-        counts["read"] += 1
-        turn = _render(messages, end, tokenizer, where)
-        if isinstance(turn, str):
-            counts[turn] += 1
-            continue
-        opening = opening or prefilled(turn.prompt)
-        prompt_ids, answer_ids = _tokenize(turn, tokenizer)
-        if len(prompt_ids) + len(answer_ids) > max_length:
-            counts["over_length"] += 1
-        elif end_id in answer_ids[:-1]:
-            counts["end_of_turn_inside"] += 1
-        else:
-            row = Row(sample_id, prompt_ids + answer_ids, [IGNORED] * len(prompt_ids) + answer_ids)
-            _check(row, turn.answer, end_id, tokenizer, where)
-            counts["prompt_tokens"] += len(prompt_ids)
-            counts["trained_tokens"] += len(answer_ids)
-            kept.append(row)
-    names = ("read", "over_length", "empty", "end_of_turn_inside", "no_reasoning", "prompt_tokens", "trained_tokens")
-    hygiene = Hygiene(
-        **{name: counts[name] for name in names},
-        kept=len(kept),
-        longest=max((len(row.input_ids) for row in kept), default=0),
-        max_length=max_length,
-        end_of_turn=end,
-        prefilled=opening,
-    )
-    if not kept:
-        raise TracegenError(_nothing_left(corpus, hygiene))
-    return kept, hygiene
+    opening = refusal = ""
+    told = time.monotonic()
+    coming = iter(given)
+    while several := list(islice(coming, AT_ONCE)):
+        rendered = [(chat, _render(chat, end, tokenizer)) for chat in several]
+        counts["read"] += len(several)
+        counts.update(turn.reason for _, turn in rendered if isinstance(turn, _Refused))
+        refusal = refusal or next((turn.said for _, turn in rendered if isinstance(turn, _Refused) and turn.said), "")
+        ready = [(chat, turn) for chat, turn in rendered if isinstance(turn, _Turn)]
+        for (chat, turn), (prompt, answer, thinking) in zip(ready, _tokenize(ready, tokenizer), strict=True):
+            opening = opening or prefilled(turn.prompt)
+            if len(prompt) + len(answer) > max_length:
+                counts["over_length"] += 1
+            elif end_id in answer[:-1]:
+                counts["end_of_turn_inside"] += 1
+            else:
+                earlier = any(CLOSE in message["content"] for message in chat.messages[: _last(chat)])
+                labels = [IGNORED] * len(prompt) + answer
+                row = Row(chat.sample_id, prompt + answer, labels, thinking, earlier, chat.facts)
+                _check(row, turn.answer, end_id, tokenizer, chat.where)
+                kept.append(row)
+        if time.monotonic() - told > LINE_EVERY:
+            say(f"rows: {counts['read']:,} read, {len(kept):,} kept")
+            told = time.monotonic()
+    counts["kept"] = len(kept)
+    return Kept(kept, counts, opening, refusal)
 
 
 def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
     """The token that closes an assistant turn: the first special one that the template puts behind an answer.
 
-    A template that puts none there leaves the turn open; it is closed by the tokenizer's eos token.
+    Some templates put it there only when somebody speaks next; of what then follows, the header of the next turn is
+    no end. A template that puts none leaves the turn open; it is closed by the tokenizer's eos token.
     """
     if not tokenizer.chat_template:
         raise UsageError(f"the tokenizer of {tokenizer.name_or_path} has no chat template; use an instruct model.")
-    chat = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": SENTINEL}]
-    tail = _template(chat, tokenizer, "the chat template").rpartition(SENTINEL)[2]
+    chat = [{"role": "user", "content": NEXT}, {"role": "assistant", "content": SENTINEL}]
     special = {*tokenizer.all_special_ids, *(i for i, t in tokenizer.added_tokens_decoder.items() if t.special)}
-    found = next((i for i in tokenizer.encode(tail, add_special_tokens=False) if i in special), tokenizer.eos_token_id)
-    if found is None:
+
+    def specials(text: str) -> list[int]:
+        return [i for i in tokenizer.encode(text, add_special_tokens=False) if i in special]
+
+    try:
+        alone = _template(chat, tokenizer)
+        found = specials(alone.rpartition(SENTINEL)[2])
+        if not found:
+            between = _template([*chat, chat[0]], tokenizer).partition(SENTINEL)[2].partition(NEXT)[0]
+            header = specials(alone.partition(NEXT)[0])
+            found = [i for i in specials(between) if i not in header]
+    except TemplateError as error:
+        raise UsageError(f"the chat template of {tokenizer.name_or_path} refuses a chat ({error}).") from None
+    end = found[0] if found else tokenizer.eos_token_id
+    if end is None:
         raise UsageError(f"the chat template of {tokenizer.name_or_path} ends no turn, and there is no eos token.")
-    return str(tokenizer.convert_ids_to_tokens(found))
+    return str(tokenizer.convert_ids_to_tokens(end))
 
 
-def show(row: Row, tokenizer: PreTrainedTokenizerBase) -> Text:
-    """The row's text: what is trained on in green, the end of the turn reversed, the masked prompt dim."""
-    text = Text()
-    for masked, pairs in groupby(zip(row.input_ids[:-1], row.labels[:-1], strict=True), lambda p: p[1] == IGNORED):
-        text.append(_decode([token for token, _ in pairs], tokenizer), "dim" if masked else "green")
-    return text.append(_decode(row.input_ids[-1:], tokenizer), "bold reverse green")
+def _last(chat: Chat) -> int:
+    """Where the trained turn is; 0: nowhere."""
+    return max((i for i, message in enumerate(chat.messages) if message["role"] == "assistant"), default=0)
 
 
-def _render(messages: Sequence[Mapping[str, Any]], end: str, tokenizer: Any, where: str) -> "_Turn | str":
+def _render(chat: Chat, end: str, tokenizer: Any) -> _Turn | _Refused:
     """Prompt and answer of the last assistant turn, or why there is none to train on."""
-    last = max((i for i, message in enumerate(messages) if message["role"] == "assistant"), default=0)
-    answer = messages[last]["content"] if messages else ""
-    if not last or not answer.strip():
-        return "empty"
-    prompt = _template(messages[:last], tokenizer, where, add_generation_prompt=True)
+    last = _last(chat)
+    said = chat.messages[last] if last else {"content": ""}
+    answer = said["content"]
+    # A template spells a call in its own way, and a turn that goes on with one is not whole without it.
+    if said.get("tool_calls"):
+        return _Refused("tool_calls")
+    if not answer.strip():
+        return _Refused("empty")
+    if chat.facts.get("finish_reason") == "length" or (closed(answer, None) and not split(answer).response):
+        return _Refused("unterminated")
+    try:
+        prompt = _template(chat.messages[:last], tokenizer, add_generation_prompt=True, tools=chat.tools)
+    except TemplateError as error:
+        return _Refused("template_refuses", f"{chat.where}: {' '.join(str(error).split())}")
+    if not all(part in prompt for part in _asked(chat.messages[:last])):
+        return _Refused("lost_in_template")
     if opening := prefilled(prompt):
-        if "</think>" not in answer:
-            return "no_reasoning"
+        if CLOSE not in answer:
+            return _Refused("no_reasoning")
         answer, tag = answer.lstrip(), opening.strip()
         if answer.startswith(opening):
             answer = answer[len(opening) :]
         elif answer.startswith(tag):
             answer = answer[len(tag) :].lstrip()
+    elif prompt.rstrip().endswith(CLOSE) and CLOSE in answer:
+        return _Refused("thinking_closed")
     return _Turn(prompt, answer + end)
 
 
-def _template(messages: Sequence[Mapping[str, Any]], tokenizer: Any, where: str, **options: bool) -> str:
-    try:
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, **options))
-    except TemplateError as error:
-        raise UsageError(f"{where}: the chat template of {tokenizer.name_or_path} refuses it ({error}).") from None
+def _asked(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What a prompt must show. Not earlier answers, whose thinking may go, nor what tools said, which may be quoted."""
+    for message in messages:
+        if message["role"] in ("system", "user"):
+            yield message["content"].strip()
+        for call in message.get("tool_calls") or []:
+            yield str(call["function"].get("name", ""))
 
 
-def _tokenize(turn: _Turn, tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Ids of prompt and answer, split where generation would start.
+def _template(messages: Sequence[Mapping[str, Any]], tokenizer: Any, **options: Any) -> str:
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, **options))
+
+
+def _tokenize(ready: Sequence[tuple[Chat, _Turn]], tokenizer: Any) -> Iterator[tuple[list[int], list[int], int]]:
+    """Ids of prompt and answer, split where generation would start, and how many tokens of the answer are thinking.
 
     Together where that leaves the prompt's ids as they are (SentencePiece writes a space in front of a text of its
     own), otherwise apart: a token across the boundary is one that the student never gets to write.
     """
-    prompt = tokenizer.encode(turn.prompt, add_special_tokens=False)
-    whole = tokenizer.encode(turn.prompt + turn.answer, add_special_tokens=False)
-    if whole[: len(prompt)] == prompt:
-        return prompt, whole[len(prompt) :]
-    return prompt, tokenizer.encode(turn.answer, add_special_tokens=False)
+    if not ready:
+        return
+    turns = [turn for _, turn in ready]
+    prompts = tokenizer([turn.prompt for turn in turns], add_special_tokens=False)["input_ids"]
+    wholes = tokenizer([turn.prompt + turn.answer for turn in turns], add_special_tokens=False)
+    for number, (turn, prompt, whole) in enumerate(zip(turns, prompts, wholes["input_ids"], strict=True)):
+        together = whole[: len(prompt)] == prompt
+        answer = whole[len(prompt) :] if together else tokenizer.encode(turn.answer, add_special_tokens=False)
+        thought, tag, _ = turn.answer.partition(CLOSE)
+        thinking = 0
+        if tag and thought.strip().removeprefix(OPEN).strip():
+            last = len(turn.prompt) + len(thought + tag) - 1
+            found = wholes.char_to_token(number, last) if together and wholes.is_fast else None
+            # One more or less where the tokenizer cannot say and a token spans the end of the thinking.
+            alone = tokenizer.encode(thought + tag, add_special_tokens=False) if found is None else ()
+            thinking = len(alone) if found is None else found + 1 - len(prompt)
+        yield prompt, answer, thinking
 
 
 def _check(row: Row, answer: str, end_id: int, tokenizer: Any, where: str) -> None:
-    text = _decode([label for label in row.labels if label != IGNORED], tokenizer)
+    text = decode([label for label in row.labels if label != IGNORED], tokenizer)
     # Some tokenizers normalize to NFC as they read; the same characters in another spelling are not a loss.
     same = unicodedata.normalize("NFC", text) == unicodedata.normalize("NFC", answer)
     if not same or row.labels[-1] != end_id:
@@ -184,15 +248,6 @@ def _check(row: Row, answer: str, end_id: int, tokenizer: Any, where: str) -> No
         )
 
 
-def _decode(ids: Sequence[int], tokenizer: Any) -> str:
+def decode(ids: Sequence[int], tokenizer: Any) -> str:
+    """The text of the ids, every token spelled out."""
     return str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
-
-
-def _nothing_left(corpus: str, hygiene: Hygiene) -> str:
-    if not hygiene.read:
-        return f"the corpus {corpus} has no rows; there is nothing to train on."
-    reasons = ("over_length", "empty", "end_of_turn_inside", "no_reasoning")
-    counts = ", ".join(f"{name} {getattr(hygiene, name)}" for name in reasons if getattr(hygiene, name))
-    return (
-        f"none of the {hygiene.read} rows of {corpus} can be trained on at max_length {hygiene.max_length}: {counts}."
-    )

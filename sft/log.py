@@ -11,6 +11,8 @@ from transformers import TrainerCallback
 
 from tracegen.records import TracegenError
 
+TOLD = {"loss", "epoch", "mean_token_accuracy", "num_tokens"}
+"""What stands in a line under a name of its own; all else that the trainer logs follows under its name there."""
 Progress = Callable[[Mapping[str, Any]], None]
 
 
@@ -30,7 +32,8 @@ class Log(TrainerCallback):  # type: ignore[misc]
             lines = [json.loads(line) for line in self.path.read_text().splitlines() if line.endswith("}")]
             self.lines = [line for line in lines if line["step"] <= state.global_step]
             self.before = self.lines[-1] if self.lines else self.before
-        self.path.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
+        if state.is_world_process_zero:
+            self.path.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
         self.started = time.monotonic()
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -42,9 +45,11 @@ class Log(TrainerCallback):  # type: ignore[misc]
             "step": state.global_step,
             "steps": state.max_steps,
             "epoch": round(state.epoch, 4),
-            **{name: logs[name] for name in ("loss", "learning_rate", "grad_norm", "entropy") if name in logs},
-            "accuracy": logs["mean_token_accuracy"],
+            "loss": logs["loss"],
+            **{name: value for name, value in logs.items() if name not in TOLD},
+            **({"accuracy": logs["mean_token_accuracy"]} if "mean_token_accuracy" in logs else {}),
             "tokens": self.before["tokens"] + int(logs["num_tokens"]),
+            "memory": _memory(),
             "seconds": round(self.before["seconds"] + time.monotonic() - self.started, 2) or 0.01,
         }
         if not math.isfinite(line["loss"]):
@@ -53,6 +58,8 @@ class Log(TrainerCallback):  # type: ignore[misc]
                 "student.dtype to float32, and run again."
             )
         self.lines.append(line)
+        if not state.is_world_process_zero:
+            return
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         if self.progress:
@@ -69,3 +76,17 @@ class Log(TrainerCallback):  # type: ignore[misc]
             "tokens": last["tokens"],
             "seconds": last["seconds"],
         }
+
+
+def _memory() -> float:
+    """GB at the highest: of the accelerator, or else of this process."""
+    import resource
+    import sys
+
+    import torch
+
+    if torch.accelerator.is_available():
+        return round(torch.accelerator.max_memory_allocated() / 1e9, 2)
+    # Kilobytes, but bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)

@@ -8,14 +8,16 @@ they are set.
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import torch
 from pydantic import TypeAdapter, ValidationError
 
 from tracegen.records import UsageError
 
+Config = Literal["SFTConfig", "DistillationConfig"]
 OURS = {
     "output_dir": "the run directory decides",
     "seed": "set `seed` of the recipe",
@@ -38,7 +40,11 @@ OURS |= dict.fromkeys(
     ["do_train", "do_eval", "do_predict", "eval_strategy", "eval_steps", "eval_on_start", "load_best_model_at_end"],
     "evaluation is the recipe's `evaluate`",
 )
+OURS |= dict.fromkeys(["padding_free", "eval_packing", "pad_to_multiple_of"], "rows are laid end to end")
 OURS |= dict.fromkeys(["push_to_hub", "hub_model_id", "hub_token", "hub_strategy"], "`tracegen publish` uploads")
+OF_TEACHERS = ("teacher_model_name_or_path", "teacher_model_revision", "teacher_model_init_kwargs")
+TRACKERS = {"trackio": ["trackio"], "wandb": ["wandb"], "tensorboard": ["tensorboard", "tensorboardX"]}
+"""Where a log may go beside its file, and the packages for it, of which one is enough."""
 GONE = {
     "warmup_ratio": "use warmup_steps, which below 1 is a ratio",
     "group_by_length": "use train_sampling_strategy: group_by_length",
@@ -49,17 +55,23 @@ GONE = {
 """Names of earlier releases that stand in many published recipes."""
 
 
-def check(trainer: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping with its values in the types that SFTConfig declares ("5e-5" becomes a number)."""
-    types = _types()
+def check(trainer: Mapping[str, Any], config: Config = "SFTConfig") -> dict[str, Any]:
+    """The mapping with its values in the types that TRL's config declares ("5e-5" becomes a number)."""
+    types = _types(config)
     checked: dict[str, Any] = {}
     for name, value in trainer.items():
         if name in OURS:
             raise UsageError(f"`trainer.{name}` cannot be set: {OURS[name]}.")
+        if config == "DistillationConfig" and name in OF_TEACHERS:
+            raise UsageError(f"`trainer.{name}` cannot be set: name the teacher in `student.distill.teachers`.")
         if name not in types:
             close = get_close_matches(name, types.keys() - OURS.keys(), cutoff=0.6)
             hint = GONE.get(name) or (f"the closest are {', '.join(close)}" if close else "see TRL's documentation")
-            raise UsageError(f"TRL's SFTConfig has no option {name!r}; {hint}.")
+            raise UsageError(f"TRL's {config} has no option {name!r}; {hint}.")
+        if name == "report_to":
+            _trackers(value)
+        if name == "packing_strategy" and value != "bfd":
+            raise UsageError(f"`trainer.packing_strategy` is {value!r}; rows are packed whole, which is bfd.")
         try:
             checked[name] = TypeAdapter(types[name]).validate_python(value)
         except ValidationError as error:
@@ -68,25 +80,51 @@ def check(trainer: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def settings(trainer: Mapping[str, Any], *, work: Path, seed: int, max_length: int, compute: str, lora: bool) -> Any:
-    """The SFTConfig: what tracegen decides, then the recipe's own values, then the house's defaults."""
-    from trl import SFTConfig
+def _trackers(given: Any) -> None:
+    """UsageError for a tracker that is unknown, or not installed."""
+    for name in [given] if isinstance(given, str) else given or []:
+        if name not in (*TRACKERS, "none"):
+            raise UsageError(f"`trainer.report_to` names {name!r}; it takes none, or some of {', '.join(TRACKERS)}.")
+        if name != "none" and not any(map(find_spec, TRACKERS[name])):
+            package = TRACKERS[name][0]
+            raise UsageError(f"`trainer.report_to` names {name}, which is not installed; get it: pip install {package}")
 
-    given = check(trainer)
+
+def settings(
+    trainer: Mapping[str, Any],
+    *,
+    work: Path,
+    seed: int,
+    max_length: int,
+    compute: str,
+    lora: bool,
+    config: Config = "SFTConfig",
+) -> Any:
+    """TRL's config: what tracegen decides, then the recipe's own values, then the house's defaults."""
+    import trl
+
+    given = check(trainer, config)
+    if given.get("activation_offloading") and on_cpu(given):
+        raise UsageError("`trainer.activation_offloading` moves activations off an accelerator; there is none here.")
     ours = {
         "output_dir": str(work),
         "seed": seed,
-        # TRL cuts what is longer; every row fits already, and only packing needs to know the size of a pack.
-        "max_length": max_length if given.get("packing") else None,
+        "remove_unused_columns": False,
         "bf16": compute == "bfloat16",
         "fp16": compute == "float16",
         "disable_tqdm": True,
-        "remove_unused_columns": True,
         "logging_nan_inf_filter": False,
         "use_cpu": on_cpu(given),
     }
+    chosen = defaults(given, lora=lora)
+    if config == "SFTConfig":
+        # Rows are rendered, checked, packed and collated here; TRL would cut what is longer.
+        ours |= {"max_length": None, "packing": False, "dataset_kwargs": {"skip_prepare_dataset": True}}
+    else:
+        # TRL's own step, and ten times of it for an adapter as above.
+        chosen |= {"learning_rate": 1e-5 if lora else 1e-6}
     try:
-        return SFTConfig(**{**defaults(given, lora=lora), **given, **ours})
+        return getattr(trl, config)(**{**chosen, **given, **ours})
     except (ValueError, TypeError, ImportError) as error:
         raise UsageError(f"TRL refuses the `trainer` settings: {' '.join(str(error).split())}") from None
 
@@ -124,7 +162,7 @@ def saves_itself(given: Mapping[str, Any]) -> bool:
 
 
 @cache
-def _types() -> dict[str, Any]:
-    from trl import SFTConfig
+def _types(config: Config) -> dict[str, Any]:
+    import trl
 
-    return get_type_hints(SFTConfig)
+    return get_type_hints(getattr(trl, config))

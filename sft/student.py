@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from sft.hygiene import REASONS
 from tracegen.corpus import HUB_LICENCES
 from tracegen.markdown import environment
 
@@ -59,7 +60,7 @@ def save(
         model = model.float().merge_and_unload()
     model = model.to(dtype)
     model.config.use_cache = True
-    model.generation_config.eos_token_id = _ends(model, tokenizer, figures["hygiene"]["end_of_turn"])
+    model.generation_config.eos_token_id = ends(model, tokenizer, figures["hygiene"]["end_of_turn"])
     model.save_pretrained(beside)
     tokenizer.save_pretrained(beside)
     (beside / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
@@ -72,7 +73,7 @@ def save(
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _ends(model: Any, tokenizer: Any, end_of_turn: str) -> list[int]:
+def ends(model: Any, tokenizer: Any, end_of_turn: str) -> list[int]:
     """What generation stops at: the base's own eos tokens and the end of turn that was trained."""
     known = model.generation_config.eos_token_id
     known = known if isinstance(known, list) else [] if known is None else [known]
@@ -97,6 +98,7 @@ def _card(
         hub_base="/" in str(facts["base"]) and not Path(str(facts["base"])).is_dir(),
         figures=figures,
         hygiene=figures["hygiene"],
+        dropped={why: figures["hygiene"][name] for name, why in REASONS.items() if figures["hygiene"][name]},
         settings={key: getattr(value, "value", value) for key, value in settings.items()},
         lora=lora,
     )

@@ -5,22 +5,39 @@ the run; checkpoints and the log live in `work` while it lasts.
 Precision: weights and optimizer are float32 and the arithmetic is `dtype`; the student is saved in its base's dtype.
 In weights of pure bf16 most of a small step rounds away: of SmolLM2-135M's, a step of 1e-5 moves 2 % and one of 1e-4
 moves 16 %, and float32 weights cost no speed.
-Limits: one process; on several GPUs, make one visible.
+In several processes (`sft/launch.py`), the batch is that of one process times their number.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import transformers
 
-from sft import checkpoints, data, student
-from sft.load import adapter, compute_dtype, load, student_model
+from sft import assemble, checkpoints, hygiene, ordering, student
+from sft.again import Source
+from sft.attention import by_document
+from sft.batches import StudentTrainer, table, with_blank
+from sft.collate import Flat, Padded
+from sft.data import Row
+from sft.distill import Distiller
+from sft.held_out import Evaluation, Verify, split
+from sft.load import adapter, compute_dtype, gathered, load, student_model
 from sft.log import Log, Progress
-from sft.settings import check, on_cpu, saves_itself, settings
+from sft.mixture import mixed
+from sft.objective import Objective
+from sft.schedule import Schedule
+from sft.settings import Config, check, on_cpu, saves_itself, settings
+from tracegen.material import OWN, Order, Part, Weights
+from tracegen.progress import say
 from tracegen.records import UsageError
+from tracegen.student import Distill, HeldOut
+
+METHODS = ("sft", "distill", "on_policy")
 
 
 def train(
@@ -33,42 +50,143 @@ def train(
     method: str = "sft",
     seed: int = 1,
     max_length: int = 1024,
+    data: Mapping[str, Part] | None = None,
+    order: Order | None = None,
+    weights: Weights | None = None,
     lora: Mapping[str, Any] | None = None,
     trainer: Mapping[str, Any] | None = None,
+    distill: Distill | None = None,
+    teachers: Mapping[str, tuple[str, str | None]] | None = None,
+    signals: Path | None = None,
     dtype: str = "auto",
     attention: str | None = None,
+    rope: Mapping[str, Any] | None = None,
+    held_out: HeldOut | None = None,
+    stop_after: int | None = None,
+    verify: Verify | None = None,
     card: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    stop: Path | None = None,
 ) -> dict[str, Any]:
     """Train `model` on `corpus` and put the student into `out`; goes on from the last checkpoint in `work`.
 
+    `data` mixes several corpora, of which `corpus` is the one named own; `order` and `weights` are the recipe's.
     `max_length` is in tokens; longer rows are dropped and counted. `trainer` holds TRL's SFTConfig names, `lora` the
     fields r, alpha, dropout and target_modules. `dtype` is the precision of the arithmetic: auto, float32, bfloat16 or
-    float16. `card` holds what the student's card is to say of where it comes from (`sft/student.py`). `progress` is
-    given each log line. Returns steps, loss, tokens, seconds and the hygiene counts.
+    float16. `rope` changes the student's rotary embedding. `held_out` and `stop_after` are the recipe's, `verify` says
+    which answers are right. `card` holds what the student's card is to say of where it comes from (`sft/student.py`).
+    `progress` is given each log line. The file `stop`, once it is there, has the effect of a Ctrl-C. Where a launcher
+    started several processes, each calls this; the first one writes. Returns steps, loss, tokens, seconds and the
+    hygiene counts.
     Raises UsageError for settings that cannot be, TracegenError for a corpus that cannot be trained on or a loss that
     is no number, KeyboardInterrupt after the checkpoint of a first Ctrl-C.
     """
-    if method != "sft":
-        raise UsageError(f"there is no training method {method!r}; the method is sft.")
-    trainer = check(trainer or {})
+    if method not in METHODS:
+        raise UsageError(f"there is no training method {method!r}; the methods are {', '.join(METHODS)}.")
+    distill = (distill or Distill()) if method != "sft" else None
+    if distill and method == "on_policy":
+        with _quiet():
+            from sft import on_policy
+
+        on_policy.check(distill, order=order, weights=weights, held_out=held_out)
+    elif distill:
+        assemble.check(distill)
+        own = {name: (model, revision) for name, guide in distill.teachers.items() if guide.itself}
+        teachers = own | dict(teachers or {})
+    config: Config = "DistillationConfig" if method == "on_policy" else "SFTConfig"
+    trainer = check(trainer or {}, config)
+    ordering.check(order, weights, trainer)
     compute = compute_dtype(dtype, on_cpu=on_cpu(trainer))
     with _quiet():
         tokenizer = load(transformers.AutoTokenizer, model, revision)
-        rows, hygiene = data.rows(corpus, tokenizer, max_length=max_length)
-        args = settings(trainer, work=work, seed=seed, max_length=max_length, compute=compute, lora=bool(lora))
-        inputs = [model, revision, seed, max_length, dict(lora or {}), trainer, compute, attention]
-        checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint(rows, inputs))
-        base, files_dtype = student_model(
-            model, revision, attention, compute, longest=hygiene.longest, frozen=bool(lora)
+        columns = {given.by for given in (order, weights, distill and distill.several) if given}
+        rows, counted = mixed(corpus, data, tokenizer, max_length=max_length, seed=seed, columns=columns)
+        unseen: list[Row] = []
+        if held_out and held_out.corpus:
+            unseen = mixed(held_out.corpus, None, tokenizer, max_length=max_length)[0]
+        elif held_out:
+            rows, unseen = split(rows, held_out.problems, seed)
+            counted = hygiene.left(counted, rows, len(unseen))
+        longest = max(len(row.input_ids) for row in [*rows, *unseen])
+        counting = ordering.weigh(rows, weights) if weights else None
+        hard = ordering.hardness(rows, order.by) if order else None
+        if method == "on_policy":
+            room = max_length - max(row.prompt for row in rows)
+            trainer = {"max_completion_length": room} | trainer
+        args = settings(
+            trainer, work=work, seed=seed, max_length=max_length, compute=compute, lora=bool(lora), config=config
         )
+        if args.process_index == 0:
+            say(hygiene.table(counted))
+        inputs = [model, revision, seed, max_length, dict(lora or {}), trainer, compute, attention]
+        if distill:
+            inputs += [distill.model_dump_json(), dict(teachers or {})]
+        inputs += [json.dumps([order and order.model_dump(), hard, counting])]
+        inputs += [held_out.model_dump() if held_out else None, stop_after, args.world_size, rope]
+        with args.main_process_first(local=False, desc="look for a checkpoint"):
+            checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint([*rows, *unseen], inputs))
+        base, files_dtype = student_model(
+            model, revision, attention, compute, longest=longest, lora=lora, rope=rope
+        )
+        if method != "on_policy":
+            by_document(base, args.device)
         log = Log(work / "log.jsonl", progress, resumed=checkpoint is not None)
-        run = _trainer(base, args, rows, tokenizer, lora, log, trainer)
-        stop = checkpoints.StopCleanly()
-        run.add_callback(stop)
-        with stop.listening():
+        extra = {}
+        if distill and method == "distill":
+            extra = assemble.parts(
+                distill,
+                student=base,
+                tokenizer=tokenizer,
+                teachers=teachers or {},
+                rows=[*rows, *unseen],
+                compute=compute,
+                device=args.device,
+                corpus=corpus,
+                sources=_sources(corpus, data, held_out),
+                signals=signals,
+            )
+        if counting:
+            extra = (extra or {"objective": _alone(), "teachers": []}) | {"weights": [*counting, *[1.0] * len(unseen)]}
+        pack = max_length if trainer.get("packing") else None
+        examples = table(rows, pack, bands=ordering.bands(hard) if hard else ())
+        fed = with_blank(examples) if args.world_size > 1 else examples
+        if distill and method == "on_policy":
+            make = partial(
+                on_policy.trainer,
+                rows=rows,
+                distill=distill,
+                teachers=teachers or {},
+                compute=compute,
+                ends=student.ends(base, tokenizer, counted.end_of_turn),
+            )
+        else:
+            make = partial(_on_traces, rows=fed, distilling=extra)
+        callbacks: list[Any] = [log] if saves_itself(trainer) else [log, checkpoints.ByTheClock()]
+        run = _trainer(make, model=base, args=args, tokenizer=tokenizer, lora=lora, callbacks=callbacks)
+        if order and hard:
+            run.paced = ordering.paced(hard, examples["rows"], order, args)
+        evaluation = None
+        if held_out:
+            evaluation = Evaluation(
+                held_out,
+                trainer=run,
+                rows=unseen,
+                table=table(unseen, None, first=len(rows)),
+                ends=student.ends(base, tokenizer, counted.end_of_turn),
+                max_length=max_length,
+                stop_after=stop_after,
+                verify=verify,
+                resumed=checkpoint is not None,
+            )
+            run.add_callback(evaluation)
+        stopping = checkpoints.StopCleanly(stop)
+        run.add_callback(stopping)
+        with stopping.listening():
             run.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if evaluation:
+            evaluation.go_back()
         figures = {
+            "method": method,
             "steps": run.state.global_step,
             "epochs": run.state.epoch,
             **log.figures(),
@@ -76,49 +194,75 @@ def train(
             "device": str(args.device),
             "dtype": compute,
             "attention": base.config._attn_implementation,
-            "hygiene": asdict(hygiene),
+            "hygiene": asdict(counted),
+            "teachers": run.taught() if method == "distill" else None,
+            "held_out": evaluation and evaluation.figures(),
         }
-        chosen = {name: getattr(args, name) for name in student.SETTINGS} | trainer
-        student.save(
-            run.model,
-            tokenizer,
-            out,
-            log=log.lines,
-            figures=figures,
-            settings=chosen,
-            lora=lora,
-            dtype=files_dtype,
-            base=model,
-            card=card,
-        )
-        checkpoints.clear(work)
+        chosen = {name: getattr(args, name) for name in student.SETTINGS if hasattr(args, name)} | trainer
+        assemble.take_off(base)
+        whole = gathered(run, lambda: student_model(model, revision, None, compute, longest=0, rope=rope)[0], lora)
+        if run.is_world_process_zero():
+            student.save(
+                whole,
+                tokenizer,
+                out,
+                log=log.lines,
+                figures=figures,
+                settings=chosen,
+                lora=lora,
+                dtype=files_dtype,
+                base=model,
+                card=card,
+            )
+            checkpoints.clear(work)
+        run.accelerator.wait_for_everyone()
     return figures
 
 
-def _trainer(
-    base: Any, args: Any, rows: Sequence[data.Row], tokenizer: Any, lora: Any, log: Log, given: Mapping[str, Any]
-) -> Any:
-    import datasets
+def _sources(corpus: str, data: Mapping[str, Part] | None, held_out: HeldOut | None) -> list[Source]:
+    """All corpora that rows are from, for who renders them once more."""
+    parts = (data or {OWN: Part()}).items()
+    found = [Source(p.corpus or corpus, "" if name == OWN else name, p.split, p.revision) for name, p in parts]
+    return found + ([Source(held_out.corpus)] if held_out and held_out.corpus else [])
 
-    from sft.batches import StudentTrainer
 
-    table = datasets.Dataset.from_dict(
-        {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
-    )
-    callbacks: list[Any] = [log] if saves_itself(given) else [log, checkpoints.ByTheClock()]
+def _trainer(make: Callable[..., Any], **given: Any) -> Any:
     try:
-        run = StudentTrainer(
-            model=base,
-            args=args,
-            train_dataset=table,
-            processing_class=tokenizer,
-            peft_config=adapter(lora) if lora else None,
-            callbacks=callbacks,
-        )
+        run = make(**given)
     except (ValueError, ImportError) as error:
         raise UsageError(f"TRL refuses the training: {' '.join(str(error).split())}") from None
     run.remove_callback(transformers.PrinterCallback)
     return run
+
+
+def _on_traces(
+    *,
+    model: Any,
+    args: Any,
+    tokenizer: Any,
+    lora: Mapping[str, Any] | None,
+    callbacks: list[Any],
+    rows: Any,
+    distilling: Mapping[str, Any],
+) -> Any:
+    # A model with a state along the row cannot be told where the next document begins.
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    collate = Padded(pad) if model._is_stateful else Flat()
+    return (Distiller if distilling else StudentTrainer)(
+        model=model,
+        args=args,
+        train_dataset=rows,
+        data_collator=collate,
+        processing_class=tokenizer,
+        peft_config=adapter(lora) if lora else None,
+        callbacks=callbacks,
+        **distilling,
+    )
+
+
+def _alone() -> Objective:
+    """The cross-entropy and nothing else: what rows are weighed in where nobody is distilled."""
+    return Objective({}, alpha=Schedule("alpha", 1.0), temperature=lambda *_: 1.0)
 
 
 @contextmanager

@@ -142,7 +142,8 @@ class Vocabulary:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        return "".join(self._words[number] for number in ids)
+        # Ids that it has not given out are those of another tokenizer, of which no text is wanted.
+        return "".join(self._words[number] if number < len(self._words) else "?" for number in ids)
 
 
 def channel(said: dict[str, Any], where: str) -> dict[str, Any]:

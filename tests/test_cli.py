@@ -173,6 +173,10 @@ def test_list_names_every_shelf_with_options(call):
     assert any(entry["name"] == "length" and entry["options"] for entry in found["filters"])
     assert all(entry["summary"] for entries in found.values() for entry in entries)
     assert call("list", "shoes")[0] == 2
+    pytest.importorskip("torch")
+    assert "[n]" in call("list", "losses")[1]
+    scorers = json.loads(call("list", "scorers", "--json")[1])["scorers"]
+    assert [entry["name"] for entry in scorers] == ["hf", "server", "vllm"]
 
 
 def test_doctor_says_what_is_there_and_what_is_missing(call):

@@ -180,9 +180,77 @@ def test_a_training_row_is_shown_with_what_is_trained_on(made, capsys):
     capsys.readouterr()
     assert call("show", "--tokens", "--row", "1") == 0
     shown = capsys.readouterr().out
-    assert "What is 1 + 2?" in shown
-    assert "</think>" in shown
+    assert "What is 1 + 2?" in shown.replace("|", "")
+    assert "[<][/][t][h][i][n][k][>]" in shown
     assert call("show", "--tokens", "--row", "99") == 2
+    assert "there are 6 rows to train on" in capsys.readouterr().err
+    assert call("show", "--tokens", "--limit", "2") == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("row 0, ")
+    assert "\nrow 1, " in shown
+    assert "\nrow 2, " not in shown
+    assert shown.count("[[<|im_end|>]]") == 2
+
+
+def test_what_is_trained_on_is_counted_without_training(made, capsys):
+    run, call = made
+    capsys.readouterr()
+    assert call("show", "--rows", "--json") == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert counts == json.loads((run / "student" / "rows.json").read_text())
+    assert counts["kept"] == 6
+    assert call("show", "--rows") == 0
+    assert "each ends with <|im_end|>" in capsys.readouterr().out
+    assert call("show", "--rows", "student.max_length=40") == 1
+    assert "over_length 6" in capsys.readouterr().err
+
+
+def test_other_data_is_mixed_in_and_a_change_of_it_is_seen(made, tmp_path, capsys):
+    run, call = made
+    old = tmp_path / "old.jsonl"
+    chat = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hello."}]
+    old.write_text(lines([{"id": "o", "messages": chat}]))
+    more = [
+        f"student.data={{own: {{}}, old: {{corpus: {old}, weight: 0.5, licence: mit}}}}",
+        "student.weights={hard: 2}",
+    ]
+    assert call("train", *more) == 0
+    parts = json.loads((run / "student" / "rows.json").read_text())["parts"]
+    assert parts == {"own": {"read": 6, "kept": 6, "rows": 6}, "old": {"read": 1, "kept": 1, "rows": 3}}
+    capsys.readouterr()
+    assert call("train", *more) == 0
+    assert "student: up to date" in capsys.readouterr().err
+    old.write_text(lines([{"id": "o", "messages": [chat[0], {"role": "assistant", "content": "Good day."}]}]))
+    assert call("train", *more) == 0
+    assert "student: trained on 9 traces" in capsys.readouterr().err
+    assert call("train", f"student.data={{old: {{corpus: {tmp_path}/gone.jsonl}}}}") == 2
+    assert "there is no corpus" in capsys.readouterr().err
+    assert call("train", "student.order={by: pass_rate, pacing: 2}") == 2
+    assert call("train") == 0
+
+
+def test_what_a_teacher_says_is_captured_once_and_trained_from(made, tmp_path, tiny_model, capsys):
+    run, call = made
+    guide = f"{{model: {tiny_model}, store: 8, by: hf}}"
+    more = ["student.method=distill", f"student.distill={{teachers: {{tiny: {guide}}}}}"]
+    capsys.readouterr()
+    assert call("capture", *more, "--json") == 0
+    figures = json.loads(capsys.readouterr().out)["tiny"]
+    files = list((run / "signals" / "tiny").glob("signals-*.parquet"))
+    assert figures["rows"] == figures["captured"] == 6
+    assert figures["bytes"] == sum(file.stat().st_size for file in files)
+    assert call("train", *more) == 0
+    said = capsys.readouterr().err
+    assert "signals of tiny: up to date" in said
+    assert "student: trained on 6 traces" in said
+    # The student is the teacher, of which eight of 259 tokens say next to nothing.
+    first = json.loads((run / "student" / "log.jsonl").read_text().splitlines()[0])
+    assert first["forward_kl"] == pytest.approx(0, abs=1e-5)
+    assert call("train", *more, "student.distill.teachers.tiny.store=4") == 2
+    assert "the number of tokens kept at each place is 4, and the signals in" in capsys.readouterr().err
+    assert call("capture") == 2
+    assert "no teacher is to be stored" in capsys.readouterr().err
+    assert call("train") == 0
 
 
 def test_the_corpus_is_published_from_the_command_line(made, tmp_path):

@@ -3,11 +3,18 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tracegen.records import UsageError
 
 Model = TypeVar("Model", bound=BaseModel)
+Options = dict[str, Any]
+
+
+class Strict(BaseModel):
+    """Refuses fields that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def checked(model: type[Model], tree: Any, where: str = "") -> Model:

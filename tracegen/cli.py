@@ -108,6 +108,18 @@ def curate(target: Target, overrides: Overrides = None, run_dir: RunDir = None) 
 
 @app.command()
 @watchable
+def capture(target: Target, overrides: Overrides = None, run_dir: RunDir = None, as_json: Json = False) -> None:
+    """Store what teachers think of the corpus' tokens, to distil from without them: signals/."""
+    from tracegen.capture import capture as stage
+
+    with opened(target, overrides, run_dir) as run:
+        found = stage(run)
+        if as_json:
+            print(json.dumps(found))
+
+
+@app.command()
+@watchable
 def train(target: Target, overrides: Overrides = None, run_dir: RunDir = None) -> None:
     """Train the student on the corpus: student/."""
     from tracegen.run import train as stage

@@ -42,16 +42,22 @@ def show(
     target: Target,
     overrides: Overrides = None,
     run_dir: RunDir = None,
-    tokens: Annotated[bool, typer.Option("--tokens", help="One training row, coloured by what is trained on.")] = False,
-    row: Annotated[int, typer.Option(help="Which row, from 0 (with --tokens).")] = 0,
+    tokens: Annotated[bool, typer.Option("--tokens", help="Training rows, coloured by what is trained on.")] = False,
+    row: Annotated[int, typer.Option(help="From which row, counted from 0 (with --tokens).")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="How many rows (with --tokens).")] = 1,
+    rows: Annotated[bool, typer.Option("--rows", help="What is trained on, what is dropped, and why.")] = False,
     as_json: Json = False,
 ) -> None:
-    """The resolved recipe; with --tokens, one row as the trainer sees it."""
+    """The resolved recipe; with --tokens, rows as the trainer sees them; with --rows, what becomes of all of them."""
     recipe, folder = load_recipe(target, overrides)
     if tokens:
-        from tracegen.show import training_row
+        from tracegen.show import training_rows
 
-        training_row(recipe, run_dir or folder, row)
+        training_rows(recipe, run_dir or folder, row, limit)
+    elif rows:
+        from tracegen.show import training_report
+
+        training_report(recipe, run_dir or folder, as_json)
     elif as_json:
         print(recipe.model_dump_json())
     else:

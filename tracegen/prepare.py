@@ -27,6 +27,7 @@ from tracegen.progress import say
 from tracegen.recipe import Asked, Options, Recipe, Sampling, Teacher
 from tracegen.records import Problem, UsageError
 from tracegen.stored import Stored
+from tracegen.student import Student
 from tracegen.verify import Judge
 
 PACKAGES = (
@@ -105,6 +106,32 @@ class Run:
         assert self.recipe.student is not None, "asked for by stages that have a student"
         return resolve(self.recipe.student.model, self.recipe.student.revision)
 
+    @cached_property
+    def guides(self) -> dict[str, Model]:
+        """The teachers whose distributions and layers the student learns from, beside their traces."""
+        student, teachers = self.recipe.student, self.recipe.teachers
+        if student is None or student.method == "sft":
+            return {}
+        asked = (student.distill and student.distill.teachers) or {}
+        if not asked and len(teachers) != 1:
+            raise UsageError(
+                f"name the teachers to distil in student.distill.teachers; there are {', '.join(teachers)}."
+            )
+        found = {}
+        for name in asked or teachers:
+            guide, own = asked.get(name), teachers.get(name)
+            if guide and guide.itself:
+                continue
+            if guide and guide.stored and not guide.model and not own:
+                found[name] = Model(name, guide.stored, None)
+                continue
+            if not (model := (guide and guide.model) or (own and own.model)):
+                raise UsageError(
+                    f"student.distill.teachers.{name} names no `model`, and the recipe has no such teacher."
+                )
+            found[name] = resolve(model, (guide and guide.revision) or (own and own.revision) or None)
+        return found
+
     def examinees(self) -> list[Asker]:
         """Who is evaluated, once a benchmark: each teacher, the student before, and after where there is one."""
         found = [self._teacher(name, self.recipe.evaluate.sampling) for name in self.recipe.teachers]
@@ -166,10 +193,8 @@ def prepare(recipe: Recipe, folder: Path, *, again: str = "tracegen run RUN") ->
     check_schedule(recipe)
     prices.refuse_blind_cap(asked(recipe), recipe.budget)
     held_out.check(recipe)
-    if recipe.student is not None and recipe.student.trainer and find_spec("trl"):
-        from sft.settings import check as check_trainer
-
-        check_trainer(recipe.student.trainer)
+    if recipe.student is not None and find_spec("trl"):
+        check_training(recipe.student)
     problems = read_problems(recipe, folder)
     run = Run(folder, recipe, problems, again)
     _ = run.prompt, run.judge
@@ -179,6 +204,27 @@ def prepare(recipe: Recipe, folder: Path, *, again: str = "tracegen run RUN") ->
     refuse_bad_golds(run)
     _write_down(run)
     return run
+
+
+def check_training(student: Student) -> None:
+    """Refuse what no training could take, before anything is paid for."""
+    if student.trainer:
+        from sft.settings import check
+
+        check(student.trainer)
+    if student.distill:
+        from sft.assemble import check as check_distill
+
+        check_distill(student.distill)
+    if student.order or student.weights:
+        from sft.ordering import check as check_order
+
+        check_order(student.order, student.weights, student.trainer)
+    if student.data:
+        from sft.messages import refuse_missing
+
+        for part in student.data.values():
+            refuse_missing(part.corpus or ".")
 
 
 def asked(recipe: Recipe) -> dict[str, Teacher | Asked]:

@@ -13,17 +13,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tracegen.checked import checked
+from tracegen.checked import Options, Strict, checked
 from tracegen.records import Outcome, UsageError
 from tracegen.redact import without_secrets
-
-Options = dict[str, Any]
-
-
-class Strict(BaseModel):
-    """Refuses fields that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from tracegen.student import Student
 
 
 class Problems(BaseModel):
@@ -130,32 +123,6 @@ class Corpus(Strict):
     licence: str | None = None
     repo: str | None = None
     private: bool = False
-
-
-class Lora(Strict):
-    """peft's LoraConfig, in its usual short names."""
-
-    r: int = Field(16, ge=1)
-    alpha: int = Field(32, ge=1)
-    dropout: float = Field(0.0, ge=0, lt=1)
-    target_modules: list[str] | str = "all-linear"
-
-
-class Student(Strict):
-    """The model that is trained, and how. `trainer` holds TRL's own SFTConfig names."""
-
-    model: str
-    revision: str | None = None
-    licence: str | None = None
-    """The base model's; None: the table's, where it knows the model (docs/licences.md)."""
-    method: Literal["sft"] = "sft"
-    prompt: str | None = None
-    """None: the recipe's `prompt`."""
-    max_length: int = Field(1024, ge=8)
-    lora: Lora | None = None
-    dtype: str = "auto"
-    attention: str | None = None
-    trainer: Options = {}
 
 
 class Benchmark(BaseModel):

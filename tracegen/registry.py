@@ -20,7 +20,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tracegen.records import UsageError
 
-Shelf = Literal["source", "engine", "verifier", "filter", "benchmark", "loss"]
+Shelf = Literal["source", "engine", "verifier", "filter", "benchmark", "loss", "scorer"]
 PACKAGES: dict[str, str] = {
     "source": "tracegen.sources",
     "engine": "tracegen.engines",
@@ -28,6 +28,7 @@ PACKAGES: dict[str, str] = {
     "filter": "tracegen.filters",
     "benchmark": "tracegen.benchmarks",
     "loss": "sft.losses",
+    "scorer": "sft.scorers",
 }
 RESERVED = frozenset(
     {
@@ -45,6 +46,7 @@ RESERVED = frozenset(
         "note",
         "teachers",
         "sketches",
+        "temperature",
     }
 )
 

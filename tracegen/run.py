@@ -4,15 +4,18 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tracegen import __version__, asked_filters, contamination, gates, rundir, terms
+from tracegen import __version__, asked_filters, contamination, gates, material, rundir, terms
 from tracegen.ask import Ask
+from tracegen.capture import asked, capture
 from tracegen.corpus import GATES, LAYOUT, CorpusWriter, chats
 from tracegen.curate import FunnelRow, funnel_json
 from tracegen.curate import curate as apply_filters
 from tracegen.curate_on_ray import Foreseen, foresee
+from tracegen.curve import Curve
 from tracegen.dropped import Dropped
 from tracegen.evaluate import evaluate as score_roles
 from tracegen.evaluate import named
@@ -26,6 +29,7 @@ from tracegen.progress import Bar, during, say
 from tracegen.records import MissingExtra, Problem, Score, TracegenError, UsageError
 from tracegen.registry import load
 from tracegen.sample import sample, settled
+from tracegen.solved import by_rule
 from tracegen.verifiers._worker import version
 
 
@@ -85,6 +89,7 @@ def curate(run: Run) -> None:
 def train(run: Run) -> None:
     """`corpus/` -> `student/`."""
     try:
+        from sft.launch import launched
         from sft.train import train as fit
     except ImportError as error:
         raise MissingExtra(f"{error.name}, which training needs,", "train") from None
@@ -93,30 +98,41 @@ def train(run: Run) -> None:
     if student is None:
         raise UsageError("the recipe has no student to train.")
     corpus = run.folder / "corpus"
-    rows = chats(corpus)
-    if not rows:
+    own = material.has_own(student.data)
+    rows = chats(corpus) if own else []
+    if own and not rows:
         raise TracegenError(
             f"the corpus is empty, so there is nothing to train on; {run.folder / 'dropped'} says why of each trace."
         )
-    terms.refuse_training(run.recipe, corpus)
+    if own:
+        terms.refuse_training(run.recipe, corpus)
     inputs = {
         "rows": rundir.fingerprint(rows),
-        "student": student.model_dump(exclude={"licence"}),
+        "student": student.model_dump(mode="json", exclude={"licence", "launch"}),
         "model": run.base.identity,
         "seed": run.recipe.seed,
     }
+    if student.data or student.order or student.weights:
+        inputs["data"] = material.fingerprints(student.data, corpus)
+    if run.guides:
+        inputs["teachers"] = {name: guide.identity for name, guide in run.guides.items()}
     folder = run.folder / "student"
     if rundir.up_to_date(folder, inputs):
         say(f"student: up to date ({folder})")
         return
+    if asked(run):
+        capture(run)
     work = run.folder / f".training-{rundir.fingerprint(inputs)[:12]}"
     with rundir.rebuilt(folder, inputs) as new, Bar("train", 0, "steps") as bar:
+        curve = Curve()
 
         def progress(line: Mapping[str, Any]) -> None:
             bar.total = line["steps"]
-            bar.at(line["step"], f"{line['tokens'] / line['seconds']:.0f} tokens/s, loss {line['loss']:.3f}")
+            bar.at(line["step"], curve.note(line))
 
-        fit(
+        started = partial(launched, student.launch) if student.launch else fit
+        watched = student.held_out and student.held_out.answers and not student.held_out.corpus
+        started(
             corpus=str(corpus),
             model=run.base.path,
             revision=student.revision,
@@ -125,10 +141,20 @@ def train(run: Run) -> None:
             method=student.method,
             seed=run.recipe.seed,
             max_length=student.max_length,
-            lora=student.lora.model_dump() if student.lora else None,
+            data=student.data,
+            order=student.order,
+            weights=student.weights,
+            lora=student.lora.model_dump(exclude_none=True) if student.lora else None,
             trainer=student.trainer,
+            distill=student.distill,
+            teachers={name: (guide.path, guide.revision) for name, guide in run.guides.items()},
+            signals=run.folder / "signals",
             dtype=student.dtype,
             attention=student.attention,
+            rope=student.rope,
+            held_out=student.held_out,
+            stop_after=student.stop_after,
+            verify=by_rule(run.judge, run.problems) if watched else None,
             card={
                 "base": run.base.name,
                 "recipe": run.recipe.name,
@@ -139,7 +165,8 @@ def train(run: Run) -> None:
             },
             progress=progress,
         )
-    say(f"student: trained on {len(rows)} traces ({folder})")
+    trained = json.loads((folder / "rows.json").read_text())["rows"]
+    say(f"student: trained on {trained} traces ({folder})")
 
 
 def evaluate(run: Run) -> list[Score]:

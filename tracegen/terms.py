@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from tracegen import known_terms, licences
 from tracegen.known_terms import Entry, MayTrain
 from tracegen.licences import FREE, Licence, named
+from tracegen.material import OWN, has_own
 from tracegen.progress import say
 from tracegen.recipe import Recipe, Teacher
 from tracegen.records import UsageError
@@ -119,10 +120,13 @@ def student_licence(recipe: Recipe, corpus: Path) -> Licence:
 
     Whether the licence of a corpus reaches weights that were trained on it is not settled; this is the careful answer.
     """
-    kept = of_corpus(corpus, recipe.corpus.licence, TRAINED).name
+    data = (recipe.student and recipe.student.data) or {}
+    trained = [(f"student.data.{name}", part.licence) for name, part in data.items() if name != OWN]
+    if has_own(data):
+        trained.append(("the corpus", of_corpus(corpus, recipe.corpus.licence, TRAINED).name))
     base = [(f"the base model {model}", terms.licence) for model, terms in _base(recipe)]
     taught = [(f"teacher {name!r}", terms.student) for name, terms in in_corpus(recipe, corpus).items()]
-    return licences.derive([*base, ("the corpus", kept), *(part for part in taught if part[1])])
+    return licences.derive([*base, *trained, *(part for part in taught if part[1])])
 
 
 def duties(recipe: Recipe, corpus: Path) -> list[Terms]:

@@ -13,7 +13,8 @@ pytest.importorskip("trl")
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from sft.data import IGNORED, Row, end_of_turn, rows, show
+from sft.data import IGNORED, Row, end_of_turn, rows
+from sft.shown import show
 from tracegen.records import TracegenError, UsageError
 
 CHATML = (
@@ -240,16 +241,3 @@ def test_corpus_folder_and_parquet_file_read_alike(tmp_path: Path) -> None:
     assert [row.sample_id for row in from_folder] == ["a", "b"]
     assert from_folder == from_file
     assert [row.input_ids for row in from_file] == [row.input_ids for row in from_lines]
-
-
-def test_shown_row_is_coloured_by_what_is_trained_on(tmp_path: Path) -> None:
-    made = tokenizer(CHATML)
-    (row,), _ = rows(corpus(tmp_path, CHAT), made, max_length=500)
-    text = show(row, made)
-    spans = [(text.plain[span.start : span.end], span.style) for span in text.spans]
-    masked, trained = spelled(row, made)
-    assert spans == [
-        (masked, "dim"),
-        (trained.removesuffix("<|im_end|>"), "green"),
-        ("<|im_end|>", "bold reverse green"),
-    ]

@@ -286,6 +286,7 @@ def test_small_steps_are_not_lost_to_bfloat16(base: str, corpus: str, tmp_path: 
         ({"max_length": 5}, r"set `student.max_length`"),
         ({"learning_rate": "fast"}, r"`trainer.learning_rate` is 'fast'; input should be a valid number"),
         ({"lr_scheduler_type": "wavy"}, "TRL refuses"),
+        ({"report_to": "paper"}, "names 'paper'; it takes none, or some of trackio, wandb, tensorboard"),
     ],
 )
 def test_trainer_settings_that_cannot_be(
@@ -300,12 +301,21 @@ def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
     assert check({"learning_rate": "5e-5", "num_train_epochs": 2}) == {"learning_rate": 5e-5, "num_train_epochs": 2.0}
 
 
+def test_tracker_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sft.settings.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="names wandb, which is not installed; get it: pip install wandb"):
+        check({"report_to": ["wandb"]})
+    assert check({"report_to": "none"}) == {"report_to": "none"}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"method": "dpo"}, "the method is sft"),
+        ({"method": "dpo"}, "the methods are sft, distill"),
         ({"dtype": "int8"}, "must be auto, float32"),
         ({"lora": {"rank": 8}}, "no field 'rank'"),
+        ({"rope": {"rope_type": "wide"}}, "must be one of default"),
+        ({"rope": {"rope_type": "yarn"}}, "refuses `student.rope`"),
         ({"model": "./gone"}, "could not be loaded"),
     ],
 )
@@ -319,6 +329,40 @@ def test_row_longer_than_the_model_reads(base: str, tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text(json.dumps({"messages": chat}))
     with pytest.raises(UsageError, match="reads at most 256 tokens"):
         run(base, str(tmp_path / "corpus.jsonl"), tmp_path, max_length=1000)
+
+
+@pytest.mark.parametrize(
+    "rope", [{"rope_type": "yarn", "factor": 4.0}, {"rope_theta": 1e6, "max_position_embeddings": 1024}]
+)
+def test_row_that_the_model_reads_once_it_is_stretched(base: str, tmp_path: Path, rope: dict[str, Any]) -> None:
+    chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "x" * 300}]
+    (tmp_path / "corpus.jsonl").write_text(json.dumps({"messages": chat}))
+    figures = run(base, str(tmp_path / "corpus.jsonl"), tmp_path, max_length=1000, rope=rope)
+    config = json.loads((tmp_path / "student" / "config.json").read_text())
+    assert config["max_position_embeddings"] == 1024
+    assert rope.items() <= (config["rope_parameters"] | {"max_position_embeddings": 1024}).items()
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "student", dtype=torch.float32)
+    assert model.config.rope_parameters["rope_type"] == rope.get("rope_type", "default")
+    assert figures["hygiene"]["longest"] > 256
+
+
+def test_memory_that_is_spared_changes_nothing(base: str, corpus: str, tmp_path: Path) -> None:
+    run(base, corpus, tmp_path / "plain")
+    run(base, corpus, tmp_path / "recomputed", {"gradient_checkpointing": True})
+    assert losses(tmp_path / "recomputed") == pytest.approx(losses(tmp_path / "plain"), rel=1e-5)
+    offloaded = {"activation_offloading": True}
+    if torch.accelerator.is_available():
+        run(base, corpus, tmp_path / "offloaded", offloaded)
+        assert losses(tmp_path / "offloaded") == pytest.approx(losses(tmp_path / "plain"), rel=1e-5)
+    else:
+        with pytest.raises(UsageError, match="off an accelerator; there is none"):
+            run(base, corpus, tmp_path / "offloaded", offloaded)
+
+
+def test_quantized_base_without_what_it_needs(base: str, corpus: str, tmp_path: Path) -> None:
+    said = "on an accelerator" if not torch.accelerator.is_available() else "pip install bitsandbytes"
+    with pytest.raises(UsageError, match=said):
+        run(base, corpus, tmp_path, lora={"r": 4, "bits": 4})
 
 
 def test_loss_that_is_no_number_ends_the_run(base: str, corpus: str, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tracegen.records import Completion, MissingExtra, Request, UsageError
 if TYPE_CHECKING:
     from tracegen.engines._aside import Aside
 
-__all__ = ["openai"]
+__all__ = ["answers", "checked", "openai"]
 
 MORE = 4
 """Without `max_concurrency`, so many times `concurrency` are tried where the server makes more of them."""
@@ -62,7 +62,7 @@ def openai(
     body as it is, but for those of `drop`; `extra_body` after it.
     TracegenError if no server is up, a key is refused or there is no such model; what was answered by then is yielded.
     """
-    urls = _checked(base_url, concurrency, max_concurrency)
+    urls = checked(base_url, concurrency, max_concurrency)
     key = key_of(api_key_env, urls[0])
     if (drawn := draw(requests)) is None:
         return
@@ -90,10 +90,10 @@ def openai(
             return Pool(servers, http, deliver, max_retries=max_retries, patience=patience, apart=apart)
 
         other = stack.enter_context(aside(pool))
-        yield from _answers(Stream(drawn[1]), other)
+        yield from answers(Stream(drawn[1]), other)
 
 
-def _answers(stream: Stream, other: "Aside") -> Iterator[tuple[Request, Completion]]:
+def answers(stream: Stream, other: "Aside") -> Iterator[tuple[Request, Completion]]:
     pool, waiting = other.pool, deque[tuple[Request, Completion | None]]()
     drawn = handed_over = 0
 
@@ -126,7 +126,9 @@ def _answers(stream: Stream, other: "Aside") -> Iterator[tuple[Request, Completi
         raise pool.fatal
 
 
-def _checked(base_url: str | list[str] | dict[str, str], concurrency: int, most: int | None) -> list[str]:
+def checked(
+    base_url: str | list[str] | dict[str, str], concurrency: int, most: int | None, who: str = "engine 'openai'"
+) -> list[str]:
     """The addresses, or a sentence on what is wrong with the options."""
     if find_spec("aiohttp") is None:
         raise MissingExtra("aiohttp", "openai")
@@ -135,14 +137,14 @@ def _checked(base_url: str | list[str] | dict[str, str], concurrency: int, most:
     )
     for url in urls or [""]:
         if not url.startswith(("http://", "https://")):
-            raise UsageError(f"engine 'openai' needs a base_url such as http://localhost:8000/v1, not {url!r}.")
+            raise UsageError(f"{who} needs a base_url such as http://localhost:8000/v1, not {url!r}.")
         if urlsplit(url).username is not None:
             raise UsageError(
-                "engine 'openai': a base_url is written down and shown, so it may hold no name and password; "
+                f"{who}: a base_url is written down and shown, so it may hold no name and password; "
                 "put a key into an environment variable and name that one in api_key_env."
             )
     if concurrency < 1:
-        raise UsageError(f"engine 'openai' needs a concurrency of at least 1, not {concurrency}.")
+        raise UsageError(f"{who} needs a concurrency of at least 1, not {concurrency}.")
     if most is not None and most < concurrency:
-        raise UsageError(f"engine 'openai': max_concurrency is {most}, below concurrency, which is {concurrency}.")
+        raise UsageError(f"{who}: max_concurrency is {most}, below concurrency, which is {concurrency}.")
     return list(dict.fromkeys(url.rstrip("/") for url in urls))

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The training processes of one node, started by train.sbatch on each; its arguments are what they run.
+set -euo pipefail
+gpus=${SLURM_GPUS_ON_NODE:-8}
+exec accelerate launch \
+    --config_file "${CONFIG:-recipes/accelerate/fsdp2.yaml}" \
+    --num_machines "$SLURM_NNODES" \
+    --num_processes "$((SLURM_NNODES * gpus))" \
+    --machine_rank "$SLURM_NODEID" \
+    --main_process_ip "$MAIN_NODE" \
+    --main_process_port "${MAIN_PORT:-29500}" \
+    "$@"

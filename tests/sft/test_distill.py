@@ -1,0 +1,161 @@
+"""Distillation on tiny models: what it equals, what it must not depend on, and that it learns."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("trl")
+
+import small
+import torch
+from transformers import AutoModelForCausalLM
+
+from sft.train import train
+from tracegen import registry
+from tracegen.records import UsageError
+from tracegen.student import Distill
+
+STEPS = {"learning_rate": 5e-3, "max_steps": 4, "per_device_train_batch_size": 4, "lr_scheduler_type": "constant"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return small.corpus(tmp_path_factory.mktemp("corpus") / "corpus.jsonl")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return small.model(tmp_path_factory.mktemp("base"), num_hidden_layers=2)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return small.model(tmp_path_factory.mktemp("teacher"), seed=1, num_hidden_layers=4, hidden_size=48)
+
+
+def fit(tmp_path: Path, name: str, corpus: str, base: str, teacher: str | None, **given: Any) -> list[dict[str, Any]]:
+    """The log of a training in float32."""
+    distill = given.pop("distill", {})
+    if teacher:
+        given |= {"method": "distill", "distill": Distill(**distill), "teachers": {"big": (teacher, None)}}
+    given["trainer"] = STEPS | given.get("trainer", {})
+    train(corpus=corpus, model=base, out=tmp_path / name, work=tmp_path / f".{name}", dtype="float32", **given)
+    return [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+
+
+def losses(log: list[dict[str, Any]]) -> list[float]:
+    return [line["loss"] for line in log]
+
+
+def weights(folder: Path) -> Mapping[str, torch.Tensor]:
+    found: Mapping[str, torch.Tensor] = AutoModelForCausalLM.from_pretrained(folder).state_dict()
+    return found
+
+
+def same(one: Path, other: Path, tolerance: float = 1e-5) -> None:
+    left, right = weights(one), weights(other)
+    for name, tensor in left.items():
+        torch.testing.assert_close(tensor, right[name], atol=tolerance, rtol=0)
+
+
+def test_all_weight_on_the_cross_entropy_is_sft(tmp_path: Path, corpus: str, base: str, teacher: str) -> None:
+    plain = fit(tmp_path, "plain", corpus, base, None)
+    taught = fit(tmp_path, "taught", corpus, base, teacher, distill={"alpha": 1.0})
+    assert losses(plain) == pytest.approx(losses(taught), rel=1e-5)
+    same(tmp_path / "plain", tmp_path / "taught")
+
+
+ALL = {"forward_kl": {}, "hidden": {"weight": 0.5}, "attention": {"weight": 0.2, "layers": "uniform", "window": 64}}
+
+
+def test_accumulating_and_packing_change_nothing(tmp_path: Path, corpus: str, base: str, teacher: str) -> None:
+    distill = {"losses": ALL, "alpha": 0.3, "temperature": 2.0}
+    # Adam takes a step of one size whatever the gradient, so it would show where rounding turned a sign.
+    trainer: dict[str, Any] = {"optim": "sgd", "learning_rate": 0.5}
+    trainer |= {"train_sampling_strategy": "sequential", "max_steps": 2, "per_device_train_batch_size": 12}
+    whole = fit(tmp_path, "whole", corpus, base, teacher, distill=distill, trainer=trainer)
+    split = trainer | {"per_device_train_batch_size": 3, "gradient_accumulation_steps": 4}
+    parts = fit(tmp_path, "parts", corpus, base, teacher, distill=distill, trainer=split)
+    packed = trainer | {"packing": True}
+    packs = fit(tmp_path, "packs", corpus, base, teacher, distill=distill, trainer=packed)
+    assert losses(whole) == pytest.approx(losses(parts), rel=1e-5)
+    assert losses(whole) == pytest.approx(losses(packs), rel=1e-5)
+    same(tmp_path / "whole", tmp_path / "parts")
+    same(tmp_path / "whole", tmp_path / "packs")
+
+
+def test_chunks_of_the_vocabulary_are_the_whole(
+    tmp_path: Path, corpus: str, base: str, teacher: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fit(tmp_path, "whole", corpus, base, teacher, distill={"losses": ALL})
+    monkeypatch.setattr("sft.objective.CHUNK", 20 * 259)
+    monkeypatch.setattr("sft.objective.Objective.__init__.__kwdefaults__", {"mix": None, "chunk": 20 * 259})
+    chunks = fit(tmp_path, "chunks", corpus, base, teacher, distill={"losses": ALL})
+    assert losses(whole) == pytest.approx(losses(chunks), rel=1e-5)
+    same(tmp_path / "whole", tmp_path / "chunks")
+
+
+@pytest.mark.parametrize("loss", [name for name in registry.names("loss") if name != "cross_entropy"])
+def test_each_loss_goes_down(tmp_path: Path, corpus: str, base: str, teacher: str, loss: str) -> None:
+    trainer = {"max_steps": 12, "per_device_train_batch_size": 12}
+    distill = {"losses": {loss: {}}, "alpha": 0.0, "align": "spans" if loss == "uld" else "tokens"}
+    log = fit(tmp_path, "out", corpus, base, teacher, distill=distill, trainer=trainer)
+    assert log[-1][loss] < 0.9 * log[0][loss]
+
+
+def test_a_student_that_is_the_teacher_has_nothing_to_learn(tmp_path: Path, corpus: str, base: str) -> None:
+    log = fit(tmp_path, "out", corpus, base, base, distill={"losses": ALL, "alpha": 0.0}, trainer={"max_steps": 1})
+    assert log[0]["forward_kl"] == pytest.approx(0, abs=1e-6)
+    assert log[0]["hidden"] == pytest.approx(0, abs=1e-10)
+    assert log[0]["attention"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_student_with_a_state_learns_from_a_transformer(tmp_path: Path, corpus: str, teacher: str) -> None:
+    base = small.model(tmp_path / "mamba", "Mamba")
+    log = fit(tmp_path, "out", corpus, base, teacher, distill={"alpha": 0.0}, trainer={"max_steps": 10})
+    assert log[-1]["forward_kl"] < 0.95 * log[0]["forward_kl"]
+
+
+def test_what_hung_on_the_student_is_not_saved(tmp_path: Path, corpus: str, base: str, teacher: str) -> None:
+    fit(tmp_path, "out", corpus, base, teacher, distill={"losses": ALL, "balance": "uncertainty"})
+    assert weights(tmp_path / "out").keys() == weights(Path(base)).keys()
+
+
+def test_another_tokenizer_is_refused(tmp_path: Path, corpus: str, base: str) -> None:
+    other = Path(small.model(tmp_path / "other"))
+    file = json.loads((other / "tokenizer.json").read_text())
+    file["model"]["merges"] = [["a", "n"]]
+    file["model"]["vocab"]["an"] = 600
+    (other / "tokenizer.json").write_text(json.dumps(file))
+    with pytest.raises(UsageError, match="cuts text into other tokens"):
+        fit(tmp_path, "out", corpus, base, str(other))
+
+
+@pytest.mark.parametrize(
+    ("distill", "said"),
+    [
+        ({"alpha": 1.5}, "lie in 0 to 1"),
+        ({"temperature": 0}, "must be positive"),
+        ({"temperature": {0: 1, 2: 3}}, "share of the steps"),
+        ({"losses": {"forward_kl": {"beta": 1}}}, "has no option 'beta'"),
+        ({"losses": {"kl": {}}}, "there is no loss 'kl'"),
+        ({"losses": {"cross_entropy": {}}}, "is `distill.alpha`"),
+        ({"losses": {"hidden": {"layers": {9: 1}}}}, "layer 9 of the student"),
+    ],
+)
+def test_what_cannot_be(
+    tmp_path: Path, corpus: str, base: str, teacher: str, distill: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        fit(tmp_path, "out", corpus, base, teacher, distill=distill)

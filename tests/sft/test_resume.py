@@ -1,0 +1,174 @@
+"""Trainings that are killed (SIGKILL) and go on: they end with the weights and the losses of one that was not."""
+
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("trl")
+
+import small
+import torch
+from transformers import AutoModelForCausalLM, Trainer
+
+from sft import checkpoints
+from sft.train import train
+from tracegen.student import Distill
+
+STEPS = 10
+TRAINER = {
+    "learning_rate": 5e-3,
+    "max_steps": STEPS,
+    "per_device_train_batch_size": 4,
+    "save_strategy": "steps",
+    "save_steps": 3,
+}
+LAYERS = {"forward_kl": {}, "hidden": {"weight": 0.5, "layers": "uniform"}}
+WAYS: dict[str, dict[str, Any]] = {
+    "packing": {"trainer": {"packing": True}, "max_length": 128},
+    "lora": {"lora": {"r": 4, "alpha": 8, "dropout": 0.1}},
+    "ratio": {"distill": {"losses": LAYERS, "balance": "ratio"}},
+    "lora_uncertainty": {"distill": {"losses": LAYERS, "balance": "uncertainty"}, "lora": {"r": 4}},
+    "sft": {},
+    "uncertainty": {"distill": {"losses": LAYERS, "balance": "uncertainty"}},
+    "lora_ratio": {"distill": {"losses": LAYERS, "balance": "ratio"}, "lora": {"r": 4}},
+}
+QUICK = ("packing", "lora", "ratio", "lora_uncertainty")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, str]:
+    """A corpus, a student, and a wider and deeper teacher."""
+    folder = tmp_path_factory.mktemp("models")
+    teacher = small.model(folder / "teacher", seed=1, num_hidden_layers=4, hidden_size=48)
+    return small.corpus(folder / "corpus.jsonl", rows=20), small.model(folder / "student"), teacher
+
+
+def fit(models: tuple[str, str, str], folder: Path, way: Mapping[str, Any], **given: Any) -> dict[str, Any]:
+    """A training in float32, its student in `folder`/student."""
+    corpus, base, teacher = models
+    given |= {name: value for name, value in way.items() if name not in ("distill", "trainer")}
+    if "distill" in way:
+        given |= {"method": "distill", "distill": Distill(**way["distill"]), "teachers": {"big": (teacher, None)}}
+    trainer = TRAINER | way.get("trainer", {})
+    return train(
+        corpus=corpus,
+        model=base,
+        out=folder / "student",
+        work=folder / "work",
+        dtype="float32",
+        trainer=trainer,
+        **given,
+    )
+
+
+def killed(target: Callable[[], Any]) -> None:
+    """Run it in a process of its own, which has to die of SIGKILL."""
+    process = multiprocessing.get_context("fork").Process(target=target)
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def die(*_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def at(step: int) -> Callable[[Mapping[str, Any]], None]:
+    return lambda line: die() if line["step"] == step else None
+
+
+def equal(one: Path, other: Path) -> None:
+    lines = [[json.loads(line) for line in (at / "log.jsonl").read_text().splitlines()] for at in (one, other)]
+    assert [line["step"] for line in lines[0]] == list(range(1, STEPS + 1))
+    for left, right in zip(*lines, strict=True):
+        assert {**left, "seconds": 0, "memory": 0} == {**right, "seconds": 0, "memory": 0}
+    left, right = (AutoModelForCausalLM.from_pretrained(at).state_dict() for at in (one, other))
+    assert [name for name in left if not torch.equal(left[name], right[name])] == []
+
+
+@pytest.mark.parametrize(
+    "way", [name if name in QUICK else pytest.param(name, marks=pytest.mark.soak) for name in WAYS]
+)
+def test_a_killed_training_ends_as_one_that_was_not(models: tuple[str, str, str], tmp_path: Path, way: str) -> None:
+    fit(models, tmp_path / "whole", WAYS[way])
+    killed(lambda: fit(models, tmp_path / "broken", WAYS[way], progress=at(8)))
+    assert fit(models, tmp_path / "broken", WAYS[way])["resumed_from"] == 6
+    equal(tmp_path / "whole" / "student", tmp_path / "broken" / "student")
+
+
+@pytest.mark.parametrize(
+    "part", ["_save_rng_state", pytest.param("_save_optimizer_and_scheduler", marks=pytest.mark.soak)]
+)
+def test_killed_while_a_checkpoint_is_written(
+    models: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    way = WAYS["uncertainty"]
+    fit(models, tmp_path / "whole", way)
+    write = getattr(Trainer, part)
+
+    def dies_writing(trainer: Trainer, folder: str) -> None:
+        write(trainer, folder)
+        if folder.endswith("-6"):
+            die()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, part, dies_writing)
+        killed(lambda: fit(models, tmp_path / "broken", way))
+    assert (tmp_path / "broken" / "work" / "checkpoint-6").is_dir()
+    assert fit(models, tmp_path / "broken", way)["resumed_from"] == 3
+    equal(tmp_path / "whole" / "student", tmp_path / "broken" / "student")
+
+
+def test_killed_again_and_again(models: tuple[str, str, str], tmp_path: Path) -> None:
+    """Before the first checkpoint, twice behind it, and just before one is written."""
+    way = WAYS["lora_uncertainty"]
+    fit(models, tmp_path / "whole", way)
+    for step in (2, 5, 5, 9):
+        killed(lambda step=step: fit(models, tmp_path / "broken", way, progress=at(step)))  # type: ignore[misc]
+    assert fit(models, tmp_path / "broken", way)["resumed_from"] == 6
+    equal(tmp_path / "whole" / "student", tmp_path / "broken" / "student")
+
+
+def test_what_hangs_on_a_frozen_student_is_trained(models: tuple[str, str, str], tmp_path: Path) -> None:
+    way = WAYS["lora_uncertainty"] | {"trainer": {"max_steps": 4}}
+    killed(lambda: fit(models, tmp_path, way, progress=at(4)))
+    kept = torch.load(tmp_path / "work" / "checkpoint-3" / "distill.pt", weights_only=True)
+    assert all(kept["balance"]["logs"].values())
+    for weight in kept["projections"].values():
+        # It began orthogonal.
+        assert not torch.allclose(weight.T @ weight, torch.eye(weight.shape[1]), atol=1e-4)
+
+
+def test_lines_of_several_steps_are_not_cut_in_two(
+    models: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "SHARE", 1e9)
+    corpus, base, _ = models
+    trainer = {name: value for name, value in TRAINER.items() if not name.startswith("save")} | {"logging_steps": 4}
+
+    def run(folder: Path, **given: Any) -> dict[str, Any]:
+        places = {"out": folder / "student", "work": folder / "work"}
+        return train(corpus=corpus, model=base, dtype="float32", trainer=trainer, **places, **given)
+
+    run(tmp_path / "whole")
+    killed(lambda: run(tmp_path / "broken", progress=at(8)))
+    assert run(tmp_path / "broken")["resumed_from"] == 4
+    logs = [(tmp_path / name / "student" / "log.jsonl").read_text().splitlines() for name in ("whole", "broken")]
+    losses = [[json.loads(line)["loss"] for line in lines] for lines in logs]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 2
