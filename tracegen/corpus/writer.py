@@ -82,8 +82,9 @@ class CorpusWriter:
     def add(
         self, trace: Trace, *, filter: str | None = None, reason: str | None = None, withheld: bool = False
     ) -> None:
-        """A trace that every filter kept, or, with `filter` and `reason`, one that was dropped. `withheld`: a gate keeps
-        its texts back.
+        """A trace that every filter kept, or, with `filter` and `reason`, one that was dropped.
+
+        `withheld`: a gate keeps its texts back.
         """
         row = self._row(trace) | {"filter": filter, "reason": reason, "withheld": withheld}
         self._shards["all"].add(_withheld(row))
