@@ -136,7 +136,7 @@ class Distiller(StudentTrainer):
             sums["places"] = sums["places"] + len(values[CE])
         if mode == "train":
             tokens = (inputs["documents"] >= 0).sum()
-            self._total_train_tokens += int(self.accelerator.gather_for_metrics(tokens).sum())
+            self._total_train_tokens += int(self.accelerator.reduce(tokens))
         self._metrics[mode]["num_tokens"] = [self._total_train_tokens]
 
     def _stepped(self) -> None:
