@@ -90,6 +90,7 @@ def curate(run: Run) -> None:
 def train(run: Run) -> None:
     """`corpus/` -> `student/`."""
     try:
+        from sft.launch import check as check_launch
         from sft.launch import launched
         from sft.train import train as fit
     except ImportError as error:
@@ -98,6 +99,7 @@ def train(run: Run) -> None:
     student = run.recipe.student
     if student is None:
         raise UsageError("the recipe has no student to train.")
+    check_launch(student.launch)
     corpus = run.folder / "corpus"
     own = material.has_own(student.data)
     rows = _messages(corpus) if own else []
