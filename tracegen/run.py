@@ -26,6 +26,7 @@ from tracegen.progress import Bar, during, say
 from tracegen.records import MissingExtra, Problem, Score, TracegenError, UsageError
 from tracegen.sample import judged, missing, sample, settled
 from tracegen.solved import by_rule
+from tracegen.student import HOW_CAPTURED
 
 
 def run(run: Run) -> list[Score]:
@@ -111,7 +112,7 @@ def train(run: Run) -> None:
         terms.refuse_training(run.recipe, corpus)
     inputs = {
         "rows": rundir.fingerprint(rows),
-        "student": student.model_dump(mode="json", exclude={"licence", "launch"}),
+        "student": student.model_dump(mode="json", exclude={"licence": True, "launch": True, "distill": HOW_CAPTURED}),
         "model": run.base.identity,
         "seed": run.recipe.seed,
     }
