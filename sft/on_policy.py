@@ -147,8 +147,8 @@ def _same_vocabulary(student: Any, teacher: Any, own: Any, theirs: Any, rows: Se
     columns = [shared.student_columns, shared.teacher_columns]
     if not all(isinstance(known, slice) and known.stop == len(own) for known in columns):
         raise UsageError(
-            f"{theirs.name_or_path} numbers its tokens otherwise than {own.name_or_path}, and `method: on_policy` "
-            "needs one vocabulary; distil from its traces (`method: sft`) or by spans (`method: distill`, `align: spans`)."
+            f"{theirs.name_or_path} numbers its tokens otherwise than {own.name_or_path}, and this method needs one "
+            "vocabulary; distil from its traces (`method: sft`) or by spans (`method: distill`, `align: spans`)."
         )
     shared.check([row.input_ids for row in rows[:LOOKED_AT]], own, theirs)
     size = student.get_output_embeddings().weight.shape[0]
