@@ -41,7 +41,8 @@ def attend(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *
     starts = torch.nonzero(positions[0] == 0)[:, 0].tolist()
     lengths = [end - start for start, end in zip(starts, [*starts[1:], query.shape[2]], strict=True)]
     documents = zip(*(each.split(lengths, 2) for each in (query, key, value)), strict=True)
-    return torch.cat([sdpa_attention_forward(module, *own, None, **kwargs)[0] for own in documents], 1), None
+    said = [sdpa_attention_forward(module, q, k, v, None, **kwargs)[0] for q, k, v in documents]
+    return torch.cat(said, 1), None
 
 
 def mask(*args: Any, **kwargs: Any) -> Any:

@@ -49,13 +49,15 @@ class Distiller(StudentTrainer):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.objective, self.teachers = objective, teachers
+        self.objective: Objective = objective
+        self.teachers: Sequence[Teacher] = teachers
         self.projections, self.balance, self.watched = projections, balance or Balance({}), watched
         self.attention, self.window = attention, window
         self.averages, self.deeper = averages, deeper
         self.weights = None if weights is None else torch.tensor(weights)
         student: Any = self.model
-        self.student = student = student.get_base_model() if hasattr(student, "get_base_model") else student
+        self.student: Any = student.get_base_model() if hasattr(student, "get_base_model") else student
+        student = self.student
         open_head(student)
         self._sums: dict[str, dict[str, torch.Tensor]] = {
             mode: defaultdict(_zero) for mode in ("train", "eval", "step")
@@ -89,7 +91,7 @@ class Distiller(StudentTrainer):
         if self.args.average_tokens_across_devices and num_items_in_batch is not None:
             loss = loss * self.accelerator.num_processes
         self._note(values, inputs)
-        if self.objective.mix and self.model.training:
+        if self.objective.mix and self.student.training:
             self.objective.mix.note(values, places.documents)
         return (loss, {}) if return_outputs else loss
 
@@ -129,14 +131,14 @@ class Distiller(StudentTrainer):
         )
 
     def _note(self, values: Mapping[str, torch.Tensor], inputs: Mapping[str, torch.Tensor]) -> None:
-        mode = "train" if self.model.training else "eval"
+        mode = "train" if self.student.training else "eval"
         for sums in (self._sums[mode], *([self._sums["step"]] if mode == "train" else [])):
             for name, each in values.items():
                 sums[name] = sums[name] + each.detach().sum()
             sums["places"] = sums["places"] + len(values[CE])
         if mode == "train":
             tokens = (inputs["documents"] >= 0).sum()
-            self._total_train_tokens += int(self.accelerator.gather_for_metrics(tokens).sum())
+            self._total_train_tokens += int(self.accelerator.reduce(tokens))
         self._metrics[mode]["num_tokens"] = [self._total_train_tokens]
 
     def _stepped(self) -> None:
@@ -181,7 +183,7 @@ class Distiller(StudentTrainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Each term's mean beside the loss, and the share of labels that the student thinks most likely."""
-        mode = "train" if self.model.training else "eval"
+        mode = "train" if self.student.training else "eval"
         means = self.means(mode)
         if "correct" in means:
             self._metrics[mode]["mean_token_accuracy"] = [means.pop("correct")]

@@ -49,10 +49,7 @@ def launched(
     folder.mkdir(parents=True)
     call = {"work": work, "verify": verify is not None, **given}
     write_atomically(folder / "call.json", TypeAdapter(dict[str, Any]).dump_json(call).decode())
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    words = shlex.split(command)
-    if not words or shutil.which(words[0], path=path) is None:
-        raise UsageError(f"`student.launch` is {command!r}, which begins with no program that is there.")
+    words = check(command)
     with (folder / "output.log").open("wb") as output:
         process = subprocess.Popen(
             [*words, "-m", "sft.launch", str(folder)],
@@ -61,7 +58,7 @@ def launched(
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=_end_with_parent,
-            env=os.environ | {"PATH": path},
+            env=os.environ | {"PATH": _path()},
         )
         try:
             _attend(process, folder, work / "log.jsonl", verify, progress)
@@ -74,6 +71,24 @@ def launched(
                 os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
     return _end(folder, process.returncode)
+
+
+def check(command: str | None) -> list[str]:
+    """The words of the command; UsageError where there is no such program, or where a launcher started us already."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "LOCAL_RANK" in os.environ:
+        raise UsageError(
+            "a launcher has started several processes of tracegen, and a run has one owner; start tracegen alone, and "
+            "name the launcher in `student.launch`."
+        )
+    words = shlex.split(command or "")
+    if command is not None and (not words or shutil.which(words[0], path=_path()) is None):
+        raise UsageError(f"`student.launch` is {command!r}, which begins with no program that is there.")
+    return words
+
+
+def _path() -> str:
+    """Where launchers are looked for: beside this Python first."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def _attend(
@@ -151,7 +166,8 @@ def main(folder: Path) -> int:
         shown.listeners.append(_teller(folder / "said.jsonl"))
     given = json.loads((folder / "call.json").read_text())
     given |= {name: Path(given[name]) for name in ("out", "work", "signals") if given.get(name)}
-    kinds: dict[str, Any] = {"distill": Distill, "held_out": HeldOut, "order": Order, "weights": Weights, "data": dict[str, Part]}
+    kinds: dict[str, Any] = {"distill": Distill, "held_out": HeldOut, "order": Order, "weights": Weights}
+    kinds["data"] = dict[str, Part]
     given |= {
         name: TypeAdapter(kinds[name]).validate_python(given[name]) for name in kinds if given.get(name) is not None
     }

@@ -15,6 +15,7 @@ from typing import Any
 import datasets
 import torch
 import transformers
+from pydantic import BaseModel
 from torch.utils.data import Sampler
 from trl import DistillationTrainer
 
@@ -70,7 +71,9 @@ class OnPolicy(DistillationTrainer):  # type: ignore[misc]
             self._before = self.state.num_input_tokens_seen
         found = super()._generate(prompts)
         student: Any = self.model
-        self._metrics["train" if student.training else "eval"]["num_tokens"] = [self.state.num_input_tokens_seen - self._before]
+        self._metrics["train" if student.training else "eval"]["num_tokens"] = [
+            self.state.num_input_tokens_seen - self._before
+        ]
         return found
 
     def _send_telemetry(self) -> None:
@@ -82,16 +85,23 @@ class OnPolicy(DistillationTrainer):  # type: ignore[misc]
 
 def check(distill: Distill, **unused: Any) -> None:
     """UsageError for what has no part in this method; `unused` are other fields of the student by name."""
-    others = sorted(distill.model_fields_set - {"teachers"}) or sorted(name for name, given in unused.items() if given)
+    others = _set(distill, Distill()) - {"teachers"} or {name for name, given in unused.items() if given}
     if others:
-        where = "distill." if others[0] in Distill.model_fields else ""
+        name = min(others)
+        where = "distill." if name in Distill.model_fields else ""
         raise UsageError(
-            f"`{where}{others[0]}` has no part in `method: on_policy`; `trainer` says how, by beta, temperature and "
+            f"`{where}{name}` has no part in `method: on_policy`; `trainer` says how, by beta, temperature and "
             "max_completion_length among others."
         )
     for name, guide in distill.teachers.items():
-        if wrong := sorted(guide.model_fields_set - {"model", "revision", "dtype"}):
-            raise UsageError(f"`distill.teachers.{name}.{wrong[0]}` has no part in `method: on_policy`; leave it out.")
+        if wrong := _set(guide, Guide()) - {"model", "revision", "dtype"}:
+            raise UsageError(
+                f"`distill.teachers.{name}.{min(wrong)}` has no part in `method: on_policy`; leave it out."
+            )
+
+
+def _set(given: BaseModel, default: BaseModel) -> set[str]:
+    return {name for name, value in given if value != getattr(default, name)}
 
 
 def trainer(
@@ -137,8 +147,8 @@ def _same_vocabulary(student: Any, teacher: Any, own: Any, theirs: Any, rows: Se
     columns = [shared.student_columns, shared.teacher_columns]
     if not all(isinstance(known, slice) and known.stop == len(own) for known in columns):
         raise UsageError(
-            f"{theirs.name_or_path} numbers its tokens otherwise than {own.name_or_path}, and `method: on_policy` needs "
-            "one vocabulary; distil from its traces (`method: sft`) or by spans (`method: distill`, `align: spans`)."
+            f"{theirs.name_or_path} numbers its tokens otherwise than {own.name_or_path}, and this method needs one "
+            "vocabulary; distil from its traces (`method: sft`) or by spans (`method: distill`, `align: spans`)."
         )
     shared.check([row.input_ids for row in rows[:LOOKED_AT]], own, theirs)
     size = student.get_output_embeddings().weight.shape[0]

@@ -10,7 +10,7 @@ So a staged training needs no stages of its own: a weight is 0 where its loss is
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from tracegen.records import UsageError
 
@@ -22,7 +22,7 @@ class Schedule:
     """`schedule(done)`, where `done` runs from 0 to 1; before the first point and behind the last, their values."""
 
     def __init__(self, name: str, given: Points) -> None:
-        points = dict(given) if isinstance(given, Mapping) else {0.0: given}
+        points: dict[Any, Any] = dict(given) if isinstance(given, Mapping) else {0.0: given}
         self.shape = str(points.pop("shape", "linear"))
         if self.shape not in SHAPES:
             raise UsageError(f"`{name}.shape` is {self.shape!r}; it must be one of {', '.join(SHAPES)}.")

@@ -142,7 +142,8 @@ class Spanned:
         """One forward of the same documents, as this side reads them."""
         device = places.labels.device
         lying = documents(places)
-        batch = self.collate([example(self.others[document], document) for document in lying])
+        # A process that has nothing to train on in this step still takes part in it.
+        batch = self.collate([example(self.others[document], document) for document in lying or [0]])
         batch = {name: values.to(device) for name, values in batch.items()}
         there = Places.of(batch)
         said = self.model(**model_inputs(batch), measure=lambda states, _: states)

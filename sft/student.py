@@ -64,6 +64,8 @@ def save(
     model.save_pretrained(beside)
     tokenizer.save_pretrained(beside)
     (beside / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+    if held_out := figures.get("held_out"):
+        (beside / "held_out.jsonl").write_text("".join(json.dumps(line) + "\n" for line in held_out["lines"]))
     (beside / "rows.json").write_text(json.dumps(figures["hygiene"], indent=2) + "\n")
     text = _card(name=out.name, base=base, figures=figures, settings=settings, lora=lora, card=card or {})
     (beside / "README.md").write_text(text)

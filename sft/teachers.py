@@ -54,7 +54,11 @@ class Live:
 
         def look(chosen: slice) -> View:
             scores = logits(self.model, last[chosen])[:, self.shared.teacher_columns]
-            layers = {"hidden": [h[chosen] for h in hidden], "attention": [a[chosen] for a in attention]}
-            return View(scores, columns=self.shared.student_columns, **layers)
+            return View(
+                scores,
+                columns=self.shared.student_columns,
+                hidden=[layer[chosen] for layer in hidden],
+                attention=[layer[chosen] for layer in attention],
+            )
 
         return look

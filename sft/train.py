@@ -35,7 +35,7 @@ from sft.settings import Config, check, on_cpu, saves_itself, settings
 from tracegen.material import OWN, Order, Part, Weights
 from tracegen.progress import say
 from tracegen.records import UsageError
-from tracegen.student import Distill, HeldOut
+from tracegen.student import HOW_CAPTURED, Distill, HeldOut
 
 METHODS = ("sft", "distill", "on_policy")
 
@@ -120,9 +120,9 @@ def train(
             say(hygiene.table(counted))
         inputs = [model, revision, seed, max_length, dict(lora or {}), trainer, compute, attention]
         if distill:
-            inputs += [distill.model_dump_json(), dict(teachers or {})]
+            inputs += [distill.model_dump_json(exclude=HOW_CAPTURED), dict(teachers or {})]
         inputs += [json.dumps([order and order.model_dump(), hard, counting])]
-        inputs += [held_out.model_dump() if held_out else None, stop_after, args.world_size, rope]
+        inputs += [held_out.model_dump() if held_out else None, stop_after, args.world_size, dict(rope or {})]
         with args.main_process_first(local=False, desc="look for a checkpoint"):
             checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint([*rows, *unseen], inputs))
         base, files_dtype = student_model(

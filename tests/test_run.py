@@ -246,6 +246,8 @@ def test_what_a_teacher_says_is_captured_once_and_trained_from(made, tmp_path, t
     # The student is the teacher, of which eight of 259 tokens say next to nothing.
     first = json.loads((run / "student" / "log.jsonl").read_text().splitlines()[0])
     assert first["forward_kl"] == pytest.approx(0, abs=1e-5)
+    assert call("train", *more, "student.distill.teachers.tiny.options.tokens=64") == 0
+    assert "student: up to date" in capsys.readouterr().err
     assert call("train", *more, "student.distill.teachers.tiny.store=4") == 2
     assert "the number of tokens kept at each place is 4, and the signals in" in capsys.readouterr().err
     assert call("capture") == 2

@@ -212,6 +212,10 @@ def check_training(student: Student) -> None:
         from sft.settings import check
 
         check(student.trainer)
+    if student.launch:
+        from sft.launch import check as check_launch
+
+        check_launch(student.launch)
     if student.distill:
         from sft.assemble import check as check_distill
 

@@ -30,6 +30,7 @@ from tracegen.records import MissingExtra, Problem, Score, TracegenError, UsageE
 from tracegen.registry import load
 from tracegen.sample import sample, settled
 from tracegen.solved import by_rule
+from tracegen.student import HOW_CAPTURED
 from tracegen.verifiers._worker import version
 
 
@@ -89,6 +90,7 @@ def curate(run: Run) -> None:
 def train(run: Run) -> None:
     """`corpus/` -> `student/`."""
     try:
+        from sft.launch import check as check_launch
         from sft.launch import launched
         from sft.train import train as fit
     except ImportError as error:
@@ -97,6 +99,7 @@ def train(run: Run) -> None:
     student = run.recipe.student
     if student is None:
         raise UsageError("the recipe has no student to train.")
+    check_launch(student.launch)
     corpus = run.folder / "corpus"
     own = material.has_own(student.data)
     rows = chats(corpus) if own else []
@@ -108,7 +111,7 @@ def train(run: Run) -> None:
         terms.refuse_training(run.recipe, corpus)
     inputs = {
         "rows": rundir.fingerprint(rows),
-        "student": student.model_dump(mode="json", exclude={"licence", "launch"}),
+        "student": student.model_dump(mode="json", exclude={"licence": True, "launch": True, "distill": HOW_CAPTURED}),
         "model": run.base.identity,
         "seed": run.recipe.seed,
     }

@@ -1,7 +1,7 @@
 """A run directory: who owns it, which recipe made it, which of its stages are up to date.
 
     runs/<name>/  recipe.yaml (recipe.2.yaml ...)  environment.json  problems.jsonl  source/  traces/  verdicts/  asked/
-                  dropped/  corpus/  student/  eval/  scores.jsonl  report.html
+                  dropped/  corpus/  signals/  student/  eval/  scores.jsonl  report.html
 
 Nothing in it is edited in place. A derived stage keeps a `stage.json` with the hash of its inputs: equal, the stage is
 skipped; otherwise it is rebuilt beside the old one and renamed into place.

@@ -138,6 +138,10 @@ class Distill(Strict):
     """What becomes of rows of which a stored teacher says nothing: `skip` trains on their tokens alone."""
 
 
+HOW_CAPTURED: Any = {"teachers": {"__all__": {"by", "options"}}}
+"""Of `distill`: what a training does not depend on."""
+
+
 class Student(Strict):
     """The model that is trained, and how. `trainer` holds TRL's own SFTConfig names."""
 

@@ -147,6 +147,11 @@ def test_the_student_that_solves_most_is_kept(tmp_path: Path, corpus: str, base:
     figures = fit(tmp_path / "best", corpus, base, told, verify=verifier, lora=lora)
     assert figures["held_out"]["kept"]["step"] == 4
     assert [line["solved"] for line in figures["held_out"]["lines"]] == [1, 3, 2]
+    card = (tmp_path / "best" / "student" / "README.md").read_text()
+    assert "| kept: the student of step | 4 |" in card
+    assert "| held-out problems that it solved | 3 of 4 |" in card
+    written = (tmp_path / "best" / "student" / "held_out.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in written] == figures["held_out"]["lines"]
     shorter = fit(tmp_path / "until", corpus, base, told | {"keep": "last"}, lora=lora, trainer={"max_steps": 4})
     assert shorter["steps"] == 4
     left, right = weights(tmp_path / "best" / "student"), weights(tmp_path / "until" / "student")

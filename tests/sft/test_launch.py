@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM
 
 from sft.answers import Answer
 from sft.batches import Evened, Shuffled
-from sft.launch import launched
+from sft.launch import check, launched
 from sft.train import train
 from tracegen.records import TracegenError, UsageError
 from tracegen.student import Distill, HeldOut
@@ -129,6 +129,15 @@ def test_the_processes_say_what_went_wrong(models: tuple[str, str, str], tmp_pat
         launched("no-such-launcher --nproc 2", **given(models, tmp_path, 2))
     with pytest.raises(TracegenError, match=r"status \d+ .*output.log has it all"):
         launched(f"{sys.executable} -X", **given(models, tmp_path, 2))
+
+
+def test_a_run_has_one_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check(None) == []
+    assert check("python -u") == ["python", "-u"]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(UsageError, match=r"name the launcher in `student.launch`"):
+        check(None)
 
 
 def test_every_process_has_as_many_rows() -> None:
