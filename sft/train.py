@@ -125,9 +125,7 @@ def train(
         inputs += [held_out.model_dump() if held_out else None, stop_after, args.world_size, dict(rope or {})]
         with args.main_process_first(local=False, desc="look for a checkpoint"):
             checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint([*rows, *unseen], inputs))
-        base, files_dtype = student_model(
-            model, revision, attention, compute, longest=longest, lora=lora, rope=rope
-        )
+        base, files_dtype = student_model(model, revision, attention, compute, longest=longest, lora=lora, rope=rope)
         if method != "on_policy":
             by_document(base, args.device)
         log = Log(work / "log.jsonl", progress, resumed=checkpoint is not None)

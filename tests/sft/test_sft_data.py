@@ -14,7 +14,6 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from sft.data import IGNORED, Row, end_of_turn, rows
-from sft.shown import show
 from tracegen.records import TracegenError, UsageError
 
 CHATML = (

@@ -39,7 +39,8 @@ def loss(made, chunks):
             return torch.nn.functional.cross_entropy(head(own), labels, reduction="sum")
 
         pairs = zip(own.chunk(chunks), labels.chunk(chunks))
-        return {"loss": sum(checkpoint(part, *pair, use_reentrant=False) if chunks > 1 else part(*pair) for pair in pairs)}
+        found = [checkpoint(part, *pair, use_reentrant=False) if chunks > 1 else part(*pair) for pair in pairs]
+        return {"loss": sum(found)}
 
     return made(input_ids=ids, measure=measure)["loss"]
 
