@@ -151,7 +151,7 @@ class Student(Strict):
     """The base model's; None: the table's, where it knows the model (docs/licences.md)."""
     method: Literal["sft", "distill", "on_policy"] = "sft"
     distill: Distill | None = None
-    """Of `method: distill`, and the teacher of `method: on_policy`, where the student writes and the teacher corrects."""
+    """Of `method: distill`, and the teacher of `method: on_policy`, which corrects what the student writes."""
     prompt: str | None = None
     """None: the recipe's `prompt`."""
     max_length: int = Field(1024, ge=8)
