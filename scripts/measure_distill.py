@@ -7,7 +7,7 @@ CUT of its layers taken out, spread over the depth, never the first or the last.
 RUN's corpus but for a share of its problems, and answers RUN's held-out benchmark, in a run directory of its own below
 FOLDER: what is there already is not done again, so that the command can be stopped and given again.
 
-    ce          cross-entropy alone (alpha 1)
+    ce          cross-entropy alone (method: sft)
     response    forward KL                    feature     hidden states           attention   attention maps
     all         the three, brought to one scale (balance: ratio)
     stored      forward KL from the 64 stored log-probabilities of each position
@@ -34,18 +34,20 @@ import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sft import data
+from sft.capture import capture
 from sft.losses.cross_entropy import cross_entropy
 from sft.losses.forward_kl import forward_kl
 from sft.train import train
 from sft.views import View
 from tracegen import prepare, recipe
 from tracegen.evaluate import named
+from tracegen.models import resolve
 from tracegen.sample import judged
 from tracegen.stats import difference, mean
 from tracegen.student import Distill
 
-METHODS: dict[str, dict[str, Any]] = {
-    "ce": {"alpha": 1.0},
+METHODS: dict[str, dict[str, Any] | None] = {
+    "ce": None,
     "response": {"losses": {"forward_kl": {}}},
     "feature": {"losses": {"hidden": {}}},
     "attention": {"losses": {"attention": {}}},
@@ -126,11 +128,10 @@ def trained(given: argparse.Namespace, method: str, seed: int, base: Path, teach
                 model=str(base),
                 out=folder / "student",
                 work=folder / ".training",
-                method="distill",
                 seed=seed,
-                distill=Distill.model_validate({"alpha": 0.5} | METHODS[method]),
-                teachers={"whole": (str(teacher), None)},
                 trainer=STEPS,
+                max_length=MAX_LENGTH,
+                **taught(given, method, corpus, teacher),
                 progress=lambda line: print(f"{method}, seed {seed}: {line}", file=sys.stderr, flush=True),
             )
         arguments = [sys.executable, "-m", "tracegen.cli", "evaluate", str(path), "--run-dir", str(folder)]
@@ -145,6 +146,25 @@ def trained(given: argparse.Namespace, method: str, seed: int, base: Path, teach
         found.write_text(json.dumps(figures))
     kept: dict[str, Any] = json.loads(found.read_text())
     return kept
+
+
+def taught(given: argparse.Namespace, method: str, corpus: Path, teacher: Path) -> dict[str, Any]:
+    """Arguments of the training that are the method's own; what the teacher says is stored once, for all seeds."""
+    if (chosen := METHODS[method]) is None:
+        return {"method": "sft"}
+    guide: dict[str, Any] = {"model": str(teacher)}
+    if method == "stored":
+        guide |= {"store": STORED, "by": "hf"}
+        words = AutoTokenizer.from_pretrained(teacher)
+        rows, _ = data.rows(str(corpus), words, max_length=MAX_LENGTH)
+        signals = given.folder / "signals" / "whole"
+        capture(signals, rows, teacher=resolve(str(teacher)), tokenizer=words, k=STORED, by="hf")
+    return {
+        "method": "distill",
+        "distill": Distill.model_validate({"alpha": 0.5, "teachers": {"whole": guide}} | chosen),
+        "teachers": {"whole": (str(teacher), None)},
+        "signals": given.folder / "signals",
+    }
 
 
 @torch.no_grad()
