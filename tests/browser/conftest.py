@@ -1,10 +1,7 @@
 """A real headless Chromium before a real server on a real run; every page is watched for errors and stray requests."""
 
 import os
-import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,38 +25,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-class Server:
-    """`tracegen view RUN`, as a person starts it."""
-
-    def __init__(self, run: Path) -> None:
-        command = [sys.executable, "-m", "tracegen.cli", "view", str(run), "--port", "0"]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.url = self._address()
-
-    def _address(self) -> str:
-        assert self._process.stdout
-        said = ""
-        while line := self._process.stdout.readline():
-            said += line
-            if found := re.search(r"http://\S+", line):
-                return found[0].rstrip("/.")
-        raise AssertionError(f"`tracegen view` named no address: {said}")
-
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait(timeout=10)
-
-
 @pytest.fixture(scope="session")
-def server(run: Path) -> Iterator[Server]:
-    found = Server(run)
+def server(run: Path) -> Iterator[looked_at.Server]:
+    found = looked_at.Server(run)
     yield found
     found.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser; it ends with these tests, so that its loop is not there when others have one of their own."""
+    """The browser; it ends with each file, for whoever has an event loop of their own finds Playwright's in the way."""
     if not CHROMIUM:
         pytest.skip(HOW)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []

@@ -1,6 +1,7 @@
 """A run to look at: sums in plenty, and a few problems whose traces hold what a page may stumble over."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -131,3 +132,25 @@ def _answer(problem: str, sample: int, response: str, finish: str = "stop") -> d
 
 def _lines(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+class Server:
+    """`tracegen view RUN`, as a person starts it."""
+
+    def __init__(self, run: Path) -> None:
+        command = [sys.executable, "-m", "tracegen.cli", "view", str(run), "--port", "0"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.url = self._address()
+
+    def _address(self) -> str:
+        assert self._process.stdout
+        said = ""
+        while line := self._process.stdout.readline():
+            said += line
+            if found := re.search(r"http://\S+", line):
+                return found[0].rstrip("/.")
+        raise AssertionError(f"`tracegen view` named no address: {said}")
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=10)

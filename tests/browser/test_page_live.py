@@ -6,7 +6,7 @@ import sys
 
 import looked_at
 import pytest
-from conftest import Server
+from looked_at import Server
 
 ENGINE = '''
 import json, time
