@@ -1,10 +1,10 @@
 """Training in several processes: a launcher starts them, and they tell of themselves through files.
 
 Shape: `launched(command, ...)` runs `command -m sft.launch FOLDER` and is otherwise `sft.train.train`. FOLDER, in the
-run's own, holds what to do (`call.json`), what the processes write (`output.log`, `said.jsonl`), answers that are to be
-verified (`answers-1.json`) and what came of it (`verdicts-1.json`), and the end: `figures.json` or `error.json`. So the
-run keeps one owner, who samples, verifies and shows the progress, and a process may sit on another machine that sees
-the folder.
+run's own, holds what to do (`call.json`), what the processes write (`output.log`, `said.jsonl`, the log lines in
+`steps.jsonl`), answers that are to be verified (`answers-1.json`) and what came of it (`verdicts-1.json`), and the end:
+`figures.json` or `error.json`. So the run keeps one owner, who samples, verifies and shows the progress, and a process
+may sit on another machine that sees the folder.
 Limits: if the owner is killed, so are the processes of its own machine; a launcher has to end those elsewhere.
 """
 
@@ -61,7 +61,7 @@ def launched(
             env=os.environ | {"PATH": _path()},
         )
         try:
-            _attend(process, folder, work / "log.jsonl", verify, progress)
+            _attend(process, folder, verify, progress)
         except KeyboardInterrupt:
             (folder / STOP).touch()
             process.wait()
@@ -94,22 +94,22 @@ def _path() -> str:
 def _attend(
     process: "subprocess.Popen[bytes]",
     folder: Path,
-    log: Path,
     verify: Verify | None,
     progress: Callable[[Mapping[str, Any]], None] | None,
 ) -> None:
     """Pass on what the processes say and ask, until they have ended."""
-    told, logged, asked, ended = 0, "", 1, False
+    told, stepped, asked, ended = 0, 0, 1, False
     while not ended:
         ended = process.poll() is not None
         said = _lines(folder / "said.jsonl")
         for line in said[told:]:
             shown.say(json.loads(line))
         told = len(said)
-        lines = _lines(log)
-        if progress and lines and lines[-1] != logged:
-            logged = lines[-1]
-            progress(json.loads(logged))
+        steps = _lines(folder / "steps.jsonl")
+        if progress:
+            for line in steps[stepped:]:
+                progress(json.loads(line))
+        stepped = len(steps)
         answers = folder / f"answers-{asked}.json"
         if verify and answers.is_file():
             right = verify([Answer(*answer) for answer in json.loads(answers.read_text())])
@@ -172,6 +172,7 @@ def main(folder: Path) -> int:
         name: TypeAdapter(kinds[name]).validate_python(given[name]) for name in kinds if given.get(name) is not None
     }
     given["verify"] = _asking(folder) if given["verify"] else None
+    given["progress"] = _stepping(folder / "steps.jsonl") if first else None
     try:
         figures = train(**given, stop=folder / STOP)
     except (TracegenError, KeyboardInterrupt) as error:
@@ -192,6 +193,16 @@ def _teller(path: Path) -> Callable[[str, Mapping[str, Any]], None]:
                 file.write(json.dumps(fields["text"]) + "\n")
 
     return tell
+
+
+def _stepping(path: Path) -> Callable[[Mapping[str, Any]], None]:
+    """Writes down each line of the log, for the owner's progress."""
+
+    def step(line: Mapping[str, Any]) -> None:
+        with path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    return step
 
 
 def _asking(folder: Path) -> Verify:
