@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,20 +76,33 @@ def fit(models: tuple[str, str, str], folder: Path, way: Mapping[str, Any], **gi
     )
 
 
-def killed(target: Callable[[], Any]) -> None:
+def killed(target: Callable[..., Any], *given: Any, **named: Any) -> None:
     """Run it in a process of its own, which has to die of SIGKILL."""
-    process = multiprocessing.get_context("fork").Process(target=target)
+    # Not a fork of this process: the threads of torch, which other tests have started, do not survive that.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["sft.train", "sft.distill"])
+    process = context.Process(target=alone, args=(target, *given), kwargs=named)
     process.start()
-    process.join(60)
+    process.join(120)
     assert process.exitcode == -signal.SIGKILL
+
+
+def alone(target: Callable[..., Any], *given: Any, **named: Any) -> None:
+    torch.set_num_threads(1)
+    target(*given, **named)
 
 
 def die(*_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def die_at(step: int, line: Mapping[str, Any]) -> None:
+    if line["step"] == step:
+        die()
+
+
 def at(step: int) -> Callable[[Mapping[str, Any]], None]:
-    return lambda line: die() if line["step"] == step else None
+    return partial(die_at, step)
 
 
 def equal(one: Path, other: Path) -> None:
@@ -105,19 +119,13 @@ def equal(one: Path, other: Path) -> None:
 )
 def test_a_killed_training_ends_as_one_that_was_not(models: tuple[str, str, str], tmp_path: Path, way: str) -> None:
     fit(models, tmp_path / "whole", WAYS[way])
-    killed(lambda: fit(models, tmp_path / "broken", WAYS[way], progress=at(8)))
+    killed(fit, models, tmp_path / "broken", WAYS[way], progress=at(8))
     assert fit(models, tmp_path / "broken", WAYS[way])["resumed_from"] == 6
     equal(tmp_path / "whole" / "student", tmp_path / "broken" / "student")
 
 
-@pytest.mark.parametrize(
-    "part", ["_save_rng_state", pytest.param("_save_optimizer_and_scheduler", marks=pytest.mark.soak)]
-)
-def test_killed_while_a_checkpoint_is_written(
-    models: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
-    way = WAYS["uncertainty"]
-    fit(models, tmp_path / "whole", way)
+def fit_and_die_in(part: str, *given: Any) -> None:
+    """Die behind this part of the checkpoint of step 6."""
     write = getattr(Trainer, part)
 
     def dies_writing(trainer: Trainer, folder: str) -> None:
@@ -125,9 +133,17 @@ def test_killed_while_a_checkpoint_is_written(
         if folder.endswith("-6"):
             die()
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Trainer, part, dies_writing)
-        killed(lambda: fit(models, tmp_path / "broken", way))
+    setattr(Trainer, part, dies_writing)
+    fit(*given)
+
+
+@pytest.mark.parametrize(
+    "part", ["_save_rng_state", pytest.param("_save_optimizer_and_scheduler", marks=pytest.mark.soak)]
+)
+def test_killed_while_a_checkpoint_is_written(models: tuple[str, str, str], tmp_path: Path, part: str) -> None:
+    way = WAYS["uncertainty"]
+    fit(models, tmp_path / "whole", way)
+    killed(fit_and_die_in, part, models, tmp_path / "broken", way)
     assert (tmp_path / "broken" / "work" / "checkpoint-6").is_dir()
     assert fit(models, tmp_path / "broken", way)["resumed_from"] == 3
     equal(tmp_path / "whole" / "student", tmp_path / "broken" / "student")
@@ -138,14 +154,14 @@ def test_killed_again_and_again(models: tuple[str, str, str], tmp_path: Path) ->
     way = WAYS["lora_uncertainty"]
     fit(models, tmp_path / "whole", way)
     for step in (2, 5, 5, 9):
-        killed(lambda step=step: fit(models, tmp_path / "broken", way, progress=at(step)))  # type: ignore[misc]
+        killed(fit, models, tmp_path / "broken", way, progress=at(step))
     assert fit(models, tmp_path / "broken", way)["resumed_from"] == 6
     equal(tmp_path / "whole" / "student", tmp_path / "broken" / "student")
 
 
 def test_what_hangs_on_a_frozen_student_is_trained(models: tuple[str, str, str], tmp_path: Path) -> None:
     way = WAYS["lora_uncertainty"] | {"trainer": {"max_steps": 4}}
-    killed(lambda: fit(models, tmp_path, way, progress=at(4)))
+    killed(fit, models, tmp_path, way, progress=at(4))
     kept = torch.load(tmp_path / "work" / "checkpoint-3" / "distill.pt", weights_only=True)
     assert all(kept["balance"]["logs"].values())
     for weight in kept["projections"].values():
@@ -153,21 +169,23 @@ def test_what_hangs_on_a_frozen_student_is_trained(models: tuple[str, str, str],
         assert not torch.allclose(weight.T @ weight, torch.eye(weight.shape[1]), atol=1e-4)
 
 
+def fit_by_the_clock(models: tuple[str, str, str], folder: Path, **given: Any) -> dict[str, Any]:
+    """A checkpoint at every step, a line of the log at every fourth."""
+    checkpoints.SECONDS, checkpoints.SHARE = 0.0, 1e9
+    corpus, base, _ = models
+    trainer = {name: value for name, value in TRAINER.items() if not name.startswith("save")} | {"logging_steps": 4}
+    places = {"out": folder / "student", "work": folder / "work"}
+    return train(corpus=corpus, model=base, dtype="float32", trainer=trainer, **places, **given)
+
+
 def test_lines_of_several_steps_are_not_cut_in_two(
     models: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    monkeypatch.setattr(checkpoints, "SHARE", 1e9)
-    corpus, base, _ = models
-    trainer = {name: value for name, value in TRAINER.items() if not name.startswith("save")} | {"logging_steps": 4}
-
-    def run(folder: Path, **given: Any) -> dict[str, Any]:
-        places = {"out": folder / "student", "work": folder / "work"}
-        return train(corpus=corpus, model=base, dtype="float32", trainer=trainer, **places, **given)
-
-    run(tmp_path / "whole")
-    killed(lambda: run(tmp_path / "broken", progress=at(8)))
-    assert run(tmp_path / "broken")["resumed_from"] == 4
+    monkeypatch.setattr(checkpoints, "SECONDS", checkpoints.SECONDS)
+    monkeypatch.setattr(checkpoints, "SHARE", checkpoints.SHARE)
+    fit_by_the_clock(models, tmp_path / "whole")
+    killed(fit_by_the_clock, models, tmp_path / "broken", progress=at(8))
+    assert fit_by_the_clock(models, tmp_path / "broken")["resumed_from"] == 4
     logs = [(tmp_path / name / "student" / "log.jsonl").read_text().splitlines() for name in ("whole", "broken")]
     losses = [[json.loads(line)["loss"] for line in lines] for lines in logs]
     assert losses[0] == losses[1]
