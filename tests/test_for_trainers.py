@@ -124,7 +124,7 @@ def test_thinking_in_a_field_of_its_own(call: Any, run: Path) -> None:
     from sft.messages import chats
 
     # The house's own reader puts it back where the corpus has it.
-    back = [messages[-1]["content"] for _, _, messages in chats(str(out / "train.jsonl"))]
+    back = [chat.messages[-1]["content"] for chat in chats(str(out / "train.jsonl"))]
     corpus = [row[-1]["content"] for row in rows(run / "corpus")]
     assert [back[0], back[2]] == [corpus[0], corpus[2]]
 

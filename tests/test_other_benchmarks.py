@@ -55,7 +55,7 @@ def test_a_folder_gives_what_it_has_and_the_rest_is_named(tmp_path: Path) -> Non
     assert found["gsm8k"][0].statement == benchmark_rows.GSM8K["question"]
     assert all(problem.tests is None for problem in found["humaneval"])
     assert set(unchecked) == set(registry.names("benchmark")) - {"gym", "jsonl", "math500", *found}
-    assert "there is no" in unchecked["aime24"]
+    assert "benchmarks_dir has no" in unchecked["aime24"]
 
 
 def test_a_damaged_file_stops_no_run_that_did_not_ask_for_it(tmp_path: Path) -> None:
