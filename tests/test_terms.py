@@ -10,7 +10,7 @@ import pyarrow.parquet as parquet
 import pytest
 import yaml
 
-from tracegen import known_terms, recipe, run, shipped, terms
+from tracegen import known_terms, recipe, shipped, terms, training
 from tracegen.licences import FREE
 from tracegen.recipe import Recipe, Teacher
 from tracegen.records import UsageError
@@ -231,11 +231,11 @@ def test_training_looks_at_the_corpus_before_it_loads_a_model(tmp_path: Path, mo
     never = ModuleType("sft.train")
     never.train = lambda **_: pytest.fail("trained")  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "sft.train", never)
-    monkeypatch.setattr(run, "_messages", lambda corpus: [[{"role": "user", "content": "?"}]])
+    monkeypatch.setattr(training, "chats", lambda corpus: [[{"role": "user", "content": "?"}]])
     found = made({"gpt": teacher("gpt-x", OPENAI)}, student={"model": "embedded"})
     corpus(tmp_path / "corpus", ("s", "mit", "gpt", None, False))
     with pytest.raises(UsageError, match="teacher 'gpt' wrote may not be trained on"):
-        run.train(SimpleNamespace(recipe=found, folder=tmp_path, problems={}))  # type: ignore[arg-type]
+        training.train(SimpleNamespace(recipe=found, folder=tmp_path, problems={}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", shipped.names("recipes"))
