@@ -22,7 +22,7 @@ import duckdb
 from tracegen.ledger import segments
 from tracegen.records import TracegenError
 from tracegen.rundir import owner
-from tracegen.view import join, load, money, pieces, state
+from tracegen.view import join, load, pieces, state
 from tracegen.view.state import State
 from tracegen.view.summary import summary
 
@@ -102,6 +102,8 @@ class Index:
 
     def bill(self) -> None:
         """Of a run at rest, what it cost; of one that goes on its owner knows. All rows are read for it."""
+        from tracegen.view import money  # what it imports would keep the first page waiting
+
         found = self.state.summary
         teachers, cost = money.of_run(self.run, found["totals"]["right"])
         rows = [row | teachers.get(row["teacher"], {}) for row in found["teachers"]]

@@ -12,7 +12,7 @@ from typing import Any
 from tracegen.generate import parse
 from tracegen.ledger.segments import row_at
 from tracegen.records import TracegenError
-from tracegen.view import load, money, pages, state
+from tracegen.view import load, pages, state
 from tracegen.view.shelf import Shelf, fetched
 from tracegen.view.state import State
 
@@ -37,6 +37,8 @@ def trace(shelf: Shelf, key: str) -> dict[str, Any]:
     if stored["key"] != key:
         raise TracegenError("the ledger has changed while it was read; ask again in a moment.")
     parsed = parse(stored)
+    from tracegen.view import money  # what it imports would keep the first page waiting
+
     verdicts = _verdicts(shelf.run, row)
     return {
         "key": key,
