@@ -23,6 +23,8 @@ from tracegen.records import UsageError
 
 OWNER_LOOKS = 0.1
 """Seconds for which a lock may be held by somebody who only looks whether there is an owner."""
+STATUS = "status.json"
+"""What a run says of itself while it goes on, and how it ended."""
 
 
 def fingerprint(inputs: Any) -> str:

@@ -17,8 +17,9 @@ from typing import Any
 
 from tracegen.progress import going_on
 from tracegen.redact import without_secrets
+from tracegen.rundir import STATUS
 
-FILE = "status.json"
+FILE = STATUS
 
 
 class Record:

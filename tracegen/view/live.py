@@ -12,8 +12,7 @@ from typing import Any
 
 from tracegen.generate import parse
 from tracegen.ledger.segments import parsed, present
-from tracegen.live.record import FILE
-from tracegen.rundir import owner
+from tracegen.rundir import STATUS, owner
 from tracegen.view import state
 from tracegen.view.pieces import snippet
 
@@ -43,7 +42,7 @@ def goes_on(run: Path) -> bool:
 def figures(run: Path) -> dict[str, Any] | None:
     """What the owner says of the run: `status.json`."""
     try:
-        found = json.loads((run / FILE).read_text(encoding="utf-8"))
+        found = json.loads((run / STATUS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and isinstance(found.get("stages"), dict) else None

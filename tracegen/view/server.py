@@ -7,17 +7,17 @@ import webbrowser
 from contextlib import closing
 from pathlib import Path
 
-from tracegen.live.record import FILE
 from tracegen.progress import say
 from tracegen.records import MissingExtra, UsageError
+from tracegen.rundir import STATUS
 
 SECONDS_TO_END = 1
 
 
 def serve(run: Path, *, host: str, port: int, token: bool, show: bool) -> None:
     """Serve the run's page until interrupted."""
-    if not any((run / name).exists() for name in ("recipe.yaml", FILE, "traces")):
-        raise UsageError(f"{run} is not a run directory: it holds neither recipe.yaml nor {FILE} nor traces/.")
+    if not any((run / name).exists() for name in ("recipe.yaml", STATUS, "traces")):
+        raise UsageError(f"{run} is not a run directory: it holds neither recipe.yaml nor {STATUS} nor traces/.")
     try:
         import starlette  # noqa: F401
         import uvicorn
