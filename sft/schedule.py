@@ -10,11 +10,11 @@ So a staged training needs no stages of its own: a weight is 0 where its loss is
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
+from tracegen.material import Points
 from tracegen.records import UsageError
 
-Points = float | int | Mapping[float | Literal["shape"], float | str]
 SHAPES = ("linear", "cosine", "step")
 
 

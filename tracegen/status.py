@@ -24,7 +24,6 @@ from rich.text import Text
 from tracegen import evidence, rundir
 from tracegen.ledger import read
 from tracegen.live.line import line, summary
-from tracegen.live.record import FILE
 from tracegen.live.screen import ERRORS, OUTCOMES, screen
 from tracegen.live.tally import error_kind, share
 from tracegen.live.words import dollars, duration, number, percent
@@ -64,8 +63,8 @@ def show(run: Path, *, watch: bool, as_json: bool) -> None:
 
 def look(run: Path) -> dict[str, Any]:
     """`{"run", "state", "owner", "heard", "launch", "disk", "again"}`, as docs/watching.md describes them."""
-    if not (run / "recipe.yaml").is_file() and not (run / FILE).is_file():
-        raise UsageError(f"{run} is not a run directory: it holds neither recipe.yaml nor {FILE}.")
+    if not (run / "recipe.yaml").is_file() and not (run / rundir.STATUS).is_file():
+        raise UsageError(f"{run} is not a run directory: it holds neither recipe.yaml nor {rundir.STATUS}.")
     owner = rundir.owner(run)
     launch = _launch(run)
     heard = max(0.0, time.time() - launch["written"]) if launch else None
@@ -195,7 +194,7 @@ def _print(console: Console, found: Mapping[str, Any], as_json: bool) -> None:
 def _launch(run: Path) -> dict[str, Any] | None:
     """What the owner wrote last; a file that cannot be read counts as none."""
     try:
-        found = json.loads((run / FILE).read_text(encoding="utf-8"))
+        found = json.loads((run / rundir.STATUS).read_text(encoding="utf-8"))
         return found if isinstance(found, dict) and {"state", "pid", "written", "stages"} <= found.keys() else None
     except (OSError, ValueError):
         return None

@@ -9,9 +9,7 @@ from pydantic import Field, model_validator
 
 from tracegen import material
 from tracegen.checked import Options, Strict
-
-Points = float | dict[float | Literal["shape"], float | str]
-"""A number, or points of a training's course and their values (`sft/schedule.py`)."""
+from tracegen.material import Points
 
 
 class Lora(Strict):

@@ -16,10 +16,10 @@ from typing import Any, TextIO
 from tracegen import __version__, telemetry
 from tracegen.live.every import Every
 from tracegen.live.metrics import exposition, serve
-from tracegen.live.record import FILE, Record
+from tracegen.live.record import Record
 from tracegen.progress import console, event_line, last_word, listeners, log, say, tell
 from tracegen.records import TracegenError, UsageError
-from tracegen.rundir import write_atomically
+from tracegen.rundir import STATUS, write_atomically
 from tracegen.stream import Stream
 
 STATUS_EVERY = 2.0
@@ -115,7 +115,7 @@ def _progress(record: Record) -> None:
 
 def _write(run: Path, record: Record) -> None:
     with suppress(OSError):  # the ledger says that the disk is full, and it must
-        write_atomically(run / FILE, json.dumps(record.document(), indent=1, default=str) + "\n")
+        write_atomically(run / STATUS, json.dumps(record.document(), indent=1, default=str) + "\n")
 
 
 def _ending(raised: BaseException) -> tuple[int, str | None]:

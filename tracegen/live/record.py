@@ -17,9 +17,6 @@ from typing import Any
 
 from tracegen.progress import going_on
 from tracegen.redact import without_secrets
-from tracegen.rundir import STATUS
-
-FILE = STATUS
 
 
 class Record:
