@@ -1,10 +1,9 @@
-"""TRL's SFTTrainer on rows laid end to end, drawn so that a resumed run sees the same batches, and without calls home.
+"""TRL's SFTTrainer on rows laid end to end, drawn as `sft/samplers.py` has it, and without calls home.
 
 Shape: `table(rows, pack)` is what it trains on, a row of the corpus or a pack of them in each of its rows.
 """
 
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import datasets
@@ -16,9 +15,7 @@ from trl import SFTTrainer
 from sft.collate import PADDING
 from sft.data import IGNORED, Row
 from sft.packing import packs
-
-GROUPS = 50
-"""Steps whose rows are sorted together, as in transformers' own length grouping."""
+from sft.samplers import ByLength, Evened, Shuffled
 
 
 def _skips_masked(device: torch.device) -> bool:
@@ -63,76 +60,17 @@ def with_blank(examples: datasets.Dataset) -> datasets.Dataset:
     return datasets.concatenate_datasets([examples, datasets.Dataset.from_list([blank], features=examples.features)])
 
 
-class Shuffled(Sampler[int]):
-    """All indices below `size`, in an order set by seed and epoch alone."""
+class Private:
+    """What any trainer of TRL is to leave out."""
 
-    def __init__(self, size: int, seed: int) -> None:
-        self.size, self.seed, self.epoch = size, seed, 0
+    def _send_telemetry(self) -> None:
+        """A training run tells nobody."""
 
-    def set_epoch(self, epoch: int) -> None:
-        """Called by accelerate before each epoch, also when resuming in the middle of one."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(random.Random(f"{self.seed} {self.epoch}").sample(range(self.size), self.size))
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """The student's card is `sft/student.py`'s."""
 
 
-class Evened(Sampler[int]):
-    """The indices of another sampler, and behind them `blank` until all processes have as many.
-
-    accelerate would take the first rows of the epoch again, so that two processes would train on more than one.
-    """
-
-    def __init__(self, inner: Any, multiple: int, blank: int) -> None:
-        self.inner, self.multiple, self.blank = inner, multiple, blank
-
-    def set_epoch(self, epoch: int) -> None:
-        """Handed on."""
-        if hasattr(self.inner, "set_epoch"):
-            self.inner.set_epoch(epoch)
-
-    def __len__(self) -> int:
-        return -(-len(self.inner) // self.multiple) * self.multiple
-
-    def __iter__(self) -> Iterator[int]:
-        yield from self.inner
-        yield from [self.blank] * (len(self) - len(self.inner))
-
-
-class ByLength(Sampler[int]):
-    """Row indices in which each run of `batch` has about one length, in an order set by seed and epoch alone.
-
-    Rows are shuffled, sorted by length among GROUPS batches, cut into batches, and the batches shuffled, so that
-    length says nothing about when in the epoch a row is seen.
-    """
-
-    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
-        self.lengths, self.batch, self.seed, self.epoch = lengths, batch, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by accelerate before each epoch, also when resuming in the middle of one."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        draw = random.Random(f"{self.seed} {self.epoch}")
-        order = draw.sample(range(len(self.lengths)), len(self.lengths))
-        size = self.batch * GROUPS
-        groups = [sorted(order[i : i + size], key=self.lengths.__getitem__) for i in range(0, len(order), size)]
-        order = [index for group in groups for index in group]
-        batches = [order[i : i + self.batch] for i in range(0, len(order), self.batch)]
-        # An incomplete batch stays last: in the middle it would shift all behind it out of their groups.
-        rest = [batches.pop()] if len(batches[-1]) < self.batch else []
-        draw.shuffle(batches)
-        return iter([index for batch in batches + rest for index in batch])
-
-
-class StudentTrainer(SFTTrainer):  # type: ignore[misc]
+class StudentTrainer(Private, SFTTrainer):  # type: ignore[misc]
     """The trainer of TRL with a sampler that can be resumed."""
 
     paced: Sampler[int] | None = None
@@ -141,18 +79,22 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """TRL's loss; which rows a batch holds is nothing that a model takes."""
-        given = {name: tensor for name, tensor in inputs.items() if name != "documents"}
-        return super().compute_loss(model, given, return_outputs, num_items_in_batch)
+        """TRL's loss."""
+        return super().compute_loss(model, _for_model(inputs), return_outputs, num_items_in_batch)
 
     @torch.no_grad()
     def sums(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Of a held-out batch: cross-entropy and right guesses, summed over its places, and how many these are."""
-        given = {name: tensor for name, tensor in inputs.items() if name != "documents"}
         with self.compute_loss_context_manager():
             model: Any = self.model
-            said = model(**given, fused_lm_head=True)
+            said = model(**_for_model(inputs), fused_lm_head=True)
         return {"loss": -said.log_probs.sum(), "accuracy": said.is_top1.sum(), "places": said.label_mask.sum()}
+
+    def whole(self, sums: Mapping[str, torch.Tensor]) -> dict[str, float]:
+        """The sums of all processes."""
+        names = sorted(sums)
+        stacked = torch.stack([torch.as_tensor(sums[name], dtype=torch.float64) for name in names])
+        return dict(zip(names, self.accelerator.reduce(stacked).tolist(), strict=True))
 
     def _save_rng_state(self, output_dir: str) -> None:
         # What the main process writes next says that the checkpoint is whole.
@@ -179,8 +121,7 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
             return SequentialSampler(range(size))
         return Shuffled(size, self.args.seed)
 
-    def _send_telemetry(self) -> None:
-        """A training run tells nobody."""
 
-    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """The student's card is `sft/student.py`'s."""
+def _for_model(inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A batch without what no model takes: which rows it holds."""
+    return {name: tensor for name, tensor in inputs.items() if name != "documents"}

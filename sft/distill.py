@@ -172,12 +172,8 @@ class Distiller(StudentTrainer):
         sums = self._sums[mode]
         if not sums:
             return {}
-        names = sorted(sums)
-        found = self.accelerator.reduce(
-            torch.stack([torch.as_tensor(sums[name], dtype=torch.float64) for name in names])
-        )
+        whole = self.whole(sums)
         sums.clear()
-        whole = dict(zip(names, found.tolist(), strict=True))
         places = whole.pop("places") or 1.0
         return {name: value / places for name, value in whole.items()}
 

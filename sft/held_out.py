@@ -148,8 +148,7 @@ class Evaluation(TrainerCallback):  # type: ignore[misc]
 
     def _means(self) -> dict[str, float]:
         """Sums over tokens, not means of batches; every process has a share of the batches."""
-        accelerator = self.trainer.accelerator
-        world, rank = accelerator.num_processes, accelerator.process_index
+        world, rank = self.trainer.accelerator.num_processes, self.trainer.accelerator.process_index
         sums: dict[str, torch.Tensor] = {}
         for first in range(0, len(self.batches), world):
             # Where the batches run out, one is run once more for nothing, because all processes have to take part.
@@ -159,8 +158,7 @@ class Evaluation(TrainerCallback):  # type: ignore[misc]
             for name, value in self.trainer.sums(placed).items():
                 value = value.detach().double() * (own < len(self.batches))
                 sums[name] = sums[name] + value if name in sums else value
-        names = sorted(sums)
-        whole = dict(zip(names, accelerator.reduce(torch.stack([sums[name] for name in names])).tolist(), strict=True))
+        whole = self.trainer.whole(sums)
         places = whole.pop("places")
         return {"loss": whole.pop("loss") / places, **{name: value / places for name, value in whole.items()}}
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from tracegen import rows
 from tracegen.format import join
 from tracegen.records import UsageError
+from tracegen.sharegpt import message
 
 Messages = list[dict[str, Any]]
 IDS = ("key", "sample_id", "id", "uuid")
@@ -26,7 +27,6 @@ FACTS = ("problem_id", "teacher", "domain", "source", "finish_reason", "pass_rat
 TOOLS = ("tool_calls", "tool_call_id", "name")
 """What a turn may hold beside role and content."""
 SUFFIXES = (".jsonl", ".json", ".parquet")
-SHAREGPT = {"human": "user", "gpt": "assistant", "observation": "tool"}
 
 
 class Chat(NamedTuple):
@@ -130,7 +130,7 @@ def _messages(given: Any, where: str) -> Messages:
     messages = []
     for turn in given:
         if isinstance(turn, Mapping) and "from" in turn:
-            turn = {"role": SHAREGPT.get(turn["from"], turn["from"]), "content": turn.get("value")}
+            turn = message(turn)
         role, content = (turn.get("role"), _text(turn.get("content"))) if isinstance(turn, Mapping) else (None, None)
         if not isinstance(role, str) or not isinstance(content, str):
             raise UsageError(f"{where}: every message needs a role and a content that is text.")

@@ -8,7 +8,6 @@ DistillationConfig (beta, temperature, max_completion_length ...).
 Limits: one teacher that runs beside the student and has its vocabulary; the traces of the corpus are not looked at.
 """
 
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,39 +15,37 @@ import datasets
 import torch
 import transformers
 from pydantic import BaseModel
-from torch.utils.data import Sampler
 from trl import DistillationTrainer
 
 from sft.assemble import LOOKED_AT, fits
+from sft.batches import Private
 from sft.data import Row, decode
 from sft.load import DTYPES, adapter, load
+from sft.samplers import Shuffled
 from sft.vocabulary import Shared
 from tracegen.records import UsageError
 from tracegen.student import Distill, Guide
 
 
-class InTurn(Sampler[int]):
-    """Indices of the prompts, `batch` of them as often in a row as they are trained on; set by seed and epoch alone."""
+class InTurn(Shuffled):
+    """Indices of the prompts, `batch` of them as often in a row as they are trained on."""
 
     def __init__(self, size: int, batch: int, times: int, seed: int) -> None:
-        self.size, self.batch, self.times, self.seed, self.epoch = size, batch, times, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by accelerate before each epoch, also when resuming in the middle of one."""
-        self.epoch = epoch
+        super().__init__(size, seed)
+        self.batch, self.times = batch, times
 
     def __len__(self) -> int:
         return -(-self.size // self.batch) * self.batch * self.times
 
     def __iter__(self) -> Iterator[int]:
-        order = random.Random(f"{self.seed} {self.epoch}").sample(range(self.size), self.size)
+        order = list(super().__iter__())
         for start in range(0, self.size, self.batch):
             # The last batch is filled up from the front: TRL would drop it.
             some = [order[place % self.size] for place in range(start, start + self.batch)]
             yield from some * self.times
 
 
-class OnPolicy(DistillationTrainer):  # type: ignore[misc]
+class OnPolicy(Private, DistillationTrainer):  # type: ignore[misc]
     """TRL's trainer on prompts that we have rendered, with a sampler that can be resumed, and without calls home."""
 
     def __init__(self, *args: Any, prompts: Mapping[str, list[int]], **kwargs: Any) -> None:
@@ -75,12 +72,6 @@ class OnPolicy(DistillationTrainer):  # type: ignore[misc]
             self.state.num_input_tokens_seen - self._before
         ]
         return found
-
-    def _send_telemetry(self) -> None:
-        """A training run tells nobody."""
-
-    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """The student's card is `sft/student.py`'s."""
 
 
 def check(distill: Distill, **unused: Any) -> None:

@@ -16,9 +16,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from torch.utils.data import Sampler
-
 from sft.data import Row
+from sft.samplers import Drawn
 from sft.schedule import Schedule
 from tracegen.material import Order, Weights
 from tracegen.records import UsageError
@@ -63,18 +62,15 @@ def weigh(rows: Sequence[Row], given: Weights) -> list[float]:
     return [1.0 if h is None else (given.easy + (given.hard - given.easy) * h) / mean for h in found]
 
 
-class Paced(Sampler[int]):
+class Paced(Drawn):
     """Indices of the examples of an epoch, set by seed and epoch alone; over all `epochs` they follow the pacing.
 
     `ranks` says how hard each example is. Every epoch has as many as there are examples.
     """
 
     def __init__(self, ranks: Sequence[float], pacing: Schedule, *, epochs: float, seed: int) -> None:
-        self.ranks, self.pacing, self.epochs, self.seed, self.epoch = ranks, pacing, epochs, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by accelerate before each epoch, also when resuming in the middle of one."""
-        self.epoch = epoch
+        super().__init__(seed)
+        self.ranks, self.pacing, self.epochs = ranks, pacing, epochs
 
     def __len__(self) -> int:
         return len(self.ranks)
