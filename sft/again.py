@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from jinja2 import StrictUndefined, TemplateError, meta
 from jinja2.sandbox import SandboxedEnvironment
 
-from sft.data import IGNORED, Row, keep
+from sft.data import Row, keep
 from sft.messages import Chat, chats
 from tracegen.records import UsageError
 
@@ -45,11 +45,6 @@ def again(rows: Sequence[Row], sources: Sequence[Source], tokenizer: Any, *, hin
             f"{tokenizer.name_or_path}{f': {refused}' if refused else ''}; leave that teacher out."
         )
     return [found[row.sample_id] for row in rows]
-
-
-def trained(row: Row) -> list[int]:
-    """The ids that a row is trained on."""
-    return [label for label in row.labels if label != IGNORED]
 
 
 def columns(hint: str) -> set[str]:

@@ -38,9 +38,6 @@ from tracegen.progress import say
 from tracegen.records import UsageError
 from tracegen.student import Adapted, Distill, Guide, Points
 
-LOOKED_AT = 50
-"""Rows whose texts show whether two tokenizers cut alike."""
-
 
 def check(distill: Distill) -> dict[str, Term]:
     """The losses with their options bound; UsageError for a schedule or an option that cannot be."""
@@ -131,7 +128,7 @@ def parts(
             continue
         words = load(transformers.AutoTokenizer, path, revision)
         if distill.align == "spans":
-            model: Any = _model(guide, path, revision, compute).to(device)
+            model: Any = teacher_model(guide, path, revision, compute).to(device)
             others = again(rows, sources, words, hint=guide.hint)
             fits(model, others, name)
             collate = Padded(0) if model._is_stateful else Flat()
@@ -139,8 +136,8 @@ def parts(
             say(f"{given['teachers'][-1].aligned:.0%} of the trained tokens begin a span that {name} ends with them.")
             continue
         shared = Shared(tokenizer, words)
-        shared.check([row.input_ids for row in rows[:LOOKED_AT]], tokenizer, words)
-        model = None if guide.deeper else _model(guide, path, revision, compute).to(device)
+        shared.check(rows, tokenizer, words)
+        model = None if guide.deeper else teacher_model(guide, path, revision, compute).to(device)
         theirs = body if guide.deeper else model.config.get_text_config()
         counts = {"student": body.num_hidden_layers, "teacher": theirs.num_hidden_layers}
         paired = {
@@ -175,7 +172,8 @@ def parts(
     return given
 
 
-def _model(guide: Guide, path: str, revision: str | None, compute: str) -> Any:
+def teacher_model(guide: Guide, path: str, revision: str | None, compute: str) -> Any:
+    """A teacher's weights, in the precision that the recipe or the training has."""
     # Steps of 1 - decay would be lost in half precision.
     wanted = "float32" if guide.ema is not None else compute if guide.dtype == "auto" else guide.dtype
     return load(transformers.AutoModelForCausalLM, path, revision, dtype=DTYPES[wanted])

@@ -24,7 +24,7 @@ from sft.load import load
 from sft.mixture import mixed
 from sft.origin import origin, refuse, tokenizer_of
 from sft.scorers import Asked, Said
-from sft.signals import Key, Reader, Writer, key, places
+from sft.signals import Key, Reader, Writer, key
 from sft.vocabulary import Shared
 from tracegen import registry
 from tracegen.material import Part
@@ -33,8 +33,6 @@ from tracegen.progress import Bar, say
 from tracegen.records import TracegenError, UsageError
 from tracegen.student import Distill, HeldOut
 
-LOOKED_AT = 50
-"""Rows whose texts show whether two tokenizers cut alike."""
 ROUNDING = 1e-3
 """A log-probability may be so much above 0."""
 STRANGERS = 8
@@ -63,7 +61,7 @@ def capture(
     by, score = scorer(by, options)
     words = tokenizer_of(teacher, teacher_tokenizer)
     shared = Shared(tokenizer, words)
-    shared.check([row.input_ids for row in rows[:LOOKED_AT]], tokenizer, words)
+    shared.check(rows, tokenizer, words)
     due = origin(tokenizer, teacher=teacher, words=words, k=k)
     with _alone(folder):
         before = Reader(folder)
@@ -77,7 +75,7 @@ def capture(
         held = Reader(folder)
     return {
         "rows": len(rows),
-        "tokens": sum(len(places(row)) for row in rows),
+        "tokens": sum(len(row.places) for row in rows),
         "bytes": held.bytes,
         "bytes_per_token": round(held.bytes / max(held.places, 1), 1),
         "captured": len(held.where) - len(before.where),
@@ -135,7 +133,7 @@ def _fill(
     for own, row in left.items():
         ids = shared.to_teacher(torch.tensor(row.input_ids)).tolist()
         if (shared.to_student(numpy.array(ids, numpy.int32)) >= 0).all():
-            asked.append(Asked(len(asked), ids, places(row)))
+            asked.append(Asked(len(asked), ids, row.places))
             keys.append(own)
     if strange := len(left) - len(asked):
         say(f"{strange} rows have tokens that {teacher.name} does not know; they get no signal.")
@@ -152,10 +150,6 @@ def _fill(
 
 def _known(said: Said, shared: Shared, k: int, where: str) -> tuple[NDArray[numpy.int32], NDArray[numpy.float32]]:
     """The k most probable tokens that the student knows, under its numbers, of a distribution over those alone."""
-    if not (said.logprobs <= 1e-3).all():
-        raise TracegenError(
-            f"the teacher's log-probabilities of row {where} are none; look at the model and its dtype."
-        )
     ids = shared.to_student(said.ids)
     strange = ids < 0
     if not strange.any():

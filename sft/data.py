@@ -53,6 +53,16 @@ class Row:
         """Tokens of the prompt."""
         return next((i for i, label in enumerate(self.labels) if label != IGNORED), len(self.labels))
 
+    @property
+    def trained(self) -> list[int]:
+        """The ids that it is trained on."""
+        return [label for label in self.labels if label != IGNORED]
+
+    @property
+    def places(self) -> list[int]:
+        """The places whose next token is trained on; the first token has place 0."""
+        return [place for place, label in enumerate(self.labels[1:]) if label != IGNORED]
+
 
 class Kept(NamedTuple):
     """The rows of one corpus that can be trained on, and what became of the others."""
@@ -238,7 +248,7 @@ def _tokenize(ready: Sequence[tuple[Chat, _Turn]], tokenizer: Any) -> Iterator[t
 
 
 def _check(row: Row, answer: str, end_id: int, tokenizer: Any, where: str) -> None:
-    text = decode([label for label in row.labels if label != IGNORED], tokenizer)
+    text = decode(row.trained, tokenizer)
     # Some tokenizers normalize to NFC as they read; the same characters in another spelling are not a loss.
     same = unicodedata.normalize("NFC", text) == unicodedata.normalize("NFC", answer)
     if not same or row.labels[-1] != end_id:

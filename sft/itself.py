@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 
-from sft.again import trained
 from sft.data import Row
 from sft.objective import Look
 from sft.places import Places
@@ -85,7 +84,7 @@ class Hinted:
     def __init__(self, teacher: Teacher, rows: Sequence[Row], others: Sequence[Row], collate: Collate) -> None:
         self.teacher, self.others, self.collate = teacher, others, collate
         for row, other in zip(rows, others, strict=True):
-            if trained(row) != trained(other):
+            if row.trained != other.trained:
                 raise UsageError(
                     f"with the hint, row {row.sample_id} is cut into other tokens; write the hint otherwise."
                 )

@@ -17,10 +17,10 @@ import transformers
 from pydantic import BaseModel
 from trl import DistillationTrainer
 
-from sft.assemble import LOOKED_AT, fits
+from sft.assemble import fits, teacher_model
 from sft.batches import Private
 from sft.data import Row, decode
-from sft.load import DTYPES, adapter, load
+from sft.load import adapter, load
 from sft.samplers import Shuffled
 from sft.vocabulary import Shared
 from tracegen.records import UsageError
@@ -113,9 +113,7 @@ def trainer(
         raise UsageError(f"`method: on_policy` takes one teacher, not {len(teachers)}; name it in `distill.teachers`.")
     ((name, (path, revision)),) = teachers.items()
     words = load(transformers.AutoTokenizer, path, revision)
-    guide = distill.teachers.get(name, Guide())
-    dtype = DTYPES[compute if guide.dtype == "auto" else guide.dtype]
-    teacher = load(transformers.AutoModelForCausalLM, path, revision, dtype=dtype)
+    teacher = teacher_model(distill.teachers.get(name, Guide()), path, revision, compute)
     _same_vocabulary(model, teacher, tokenizer, words, rows)
     fits(teacher, rows, name)
     prompts = {decode(ids, tokenizer): ids for row in rows if (ids := row.input_ids[: row.prompt])}
@@ -141,7 +139,7 @@ def _same_vocabulary(student: Any, teacher: Any, own: Any, theirs: Any, rows: Se
             f"{theirs.name_or_path} numbers its tokens otherwise than {own.name_or_path}, and this method needs one "
             "vocabulary; distil from its traces (`method: sft`) or by spans (`method: distill`, `align: spans`)."
         )
-    shared.check([row.input_ids for row in rows[:LOOKED_AT]], own, theirs)
+    shared.check(rows, own, theirs)
     size = student.get_output_embeddings().weight.shape[0]
     if teacher.get_output_embeddings().weight.shape[0] < size:
         raise UsageError(

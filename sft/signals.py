@@ -33,7 +33,7 @@ import pyarrow
 import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
-from sft.data import IGNORED, Row
+from sft.data import Row
 from tracegen.records import UsageError
 
 SCHEMA = pyarrow.schema(
@@ -70,13 +70,8 @@ class Key(NamedTuple):
 def key(row: Row) -> Key:
     """The row's id, and a hash of what it holds."""
     digest = hashlib.sha256(array("q", row.input_ids).tobytes())
-    digest.update(array("q", places(row)).tobytes())
+    digest.update(array("q", row.places).tobytes())
     return Key(row.sample_id, digest.hexdigest()[:32])
-
-
-def places(row: Row) -> list[int]:
-    """The places whose next token is trained on; the first token has place 0."""
-    return [place for place, label in enumerate(row.labels[1:]) if label != IGNORED]
 
 
 class Writer:

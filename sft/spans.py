@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import torch
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from sft.again import trained
 from sft.data import Row
 from sft.heads import logits, open_head
 from sft.itself import Collate, documents, example
@@ -122,12 +121,12 @@ class Spanned:
         self.model = model.eval().requires_grad_(False)
         self.others, self.collate = others, collate
         open_head(model)
-        self.lengths = [(len(trained(row)), len(trained(other))) for row, other in zip(rows, others, strict=True)]
+        self.lengths = [(len(row.trained), len(other.trained)) for row, other in zip(rows, others, strict=True)]
         self.spans = [
-            align(own.pieces(trained(row)), theirs.pieces(trained(other)))
+            align(own.pieces(row.trained), theirs.pieces(other.trained))
             for row, other in zip(rows, others, strict=True)
         ]
-        ends = (trained(rows[0])[-1], trained(others[0])[-1])
+        ends = (rows[0].trained[-1], others[0].trained[-1])
         shared = {number: theirs.numbers[text] for text, number in own.numbers.items() if text in theirs.numbers}
         shared = {left: right for left, right in shared.items() if left != ends[0] and right != ends[1]} | dict([ends])
         self.columns = tuple(torch.tensor(side) for side in zip(*sorted(shared.items()), strict=True))

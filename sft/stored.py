@@ -16,7 +16,7 @@ from sft.data import Row
 from sft.objective import Look
 from sft.origin import refuse
 from sft.places import Places
-from sft.signals import Key, Reader, key, places
+from sft.signals import Key, Reader, key
 from sft.views import Top, View
 from tracegen.records import UsageError
 
@@ -55,7 +55,7 @@ class Stored:
         for document, own in wanted.items():
             if own:
                 here = documents == document
-                lines = numpy.searchsorted(places(self.rows[document]), spots[here])
+                lines = numpy.searchsorted(self.rows[document].places, spots[here])
                 ids[here], logprobs[here] = said[own][0][lines], said[own][1][lines]
         device = where.labels.device
         top = Top(torch.from_numpy(ids).to(device), torch.from_numpy(logprobs).to(device))

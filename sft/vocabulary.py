@@ -12,7 +12,11 @@ import numpy
 import torch
 from numpy.typing import NDArray
 
+from sft.data import Row, decode
 from tracegen.records import UsageError
+
+LOOKED_AT = 50
+"""Rows whose texts show whether two tokenizers cut alike."""
 
 
 class Shared:
@@ -43,10 +47,10 @@ class Shared:
         # Of ids beyond its tokenizer, which pad the teacher's logits, the last place is the answer.
         return self._back[numpy.minimum(ids, len(self._back) - 1)]
 
-    def check(self, rows: Sequence[Sequence[int]], student: Any, teacher: Any) -> None:
-        """UsageError unless the teacher's tokenizer cuts the texts of the rows as the student's has."""
-        for ids in rows:
-            text = student.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    def check(self, rows: Sequence[Row], student: Any, teacher: Any) -> None:
+        """UsageError unless the teacher's tokenizer cuts the texts of the first rows as the student's has."""
+        for ids in (row.input_ids for row in rows[:LOOKED_AT]):
+            text = decode(ids, student)
             if self.to_teacher(torch.tensor(ids)).tolist() != teacher.encode(text, add_special_tokens=False):
                 raise UsageError(
                     f"{teacher.name_or_path} cuts text into other tokens than {student.name_or_path}, so their "

@@ -25,7 +25,7 @@ from sft.capture import capture
 from sft.data import Row, rows
 from sft.scorers import Asked, Said
 from sft.scorers.hf import hf
-from sft.signals import Reader, key, places
+from sft.signals import Reader, key
 from tracegen.models import resolve
 from tracegen.records import TracegenError, UsageError
 
@@ -60,7 +60,7 @@ def whole(teacher: str, row: Row) -> torch.Tensor:
     model: Any = transformers.AutoModelForCausalLM.from_pretrained(teacher, dtype=torch.float32)
     with torch.no_grad():
         scores = torch.log_softmax(model(torch.tensor([row.input_ids])).logits[0], -1)
-    return scores[places(row)]
+    return scores[row.places]
 
 
 def taken(folder: Path, teacher: str, corpus: list[Row], tokenizer: Any, **given: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import torch
 from pydantic import ValidationError
 from training import column, fit, killed, one_thread, same, weights
 
-from sft.again import Source, again, trained
+from sft.again import Source, again
 from sft.collate import Flat, Padded
 from sft.data import rows as rendered
 from sft.itself import Hinted, documents
@@ -71,7 +71,7 @@ def test_a_hint_stands_before_the_prompt_and_the_trace_is_the_same(given: Any) -
     rows, _ = rendered(given[0], words, max_length=500)
     others = again(rows, [Source(given[0])], words, hint=HINT)
     for n, (row, other) in enumerate(zip(rows, others, strict=True)):
-        assert trained(row) == trained(other)
+        assert row.trained == other.trained
         text = words.decode(other.input_ids[: other.prompt])
         assert text == words.decode(row.input_ids[: row.prompt]).replace("user\n", f"user\nIt is {2 * n}.\n\n")
 
