@@ -20,7 +20,7 @@ from tracegen.ask import Ask
 from tracegen.asked import parted
 from tracegen.cost import Meter
 from tracegen.generate import check_engine, chosen
-from tracegen.prices import of as price_of
+from tracegen.prices import known
 from tracegen.progress import say
 from tracegen.recipe import Asked, Prices
 from tracegen.records import Completion, Problem
@@ -48,7 +48,7 @@ def models(filters: Filters) -> dict[str, Asked]:
 
 def prices(filters: Filters) -> dict[str, Prices]:
     """What those models cost, by the name that stands in their rows as `teacher`."""
-    return {f"filter:{name}": price.prices for name, asked in models(filters).items() if (price := price_of(asked))}
+    return known({f"filter:{name}": asked for name, asked in models(filters).items()})
 
 
 def lines(filters: Filters, *, folder: Path, seed: int) -> dict[str, Ask]:

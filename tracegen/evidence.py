@@ -98,7 +98,7 @@ def paid(run: Path, teachers: Mapping[str, Any]) -> tuple[str, list[tuple[float,
 
     Between two launches no time passes.
     """
-    bill = _bill({name: Teacher.model_validate(teacher) for name, teacher in teachers.items()})
+    bill = Bill(prices.known({name: Teacher.model_validate(teacher) for name, teacher in teachers.items()}))
 
     def now() -> tuple[float, float, float]:
         spent = bill.teachers.values()
@@ -130,23 +130,20 @@ def pass_rates(traces: Sequence[Seen]) -> dict[str, list[float]]:
 
 def spent(run: Path, teachers: Mapping[str, Teacher]) -> dict[str, Spent]:
     """What each teacher was paid for in all launches."""
-    bill = _bill(teachers)
-    for row in read(run / "traces", columns=COLUMNS):
-        bill.add(row)
-    return bill.teachers
+    return _spent(prices.known(teachers), run / "traces")
 
 
 def spent_on_asking(run: Path, rates: Mapping[str, Prices]) -> dict[str, Spent]:
     """The same of the models that verifiers, filters and the source asked, by the names in their rows."""
+    return _spent(rates, *sorted((run / "asked").glob("*")))
+
+
+def _spent(rates: Mapping[str, Prices], *ledgers: Path) -> dict[str, Spent]:
     bill = Bill(rates)
-    for ledger in sorted((run / "asked").glob("*")):
+    for ledger in ledgers:
         for row in read(ledger, columns=COLUMNS):
             bill.add(row)
     return bill.teachers
-
-
-def _bill(teachers: Mapping[str, Teacher]) -> Bill:
-    return Bill({name: price.prices for name, teacher in teachers.items() if (price := prices.of(teacher))})
 
 
 def spending(recipe: Mapping[str, Any], traces: Sequence[Seen]) -> list[dict[str, Any]]:

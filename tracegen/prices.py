@@ -1,6 +1,7 @@
 """What a model costs: what the recipe says, else the small table that comes with tracegen, else nobody knows.
 
     of(teacher)         the price of a teacher, with where it is from; None where none is known
+    known(teachers)     the prices of those of which one is known, by name
     refuse_blind_cap    a cap in dollars over a model that is paid for by an unknown price is no cap
 
 The table (data/prices.yaml) holds for a model at its provider's own host: others ask other prices for the same weights.
@@ -19,7 +20,7 @@ from tracegen import shipped
 from tracegen.recipe import Asked, Budget, Prices, Strict, Teacher
 from tracegen.records import UsageError
 
-__all__ = ["Entry", "Price", "of", "refuse_blind_cap", "table"]
+__all__ = ["Entry", "Price", "known", "of", "refuse_blind_cap", "table"]
 
 PAID = ("openai", "batch_api")
 """Engines that ask somebody else's machine, who sends a bill."""
@@ -61,6 +62,11 @@ def of(teacher: Teacher | Asked) -> Price | None:
             prices = Prices(input=entry.input, output=entry.output)
             return Price(prices, f"the table, as of {entry.read:%Y-%m-%d} ({entry.source})")
     return None
+
+
+def known(teachers: Mapping[str, Teacher | Asked]) -> dict[str, Prices]:
+    """The prices of those of which one is known, by the same names."""
+    return {name: price.prices for name, teacher in teachers.items() if (price := of(teacher))}
 
 
 def refuse_blind_cap(models: Mapping[str, Teacher | Asked], budget: Budget) -> None:

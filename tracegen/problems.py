@@ -26,7 +26,7 @@ from tracegen.asked import parted
 from tracegen.cost import COLUMNS, Meter
 from tracegen.ledger import read
 from tracegen.models import resolve
-from tracegen.prices import of as price_of
+from tracegen.prices import known
 from tracegen.progress import say
 from tracegen.recipe import Asked, Options, Prices, Recipe
 from tracegen.records import Problem, Trace, UsageError, Verdict
@@ -54,23 +54,17 @@ def source_of(recipe: Recipe) -> Source:
     return Source(name, *parted("source", name, recipe.problems.options))
 
 
-def prices(recipe: Recipe) -> dict[str, Prices]:
-    """What the model of the source costs, by the name that stands in its rows as `teacher`."""
-    name, _, asked = source_of(recipe)
-    price = price_of(asked) if asked else None
-    return {f"source:{name}": price.prices} if price else {}
-
-
 def prices_of_asking(recipe: Recipe) -> dict[str, Prices]:
     """What the models cost that verifiers, filters and the source ask, by the names in their rows."""
-    asked = {name: seat.asked for name, seat in panel.seats(recipe.verifiers).items() if seat.asked}
-    judges = {f"verifier:{name}": price.prices for name, model in asked.items() if (price := price_of(model))}
-    return judges | asked_filters.prices(recipe.filters) | prices(recipe)
+    judges = {f"verifier:{name}": seat.asked for name, seat in panel.seats(recipe.verifiers).items() if seat.asked}
+    name, _, asked = source_of(recipe)
+    source = {f"source:{name}": asked} if asked else {}
+    return known(judges | source) | asked_filters.prices(recipe.filters)
 
 
 def meter(recipe: Recipe, folder: Path, *, again: str) -> Meter:
     """The budget, with what all launches have used of it: teachers, also where evaluated, and who else asks a model."""
-    teachers = {name: price.prices for name, teacher in recipe.teachers.items() if (price := price_of(teacher))}
+    teachers = known(recipe.teachers)
     evaluated = {f"teacher:{name}": price for name, price in teachers.items()}
     found = Meter(recipe.budget, teachers | evaluated | prices_of_asking(recipe), again=again)
     for_themselves = sorted((folder / "asked").glob("filter_*"))

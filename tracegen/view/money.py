@@ -48,7 +48,7 @@ def of_trace(run: Path, row: Mapping[str, Any]) -> float | None:
 
 @lru_cache(maxsize=1)
 def _prices(run: Path, stamp: str) -> dict[str, Prices]:
-    return {name: price.prices for name, teacher in _teachers(run).items() if (price := prices.of(teacher))}
+    return prices.known(_teachers(run))
 
 
 def _stamp(run: Path) -> str:
