@@ -97,19 +97,21 @@ def write_atomically(path: Path, text: str) -> Path:
 def up_to_date(folder: Path, inputs: Mapping[str, Any]) -> bool:
     """Whether the stage in this folder was made from these very inputs."""
     _finish_rename(folder)
-    try:
-        return bool(json.loads((folder / "stage.json").read_text(encoding="utf-8"))["hash"] == fingerprint(inputs))
-    except (OSError, ValueError, KeyError):
-        return False
+    return bool(_stage(folder).get("hash") == fingerprint(inputs))
 
 
 def inputs(folder: Path) -> dict[str, Any]:
     """What the stage in this folder was made from; nothing where that is not known."""
-    try:
-        found: dict[str, Any] = json.loads((folder / "stage.json").read_text())["inputs"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+    found: dict[str, Any] = _stage(folder).get("inputs") or {}
     return found
+
+
+def _stage(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "stage.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @contextmanager
