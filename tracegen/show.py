@@ -126,13 +126,13 @@ def _prepared(recipe: Recipe, folder: Path) -> tuple[Any, Any, Any]:
 
     from sft.load import load
     from sft.mixture import mixed
-    from tracegen.material import OWN
+    from tracegen.material import has_own
 
     student = recipe.student
     if student is None:
         raise UsageError("the recipe has no student, so there is nothing to show.")
     corpus = folder / "corpus"
-    if (student.data is None or OWN in student.data) and not shards_of(corpus):
+    if has_own(student.data) and not shards_of(corpus):
         raise UsageError(f"there is no corpus in {corpus}; run `tracegen curate` first.")
     base = models.resolve(student.model, student.revision)
     tokenizer = load(AutoTokenizer, base.path, student.revision)
