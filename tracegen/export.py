@@ -19,11 +19,11 @@ from tracegen.generate import parse
 from tracegen.ledger import Row, best
 from tracegen.panel import decide
 from tracegen.records import Problem, Trace, UsageError, Verdict
+from tracegen.sharegpt import conversation
 from tracegen.verdicts import present
 
 FORMATS = ("jsonl", "parquet", "openai", "sharegpt")
 ONLY = ("all", "complete", "right")
-SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt"}
 AT_ONCE = 2_000
 """Rows of one Parquet row group."""
 
@@ -99,12 +99,7 @@ def _openai(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sharegpt(row: dict[str, Any]) -> dict[str, Any]:
-    turns = _openai(row)["messages"]
-    return {
-        "conversations": [
-            {"from": SHAREGPT.get(turn["role"], turn["role"]), "value": turn["content"]} for turn in turns
-        ]
-    }
+    return conversation(_openai(row)["messages"])
 
 
 def _write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> None:

@@ -26,6 +26,7 @@ from tracegen.markdown import environment
 from tracegen.progress import Bar
 from tracegen.recipe import Recipe
 from tracegen.records import Message, UsageError
+from tracegen.sharegpt import FROM, conversation
 
 FORMATS = ("messages", "sharegpt", "openai")
 THINKING = ("tags", "field", "none")
@@ -34,7 +35,6 @@ PAGE = "README.md"
 OF_TRAINERS = ("dataset_info.json", "axolotl.yaml")
 OURS = "written by `tracegen export`"
 """What the page of an export says, and no other file of that name."""
-ROLES = {"system": "system", "user": "human", "assistant": "gpt"}
 AT_ONCE = 200
 """Rows in memory: some megabytes of long traces."""
 
@@ -96,9 +96,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 def _row(turns: list[dict[str, str]], format: str) -> Mapping[str, Any]:
-    if format != "sharegpt":
-        return {"messages": turns}
-    return {"conversations": [{"from": ROLES.get(t["role"], t["role"]), "value": t["content"]} for t in turns]}
+    return conversation(turns) if format == "sharegpt" else {"messages": turns}
 
 
 def _with_thinking(messages: list[Message], thinking: str) -> list[dict[str, str]] | None:
@@ -148,8 +146,8 @@ LLAMA_FACTORY = {
     "tags": {
         "role_tag": "from",
         "content_tag": "value",
-        "user_tag": "human",
-        "assistant_tag": "gpt",
+        "user_tag": FROM["user"],
+        "assistant_tag": FROM["assistant"],
         "system_tag": "system",
     },
 }

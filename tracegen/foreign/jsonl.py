@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tracegen.foreign import Answer, _chat, _files
+from tracegen.sharegpt import message
 
 TEXTS = ("text", "completion", "response", "generation", "output", "content")
-ROLES = {"human": "user", "gpt": "assistant"}
 
 
 def jsonl(paths: Sequence[Path]) -> Iterator[Answer]:
@@ -48,7 +48,7 @@ def _prompt(row: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
     """The prompt, and the assistant's turn behind it, if there is one."""
     turns = row.get("messages")
     if turns is None and isinstance(row.get("conversations"), list):
-        turns = [{"role": ROLES.get(one["from"], one["from"]), "content": one["value"]} for one in row["conversations"]]
+        turns = [message(turn) for turn in row["conversations"]]
     if turns is None:
         asked = row.get("prompt") or row.get("instruction")
         turns = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked or []
