@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tracegen.prepare import Run, check_schedule
+from tracegen.prepare import Run
+from tracegen.refusals import check_schedule
 from tracegen.recipe import Recipe
 from tracegen.records import UsageError
 from tracegen.stored import Stored

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,8 @@ from tracegen.problems import meter, read_problems, source_of
 from tracegen.progress import say
 from tracegen.recipe import Asked, Options, Recipe, Sampling, Teacher
 from tracegen.records import Problem, UsageError
+from tracegen.refusals import check_schedule, check_training
 from tracegen.stored import Stored
-from tracegen.student import Student
 from tracegen.verify import Judge
 
 PACKAGES = (
@@ -193,8 +192,7 @@ def prepare(recipe: Recipe, folder: Path, *, again: str = "tracegen run RUN") ->
     check_schedule(recipe)
     prices.refuse_blind_cap(asked(recipe), recipe.budget)
     held_out.check(recipe)
-    if recipe.student is not None and find_spec("trl"):
-        check_training(recipe.student)
+    check_training(recipe.student)
     problems = read_problems(recipe, folder)
     run = Run(folder, recipe, problems, again)
     _ = run.prompt, run.judge
@@ -206,31 +204,6 @@ def prepare(recipe: Recipe, folder: Path, *, again: str = "tracegen run RUN") ->
     return run
 
 
-def check_training(student: Student) -> None:
-    """Refuse what no training could take, before anything is paid for."""
-    if student.trainer:
-        from sft.settings import check
-
-        check(student.trainer)
-    if student.launch:
-        from sft.launch import check as check_launch
-
-        check_launch(student.launch)
-    if student.distill:
-        from sft.assemble import check as check_distill
-
-        check_distill(student.distill)
-    if student.order or student.weights:
-        from sft.ordering import check as check_order
-
-        check_order(student.order, student.weights, student.trainer)
-    if student.data:
-        from sft.messages import refuse_missing
-
-        for part in student.data.values():
-            refuse_missing(part.corpus or ".")
-
-
 def asked(recipe: Recipe) -> dict[str, Teacher | Asked]:
     """Every model that a run asks, by its place in the recipe."""
     teachers = {f"teachers.{name}": teacher for name, teacher in recipe.teachers.items()}
@@ -238,27 +211,6 @@ def asked(recipe: Recipe) -> dict[str, Teacher | Asked]:
     filters = {f"filters.{name}": model for name, model in asked_filters.models(recipe.filters).items()}
     source = source_of(recipe).asked
     return teachers | judges | filters | ({"problems": source} if source else {})
-
-
-def check_schedule(recipe: Recipe) -> None:
-    """Refuse a schedule that cannot be kept, and teachers that wait for each other."""
-    schedule, teachers = recipe.schedule, recipe.teachers
-    if schedule.up_to and not any(schedule.steers(teacher.after) for teacher in teachers.values()):
-        raise UsageError("schedule.up_to asks more of unsolved problems, so it needs schedule.stop_after beside it.")
-    for name, teacher in teachers.items():
-        most = max(teacher.sampling.n, schedule.up_to or 0)
-        if schedule.stop_after and schedule.stop_after > most:
-            raise UsageError(
-                f"schedule.stop_after is {schedule.stop_after}, and teacher {name!r} has at most {most} samples for a "
-                "problem; raise schedule.up_to or its sampling.n."
-            )
-        line = [name]
-        while after := teachers[line[-1]].after:
-            if after not in teachers:
-                raise UsageError(f"teachers.{line[-1]}.after is {after!r}; the teachers are {', '.join(teachers)}.")
-            if after in line:
-                raise UsageError(f"teachers {', '.join(line)} wait for each other; `after` may not go round.")
-            line.append(after)
 
 
 def refuse_bad_golds(run: Run) -> None:
