@@ -60,7 +60,7 @@ def _filter(
         prompts={p.name: p.as_dict() for p in (run.prompt, *(t.prompt for t in run.teachers.values()))},
         student_messages=lambda problem: [dict(message) for message in run.prompt.messages(problem)],
         recipe=run.recipe.to_yaml(),
-        recipe_hash=rundir.fingerprint(run.recipe.to_yaml())[:16],
+        recipe_hash=run.recipe_hash,
         name=run.recipe.name,
         licence=run.recipe.corpus.licence,
         student_prompt=run.prompt.name,

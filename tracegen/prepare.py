@@ -131,6 +131,11 @@ class Run:
             found[name] = resolve(model, (guide and guide.revision) or (own and own.revision) or None)
         return found
 
+    @property
+    def recipe_hash(self) -> str:
+        """What rows and cards know the recipe by."""
+        return rundir.fingerprint(self.recipe.to_yaml())[:16]
+
     def examinees(self) -> list[Asker]:
         """Who is evaluated, once a benchmark: each teacher, the student before, and after where there is one."""
         found = [self._teacher(name, self.recipe.evaluate.sampling) for name in self.recipe.teachers]

@@ -91,7 +91,7 @@ def train(run: Run) -> None:
             card={
                 "base": run.base.name,
                 "recipe": run.recipe.name,
-                "recipe_hash": rundir.fingerprint(run.recipe.to_yaml())[:16],
+                "recipe_hash": run.recipe_hash,
                 "corpus": run.recipe.corpus.repo,
                 "teachers": [asker.model.name for asker in run.teachers.values()],
                 **terms.of_student(run.recipe, corpus),
