@@ -17,9 +17,9 @@ import transformers
 from pydantic import BaseModel
 from trl import DistillationTrainer
 
-from sft.assemble import fits, teacher_model
 from sft.batches import Private
 from sft.data import Row, decode
+from sft.guides import fits, teacher_model
 from sft.load import adapter, load
 from sft.samplers import Shuffled
 from sft.vocabulary import Shared
@@ -111,9 +111,9 @@ def trainer(
     """The trainer on the rows' prompts, each once an epoch; a completion stops at `ends`."""
     if len(teachers) != 1:
         raise UsageError(f"`method: on_policy` takes one teacher, not {len(teachers)}; name it in `distill.teachers`.")
-    ((name, (path, revision)),) = teachers.items()
-    words = load(transformers.AutoTokenizer, path, revision)
-    teacher = teacher_model(distill.teachers.get(name, Guide()), path, revision, compute)
+    ((name, at),) = teachers.items()
+    words = load(transformers.AutoTokenizer, *at)
+    teacher = teacher_model(distill.teachers.get(name, Guide()), at, compute)
     _same_vocabulary(model, teacher, tokenizer, words, rows)
     fits(teacher, rows, name)
     prompts = {decode(ids, tokenizer): ids for row in rows if (ids := row.input_ids[: row.prompt])}

@@ -18,17 +18,17 @@ from typing import Any
 
 import transformers
 
-from sft import assemble, checkpoints, hygiene, ordering, student
+from sft import assemble, checkpoints, hygiene, material, ordering, student
 from sft.again import Source
 from sft.attention import by_document
 from sft.batches import StudentTrainer, table, with_blank
 from sft.collate import Flat, Padded
-from sft.data import Row
 from sft.distill import Distiller
-from sft.held_out import Evaluation, Verify, split
+from sft.guides import Lesson
+from sft.held_out import Evaluation, Verify
 from sft.load import adapter, compute_dtype, gathered, load, student_model
 from sft.log import Log, Progress
-from sft.mixture import mixed
+from sft.material import Material
 from sft.objective import Objective
 from sft.schedule import Schedule
 from sft.settings import Config, check, on_cpu, saves_itself, settings
@@ -99,78 +99,58 @@ def train(
     compute = compute_dtype(dtype, on_cpu=on_cpu(trainer))
     with _quiet():
         tokenizer = load(transformers.AutoTokenizer, model, revision)
-        columns = {given.by for given in (order, weights, distill and distill.several) if given}
-        rows, counted = mixed(corpus, data, tokenizer, max_length=max_length, seed=seed, columns=columns)
-        unseen: list[Row] = []
-        if held_out and held_out.corpus:
-            unseen = mixed(held_out.corpus, None, tokenizer, max_length=max_length)[0]
-        elif held_out:
-            rows, unseen = split(rows, held_out.problems, seed)
-            counted = hygiene.left(counted, rows, len(unseen))
-        longest = max(len(row.input_ids) for row in [*rows, *unseen])
-        counting = ordering.weigh(rows, weights) if weights else None
-        hard = ordering.hardness(rows, order.by) if order else None
+        read = material.read(
+            corpus,
+            data,
+            tokenizer,
+            max_length=max_length,
+            seed=seed,
+            columns={given.by for given in (order, weights, distill and distill.several) if given},
+            held_out=held_out,
+            order=order,
+            weights=weights,
+        )
         if method == "on_policy":
-            room = max_length - max(row.prompt for row in rows)
+            room = max_length - max(row.prompt for row in read.rows)
             trainer = {"max_completion_length": room} | trainer
         args = settings(
             trainer, work=work, seed=seed, max_length=max_length, compute=compute, lora=bool(lora), config=config
         )
         if args.process_index == 0:
-            say(hygiene.table(counted))
+            say(hygiene.table(read.counted))
         inputs = [model, revision, seed, max_length, dict(lora or {}), trainer, compute, attention]
         if distill:
             inputs += [distill.model_dump_json(exclude=HOW_CAPTURED), dict(teachers or {})]
-        inputs += [json.dumps([order and order.model_dump(), hard, counting])]
+        inputs += [json.dumps([order and order.model_dump(), read.hard, read.weights])]
         inputs += [held_out.model_dump() if held_out else None, stop_after, args.world_size, dict(rope or {})]
         with args.main_process_first(local=False, desc="look for a checkpoint"):
-            checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint([*rows, *unseen], inputs))
-        base, files_dtype = student_model(model, revision, attention, compute, longest=longest, lora=lora, rope=rope)
-        if method != "on_policy":
-            by_document(base, args.device)
+            checkpoint = checkpoints.last_whole(work, checkpoints.fingerprint(read.every, inputs))
+        fresh = partial(student_model, model, revision, compute=compute, rope=rope)
+        base, files_dtype = fresh(attention, longest=read.longest, lora=lora)
+        ends = student.ends(base, tokenizer, read.counted.end_of_turn)
         log = Log(work / "log.jsonl", progress, resumed=checkpoint is not None)
-        extra = {}
-        if distill and method == "distill":
-            extra = assemble.parts(
-                distill,
-                student=base,
-                tokenizer=tokenizer,
-                teachers=teachers or {},
-                rows=[*rows, *unseen],
-                compute=compute,
-                device=args.device,
-                corpus=corpus,
-                sources=_sources(corpus, data, held_out),
-                signals=signals,
-            )
-        if counting:
-            extra = (extra or {"objective": _alone(), "teachers": []}) | {"weights": [*counting, *[1.0] * len(unseen)]}
-        pack = max_length if trainer.get("packing") else None
-        examples = table(rows, pack, bands=ordering.bands(hard) if hard else ())
-        fed = with_blank(examples) if args.world_size > 1 else examples
-        if distill and method == "on_policy":
-            make = partial(
-                on_policy.trainer,
-                rows=rows,
-                distill=distill,
-                teachers=teachers or {},
-                compute=compute,
-                ends=student.ends(base, tokenizer, counted.end_of_turn),
-            )
-        else:
-            make = partial(_on_traces, rows=fed, distilling=extra)
         callbacks: list[Any] = [log] if saves_itself(trainer) else [log, checkpoints.ByTheClock()]
-        run = _trainer(make, model=base, args=args, tokenizer=tokenizer, lora=lora, callbacks=callbacks)
-        if order and hard:
-            run.paced = ordering.paced(hard, examples["rows"], order, args)
+        given = {"model": base, "args": args, "tokenizer": tokenizer, "lora": lora, "callbacks": callbacks}
+        if distill and method == "on_policy":
+            asked = {"distill": distill, "teachers": teachers or {}, "compute": compute}
+            run = _made(on_policy.trainer, rows=read.rows, ends=ends, **asked, **given)
+        else:
+            by_document(base, args.device)
+            distilling = {}
+            if distill:
+                sources = _sources(corpus, data, held_out)
+                lesson = Lesson(base, tokenizer, read.every, sources, compute, args.device)
+                distilling = assemble.parts(distill, lesson, teachers=teachers or {}, corpus=corpus, signals=signals)
+            pack = max_length if trainer.get("packing") else None
+            run = _made(_on_traces, read=read, order=order, pack=pack, distilling=distilling, **given)
         evaluation = None
         if held_out:
             evaluation = Evaluation(
                 held_out,
                 trainer=run,
-                rows=unseen,
-                table=table(unseen, None, first=len(rows)),
-                ends=student.ends(base, tokenizer, counted.end_of_turn),
+                rows=read.held_out,
+                table=table(read.held_out, None, first=len(read.rows)),
+                ends=ends,
                 max_length=max_length,
                 stop_after=stop_after,
                 verify=verify,
@@ -192,13 +172,13 @@ def train(
             "device": str(args.device),
             "dtype": compute,
             "attention": base.config._attn_implementation,
-            "hygiene": asdict(counted),
+            "hygiene": asdict(read.counted),
             "teachers": run.taught() if method == "distill" else None,
             "held_out": evaluation and evaluation.figures(),
         }
         chosen = {name: getattr(args, name) for name in student.SETTINGS if hasattr(args, name)} | trainer
         assemble.take_off(base)
-        whole = gathered(run, lambda: student_model(model, revision, None, compute, longest=0, rope=rope)[0], lora)
+        whole = gathered(run, lambda: fresh(None, longest=0)[0], lora)
         if run.is_world_process_zero():
             student.save(
                 whole,
@@ -224,7 +204,7 @@ def _sources(corpus: str, data: Mapping[str, Part] | None, held_out: HeldOut | N
     return found + ([Source(held_out.corpus)] if held_out and held_out.corpus else [])
 
 
-def _trainer(make: Callable[..., Any], **given: Any) -> Any:
+def _made(make: Callable[..., Any], **given: Any) -> Any:
     try:
         run = make(**given)
     except (ValueError, ImportError) as error:
@@ -240,27 +220,35 @@ def _on_traces(
     tokenizer: Any,
     lora: Mapping[str, Any] | None,
     callbacks: list[Any],
-    rows: Any,
+    read: Material,
+    order: Order | None,
+    pack: int | None,
     distilling: Mapping[str, Any],
 ) -> Any:
+    """The trainer on the rows of `read`; `distilling` are further arguments of a Distiller."""
+    if read.weights:
+        distilling = {**(distilling or _alone()), "weights": read.weights}
+    examples = table(read.rows, pack, bands=ordering.bands(read.hard) if read.hard else ())
     # A model with a state along the row cannot be told where the next document begins.
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    collate = Padded(pad) if model._is_stateful else Flat()
-    return (Distiller if distilling else StudentTrainer)(
+    run = (Distiller if distilling else StudentTrainer)(
         model=model,
         args=args,
-        train_dataset=rows,
-        data_collator=collate,
+        train_dataset=with_blank(examples) if args.world_size > 1 else examples,
+        data_collator=Padded(pad) if model._is_stateful else Flat(),
         processing_class=tokenizer,
         peft_config=adapter(lora) if lora else None,
         callbacks=callbacks,
         **distilling,
     )
+    if order and read.hard:
+        run.paced = ordering.paced(read.hard, examples["rows"], order, args)
+    return run
 
 
-def _alone() -> Objective:
+def _alone() -> dict[str, Any]:
     """The cross-entropy and nothing else: what rows are weighed in where nobody is distilled."""
-    return Objective({}, alpha=Schedule("alpha", 1.0), temperature=lambda *_: 1.0)
+    return {"objective": Objective({}, alpha=Schedule("alpha", 1.0), temperature=lambda *_: 1.0), "teachers": []}
 
 
 @contextmanager
