@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tracegen.prepare import Run
-from tracegen.refusals import check_schedule
 from tracegen.recipe import Recipe
 from tracegen.records import UsageError
+from tracegen.refusals import check_schedule
 from tracegen.stored import Stored
 
 

@@ -9,6 +9,8 @@ import torch
 import transformers
 
 SHAPE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+LARGER = {"seed": 1, "num_hidden_layers": 4, "hidden_size": 48}
+"""A teacher for a student of the ordinary shape."""
 
 
 def model(folder: Path, kind: str = "Llama", seed: int = 0, **changed: Any) -> str:
@@ -26,11 +28,13 @@ def model(folder: Path, kind: str = "Llama", seed: int = 0, **changed: Any) -> s
     return str(folder)
 
 
-def corpus(path: Path, rows: int = 12) -> str:
-    """Traces of several lengths."""
+def corpus(path: Path, rows: int = 12, problems: int | None = None) -> str:
+    """Traces of several lengths: one for each problem, or as many as `rows` gives to so many `problems`."""
     with path.open("w") as file:
-        for n in range(rows):
-            trace = f"<think>{n} and {n} and nothing more{' at all' * (n % 4)}.</think>\n{2 * n}"
+        for row in range(rows):
+            n = row % (problems or rows)
+            trace = f"<think>{n} and {n} and nothing more{' at all' * (row % 4)}.</think>\n{2 * n}"
             chat = [{"role": "user", "content": f"{n}+{n}?"}, {"role": "assistant", "content": trace}]
-            file.write(json.dumps({"key": f"row-{n}", "messages": chat}) + "\n")
+            facts = {"key": f"row-{row}", "problem_id": f"p{n}", "answer": str(2 * n)}
+            file.write(json.dumps(facts | {"messages": chat}) + "\n")
     return str(path)

@@ -1,6 +1,5 @@
 """What brings losses to one scale, and the values that move over a training."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +7,9 @@ import pytest
 
 pytest.importorskip("trl")
 
-import small
 import torch
 from torch import Tensor
-from training import column, fit, killed, one_thread, same
+from training import column, fit, killed, same
 
 from sft.balance import MOST, Balance
 from sft.temperature import by_confidence, confidence
@@ -20,18 +18,9 @@ from sft.views import Top, View
 TWO = {"forward_kl": {}, "hidden": {"weight": 0.5}}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, dict[str, str]]:
-    """Corpus, student and teacher."""
-    folder = tmp_path_factory.mktemp("given")
-    teacher = small.model(folder / "teacher", seed=1, hidden_size=48)
-    return small.corpus(folder / "corpus.jsonl"), small.model(folder / "base"), {"big": teacher}
+@pytest.fixture
+def given(corpus: str, base: str, teacher: str) -> tuple[str, str, dict[str, str]]:
+    return corpus, base, {"big": teacher}
 
 
 def test_ratio_brings_losses_to_the_cross_entropy() -> None:

@@ -1,7 +1,6 @@
 """Distillation on tiny models: what it equals, what it must not depend on, and that it learns."""
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,70 +9,25 @@ import pytest
 pytest.importorskip("trl")
 
 import small
-import torch
-from transformers import AutoModelForCausalLM
+import training
+from training import Log, column, same, weights
 
-from sft.train import train
 from tracegen import registry
 from tracegen.records import UsageError
-from tracegen.student import Distill
 
-STEPS = {"learning_rate": 5e-3, "max_steps": 4, "per_device_train_batch_size": 4, "lr_scheduler_type": "constant"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+TIGHT = 1e-5
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return small.corpus(tmp_path_factory.mktemp("corpus") / "corpus.jsonl")
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return small.model(tmp_path_factory.mktemp("base"), num_hidden_layers=2)
-
-
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return small.model(tmp_path_factory.mktemp("teacher"), seed=1, num_hidden_layers=4, hidden_size=48)
-
-
-def fit(tmp_path: Path, name: str, corpus: str, base: str, teacher: str | None, **given: Any) -> list[dict[str, Any]]:
-    """The log of a training in float32."""
-    distill = given.pop("distill", {})
-    if teacher:
-        given |= {"method": "distill", "distill": Distill(**distill), "teachers": {"big": (teacher, None)}}
-    given["trainer"] = STEPS | given.get("trainer", {})
-    train(corpus=corpus, model=base, out=tmp_path / name, work=tmp_path / f".{name}", dtype="float32", **given)
-    return [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
-
-
-def losses(log: list[dict[str, Any]]) -> list[float]:
-    return [line["loss"] for line in log]
-
-
-def weights(folder: Path) -> Mapping[str, torch.Tensor]:
-    found: Mapping[str, torch.Tensor] = AutoModelForCausalLM.from_pretrained(folder).state_dict()
-    return found
-
-
-def same(one: Path, other: Path, tolerance: float = 1e-5) -> None:
-    left, right = weights(one), weights(other)
-    for name, tensor in left.items():
-        torch.testing.assert_close(tensor, right[name], atol=tolerance, rtol=0)
+def fit(tmp_path: Path, name: str, corpus: str, base: str, teacher: str | None, **given: Any) -> Log:
+    """The log of a training, of a distillation where there is a teacher."""
+    return training.fit(tmp_path / name, corpus, base, teacher and {"big": teacher}, **given)
 
 
 def test_all_weight_on_the_cross_entropy_is_sft(tmp_path: Path, corpus: str, base: str, teacher: str) -> None:
     plain = fit(tmp_path, "plain", corpus, base, None)
     taught = fit(tmp_path, "taught", corpus, base, teacher, distill={"alpha": 1.0})
-    assert losses(plain) == pytest.approx(losses(taught), rel=1e-5)
-    same(tmp_path / "plain", tmp_path / "taught")
+    assert column(plain, "loss") == pytest.approx(column(taught, "loss"), rel=1e-5)
+    same(tmp_path / "plain", tmp_path / "taught", TIGHT)
 
 
 ALL = {"forward_kl": {}, "hidden": {"weight": 0.5}, "attention": {"weight": 0.2, "layers": "uniform", "window": 64}}
@@ -89,10 +43,10 @@ def test_accumulating_and_packing_change_nothing(tmp_path: Path, corpus: str, ba
     parts = fit(tmp_path, "parts", corpus, base, teacher, distill=distill, trainer=split)
     packed = trainer | {"packing": True}
     packs = fit(tmp_path, "packs", corpus, base, teacher, distill=distill, trainer=packed)
-    assert losses(whole) == pytest.approx(losses(parts), rel=1e-5)
-    assert losses(whole) == pytest.approx(losses(packs), rel=1e-5)
-    same(tmp_path / "whole", tmp_path / "parts")
-    same(tmp_path / "whole", tmp_path / "packs")
+    assert column(whole, "loss") == pytest.approx(column(parts, "loss"), rel=1e-5)
+    assert column(whole, "loss") == pytest.approx(column(packs, "loss"), rel=1e-5)
+    same(tmp_path / "whole", tmp_path / "parts", TIGHT)
+    same(tmp_path / "whole", tmp_path / "packs", TIGHT)
 
 
 def test_chunks_of_the_vocabulary_are_the_whole(
@@ -102,8 +56,8 @@ def test_chunks_of_the_vocabulary_are_the_whole(
     monkeypatch.setattr("sft.objective.CHUNK", 20 * 259)
     monkeypatch.setattr("sft.objective.Objective.__init__.__kwdefaults__", {"mix": None, "chunk": 20 * 259})
     chunks = fit(tmp_path, "chunks", corpus, base, teacher, distill={"losses": ALL})
-    assert losses(whole) == pytest.approx(losses(chunks), rel=1e-5)
-    same(tmp_path / "whole", tmp_path / "chunks")
+    assert column(whole, "loss") == pytest.approx(column(chunks, "loss"), rel=1e-5)
+    same(tmp_path / "whole", tmp_path / "chunks", TIGHT)
 
 
 @pytest.mark.parametrize("loss", [name for name in registry.names("loss") if name != "cross_entropy"])
@@ -129,7 +83,7 @@ def test_a_student_with_a_state_learns_from_a_transformer(tmp_path: Path, corpus
 
 def test_what_hung_on_the_student_is_not_saved(tmp_path: Path, corpus: str, base: str, teacher: str) -> None:
     fit(tmp_path, "out", corpus, base, teacher, distill={"losses": ALL, "balance": "uncertainty"})
-    assert weights(tmp_path / "out").keys() == weights(Path(base)).keys()
+    assert weights(tmp_path / "out").keys() == weights(base).keys()
 
 
 def test_another_tokenizer_is_refused(tmp_path: Path, corpus: str, base: str) -> None:

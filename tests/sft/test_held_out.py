@@ -1,7 +1,7 @@
 """Held-out problems: none of their traces is trained on, the loss on them is exact, and they decide what is kept."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,54 +11,29 @@ pytest.importorskip("trl")
 
 import small
 import torch
+from training import Killed, dying, same, trained
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sft.answers import Answer
 from sft.data import Row, rows
 from sft.held_out import one_each, split
-from sft.train import train
 from tracegen.records import UsageError
-from tracegen.student import Distill, HeldOut
-
-TRAINER = {"learning_rate": 5e-3, "max_steps": 6, "per_device_train_batch_size": 4, "lr_scheduler_type": "constant"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return small.model(tmp_path_factory.mktemp("base"))
+from tracegen.student import HeldOut
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Two traces for each of ten problems."""
-    path = tmp_path_factory.mktemp("corpus") / "corpus.jsonl"
-    with path.open("w") as file:
-        for n in range(20):
-            trace = f"<think>{n % 10} twice{' again' * (n % 4)}.</think>\n{n % 10 * 2}"
-            chat = [{"role": "user", "content": f"{n % 10}+{n % 10}?"}, {"role": "assistant", "content": trace}]
-            file.write(json.dumps({"key": f"row-{n}", "problem_id": f"p{n % 10}", "messages": chat}) + "\n")
-    return str(path)
+    return small.corpus(tmp_path_factory.mktemp("corpus") / "corpus.jsonl", rows=20, problems=10)
 
 
-def fit(folder: Path, corpus: str, base: str, held_out: Any, **given: Any) -> dict[str, Any]:
-    given["trainer"] = TRAINER | given.get("trainer", {})
-    return train(
-        corpus=corpus,
-        model=base,
-        out=folder / "student",
-        work=folder / "work",
-        dtype="float32",
-        held_out=HeldOut.model_validate(held_out),
-        **given,
-    )
+def fit(
+    folder: Path, corpus: str, base: str, held_out: Any, teacher: str | None = None, **given: Any
+) -> dict[str, Any]:
+    """The figures of a training, of a distillation where there is a teacher; `folder` / student holds the student."""
+    given["trainer"] = {"max_steps": 6} | given.get("trainer", {})
+    told = HeldOut.model_validate(held_out)
+    return trained(folder / "student", corpus, base, teacher and {"big": teacher}, held_out=told, **given)
 
 
 def test_a_problem_is_held_out_with_all_its_traces() -> None:
@@ -104,27 +79,21 @@ def test_the_loss_is_that_of_the_saved_student(tmp_path: Path, corpus: str, base
     assert line["accuracy"] == pytest.approx(right / places)
 
 
-def test_every_term_of_an_objective_is_looked_at(tmp_path: Path, corpus: str, base: str) -> None:
-    teacher = small.model(tmp_path / "teacher", seed=1, num_hidden_layers=4)
+def test_every_term_of_an_objective_is_looked_at(tmp_path: Path, corpus: str, base: str, teacher: str) -> None:
     losses = {"forward_kl": {}, "attention": {"window": 16, "weight": 0.1}}
     figures = fit(
         tmp_path,
         corpus,
         base,
         {"problems": 3, "every": 3, "max_tokens": 5},
-        method="distill",
-        distill=Distill(losses=losses, alpha=0.0),
-        teachers={"big": (teacher, None)},
+        teacher,
+        distill={"losses": losses, "alpha": 0.0},
         verify=lambda said: [False for _ in said],
     )
     first, last = figures["held_out"]["lines"]
     assert {"loss", "accuracy", "forward_kl", "attention", "solved"} <= first.keys()
     assert last["attention"] < first["attention"]
     assert first["solved"] == 0
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return dict(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).state_dict())
 
 
 class Verifier:
@@ -154,8 +123,7 @@ def test_the_student_that_solves_most_is_kept(tmp_path: Path, corpus: str, base:
     assert [json.loads(line) for line in written] == figures["held_out"]["lines"]
     shorter = fit(tmp_path / "until", corpus, base, told | {"keep": "last"}, lora=lora, trainer={"max_steps": 4})
     assert shorter["steps"] == 4
-    left, right = weights(tmp_path / "best" / "student"), weights(tmp_path / "until" / "student")
-    assert [name for name in left if not torch.equal(left[name], right[name])] == []
+    same(tmp_path / "best" / "student", tmp_path / "until" / "student", tolerance=0)
 
 
 def test_what_the_student_writes_is_verified(tmp_path: Path, corpus: str, base: str) -> None:
@@ -192,10 +160,6 @@ def test_problems_of_another_corpus(tmp_path: Path, corpus: str, base: str) -> N
     assert figures["hygiene"]["kept"] == 20
 
 
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing of the trainer's catches it."""
-
-
 def test_a_resumed_training_decides_the_same(tmp_path: Path, corpus: str, base: str) -> None:
     """Killed behind the best, before and after another checkpoint."""
     told = {"problems": 4, "every": 2, "max_tokens": 5}
@@ -203,12 +167,9 @@ def test_a_resumed_training_decides_the_same(tmp_path: Path, corpus: str, base: 
     whole = fit(tmp_path / "whole", corpus, base, told, verify=Verifier(1, 3, 3, 2), trainer=trainer)
 
     def kill(step: int, *solved: int) -> None:
-        def at(line: Any) -> None:
-            if line["step"] == step:
-                raise Killed
-
+        verifier = Verifier(*solved)
         with pytest.raises(Killed):
-            fit(tmp_path / "broken", corpus, base, told, verify=Verifier(*solved), trainer=trainer, progress=at)
+            fit(tmp_path / "broken", corpus, base, told, verify=verifier, trainer=trainer, progress=dying(step))
 
     kill(5, 1, 3)  # the checkpoints of 2 and 4, the best ones so far, are there
     kill(7, 3)
@@ -216,5 +177,4 @@ def test_a_resumed_training_decides_the_same(tmp_path: Path, corpus: str, base: 
     assert broken["resumed_from"] in (5, 6)
     lines = [[{**line, "seconds": 0} for line in figures["held_out"]["lines"]] for figures in (whole, broken)]
     assert lines[0] == lines[1]
-    left, right = weights(tmp_path / "whole" / "student"), weights(tmp_path / "broken" / "student")
-    assert [name for name in left if not torch.equal(left[name], right[name])] == []
+    same(tmp_path / "whole" / "student", tmp_path / "broken" / "student", tolerance=0)

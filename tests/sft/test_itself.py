@@ -1,7 +1,5 @@
 """A student that is its own teacher: an earlier one, an average, one that knows more, deeper layers."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import small
 import tiny
 import torch
 from pydantic import ValidationError
-from training import column, fit, killed, one_thread, same, weights
+from training import column, fit, killed, same, weights
 
 from sft.again import Source, again
 from sft.collate import Flat, Padded
@@ -27,20 +25,10 @@ from tracegen.student import Distill
 HINT = "It is {{ answer }}."
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
 @pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, dict[str, str]]:
-    """Corpus with answers, student, and no other teacher."""
-    folder = tmp_path_factory.mktemp("given")
-    corpus = Path(small.corpus(folder / "corpus.jsonl"))
-    lines = [json.loads(line) for line in corpus.read_text().splitlines()]
-    corpus.write_text("".join(json.dumps(row | {"answer": str(2 * n)}) + "\n" for n, row in enumerate(lines)))
-    return str(corpus), small.model(folder / "base", num_hidden_layers=4), {}
+def given(tmp_path_factory: pytest.TempPathFactory, corpus: str) -> tuple[str, str, dict[str, str]]:
+    """Corpus, a student of four layers, and no other teacher."""
+    return corpus, small.model(tmp_path_factory.mktemp("given"), num_hidden_layers=4), {}
 
 
 def test_an_average_follows_the_student(tmp_path: Path, given: Any) -> None:
@@ -116,11 +104,11 @@ def test_deeper_layers_teach_shallow_ones(tmp_path: Path, given: Any) -> None:
     control = fit(tmp_path / "control", *given, distill=distill | {"alpha": 1.0}, trainer=trainer)
     assert log[0]["hidden"] == control[0]["hidden"]
     assert log[-1]["hidden"] < 0.7 * control[-1]["hidden"]
-    assert weights(tmp_path / "out").keys() == weights(Path(given[1])).keys()
+    assert weights(tmp_path / "out").keys() == weights(given[1]).keys()
     # The teacher's side has no gradient: with the layers' distance alone, what lies above the shallow one stands still.
     alone = {"teachers": teachers, "losses": {"hidden": {"layers": {1: 3}}}, "alpha": 0.0}
     fit(tmp_path / "alone", *given, distill=alone, trainer={"max_steps": 1, "weight_decay": 0.0})
-    before, after = weights(Path(given[1])), weights(tmp_path / "alone")
+    before, after = weights(given[1]), weights(tmp_path / "alone")
     moved = {name.split(".")[2] for name in before if ".layers." in name and not torch.equal(before[name], after[name])}
     assert moved == {"0"}
 

@@ -1,9 +1,7 @@
 """Several processes over gloo: they learn what one learns, stop when they are told to, and say what went wrong."""
 
-import json
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ pytest.importorskip("trl")
 
 import small
 import torch
-from transformers import AutoModelForCausalLM
+from training import log, weights
 
 from sft.answers import Answer
 from sft.batches import Evened, Shuffled
@@ -26,28 +24,15 @@ TWO = "torchrun --standalone --nproc-per-node 2"
 ONE_BY_ONE = {"learning_rate": 5e-3, "num_train_epochs": 2, "lr_scheduler_type": "constant", "use_cpu": True}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before, told = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
-    torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    yield
-    torch.set_num_threads(before)
-    if told is None:
-        del os.environ["OMP_NUM_THREADS"]
+@pytest.fixture(autouse=True)
+def each_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, str]:
+def models(tmp_path_factory: pytest.TempPathFactory, base: str, teacher: str) -> tuple[str, str, str]:
     """A corpus of 18 rows, a student, and a wider and deeper teacher."""
-    folder = tmp_path_factory.mktemp("models")
-    with (folder / "corpus.jsonl").open("w") as file:
-        for n in range(18):
-            trace = f"<think>{n} twice{' again' * (n % 5)}.</think>\n{n * 2}"
-            chat = [{"role": "user", "content": f"{n}+{n}?"}, {"role": "assistant", "content": trace}]
-            file.write(json.dumps({"key": f"row-{n}", "problem_id": f"p{n}", "messages": chat}) + "\n")
-    teacher = small.model(folder / "teacher", seed=1, num_hidden_layers=4, hidden_size=48)
-    return str(folder / "corpus.jsonl"), small.model(folder / "student"), teacher
+    return small.corpus(tmp_path_factory.mktemp("corpus") / "corpus.jsonl", rows=18), base, teacher
 
 
 def given(models: tuple[str, str, str], folder: Path, batch: int, **more: Any) -> dict[str, Any]:
@@ -57,20 +42,16 @@ def given(models: tuple[str, str, str], folder: Path, batch: int, **more: Any) -
     return {**places, "dtype": "float32", "trainer": trainer, **more}
 
 
-def lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "student" / "log.jsonl").read_text().splitlines()]
-
-
 def same(one: Path, other: Path) -> None:
     """1e-4 relative, for every loss that is logged, and for the weights."""
-    left, right = lines(one), lines(other)
+    left, right = log(one / "student"), log(other / "student")
     assert len(left) == len(right)
     for a, b in zip(left, right, strict=True):
         for name in a.keys() - {"seconds", "memory", "tokens", "entropy", "epoch"}:
             assert a[name] == pytest.approx(b[name], rel=1e-4, abs=1e-7), (a["step"], name)
-    states = [AutoModelForCausalLM.from_pretrained(folder / "student").state_dict() for folder in (one, other)]
-    for name, tensor in states[0].items():
-        torch.testing.assert_close(tensor, states[1][name], atol=2e-5, rtol=1e-4)
+    expected = weights(other / "student")
+    for name, tensor in weights(one / "student").items():
+        torch.testing.assert_close(tensor, expected[name], atol=2e-5, rtol=1e-4)
 
 
 def verify(said: Sequence[Answer]) -> list[bool]:

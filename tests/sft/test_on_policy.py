@@ -1,7 +1,6 @@
 """On-policy distillation: TRL's trainer on our prompts, resumed exactly, refused where vocabularies differ."""
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,47 +11,26 @@ pytest.importorskip("trl")
 import small
 import tiny
 import torch
-from training import Killed, column, one_thread, same
+import training
+from training import Log, column, killed, same, weights
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sft.data import rows as rendered
 from sft.on_policy import InTurn, OnPolicy
-from sft.train import train
 from tracegen.records import UsageError
-from tracegen.student import Distill
 
-STEPS = {"learning_rate": 5e-3, "max_steps": 4, "per_device_train_batch_size": 4, "max_completion_length": 12}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly() -> Iterator[None]:
-    with one_thread():
-        yield
+SHORT = {"max_completion_length": 12}
 
 
-@pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, str]:
-    """Corpus, student and a larger teacher."""
-    folder = tmp_path_factory.mktemp("given")
-    teacher = small.model(folder / "teacher", seed=1, hidden_size=48)
-    return small.corpus(folder / "corpus.jsonl"), small.model(folder / "base"), teacher
+@pytest.fixture
+def given(corpus: str, base: str, teacher: str) -> tuple[str, str, dict[str, str]]:
+    return corpus, base, {"big": teacher}
 
 
-def fit(folder: Path, corpus: str, base: str, teacher: str, **options: Any) -> list[dict[str, Any]]:
-    """The log of an on-policy distillation in float32."""
-    train(
-        corpus=corpus,
-        model=base,
-        out=folder,
-        work=folder.with_name(f".{folder.name}"),
-        method="on_policy",
-        distill=Distill.model_validate(options.pop("distill", {})),
-        teachers={"big": (teacher, None)},
-        trainer=STEPS | options.pop("trainer", {}),
-        dtype="float32",
-        **options,
-    )
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+def fit(folder: Path, *given: Any, **options: Any) -> Log:
+    """The log of an on-policy distillation."""
+    options["trainer"] = SHORT | options.get("trainer", {})
+    return training.fit(folder, *given, method="on_policy", **options)
 
 
 def test_the_student_comes_closer_to_its_teacher_on_what_it_writes(
@@ -79,15 +57,8 @@ def test_the_student_comes_closer_to_its_teacher_on_what_it_writes(
 def test_a_killed_training_ends_as_if_it_had_not_been(tmp_path: Path, given: Any) -> None:
     options = {"trainer": {"gradient_accumulation_steps": 2, "per_device_train_batch_size": 4, "max_steps": 5}}
     whole = fit(tmp_path / "whole", *given, **options)
-
-    def kill(line: Mapping[str, Any]) -> None:
-        if line["step"] == 4:
-            raise Killed
-
-    options["trainer"] |= {"save_strategy": "steps", "save_steps": 1}
-    with pytest.raises(Killed):
-        fit(tmp_path / "broken", *given, progress=kill, **options)
-    broken = fit(tmp_path / "broken", *given, **options)
+    options["trainer"] |= SHORT
+    broken = killed(tmp_path / "broken", *given, at=4, method="on_policy", **options)
     assert column(broken, "loss") == column(whole, "loss")
     assert column(broken, "tokens") == column(whole, "tokens")
     same(tmp_path / "whole", tmp_path / "broken", tolerance=0)
@@ -108,10 +79,10 @@ def test_prompts_are_drawn_by_seed_and_epoch_and_none_is_dropped() -> None:
 
 def test_a_head_with_rows_for_no_token_is_cut_to_the_students(tmp_path: Path, given: Any) -> None:
     wide = small.model(tmp_path / "wide", seed=1, vocab_size=300)
-    log = fit(tmp_path / "out", given[0], given[1], wide, trainer={"max_steps": 1})
+    log = fit(tmp_path / "out", given[0], given[1], {"big": wide}, trainer={"max_steps": 1})
     assert log[0]["loss"] > 0
     with pytest.raises(UsageError, match="fewer rows than the student's 300"):
-        fit(tmp_path / "other", given[0], wide, given[1])
+        fit(tmp_path / "other", given[0], wide, {"big": given[1]})
 
 
 def test_another_vocabulary_is_refused(tmp_path: Path, given: Any) -> None:
@@ -124,13 +95,12 @@ def test_another_vocabulary_is_refused(tmp_path: Path, given: Any) -> None:
         "b"
     )
     with pytest.raises(UsageError, match="numbers its tokens otherwise"):
-        fit(tmp_path / "out", given[0], given[1], str(other))
+        fit(tmp_path / "out", given[0], given[1], {"big": str(other)})
 
 
 def test_an_adapter_learns_too(tmp_path: Path, given: Any) -> None:
     fit(tmp_path / "out", *given, lora={"r": 4, "alpha": 8}, trainer={"max_steps": 2})
-    before = AutoModelForCausalLM.from_pretrained(given[1]).state_dict()
-    after = AutoModelForCausalLM.from_pretrained(tmp_path / "out").state_dict()
+    before, after = weights(given[1]), weights(tmp_path / "out")
     assert {name for name in before if not torch.equal(before[name], after[name])} == {n for n in before if "proj" in n}
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +10,16 @@ import pytest
 
 pytest.importorskip("trl")
 
-import small
-import torch
-from transformers import AutoModelForCausalLM
+import training
+from training import Killed, column, dying, same
 
 from sft.batches import table
 from sft.data import IGNORED, Row
 from sft.launch import launched
 from sft.ordering import Paced, bands, check, hardness, weigh
 from sft.schedule import Schedule
-from sft.train import train
 from tracegen.material import Order, Part, Weights
 from tracegen.records import UsageError
-from tracegen.student import Distill
-
-STEPS = {"learning_rate": 5e-3, "max_steps": 4, "per_device_train_batch_size": 4, "lr_scheduler_type": "constant"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def row(trained: int = 1, **facts: Any) -> Row:
@@ -125,11 +112,6 @@ def test_weights_of_nothing_are_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return small.model(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Twelve sums; the last six were solved by nobody, and say something else than the first."""
     path = tmp_path_factory.mktemp("corpus") / "corpus.jsonl"
@@ -140,89 +122,73 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def fit(folder: Path, corpus: str, base: str, **given: Any) -> tuple[list[float], Mapping[str, torch.Tensor]]:
-    """Losses and weights of a training in float32."""
-    given["trainer"] = STEPS | given.pop("trainer", {})
-    train(corpus=corpus, model=base, out=folder / "out", work=folder / "work", dtype="float32", **given)
-    lines = (folder / "out" / "log.jsonl").read_text().splitlines()
-    return [json.loads(line)["loss"] for line in lines], AutoModelForCausalLM.from_pretrained(
-        folder / "out"
-    ).state_dict()
+def fit(folder: Path, *given: Any, **options: Any) -> list[float]:
+    """The losses of a training."""
+    return column(training.fit(folder, *given, **options), "loss")
 
 
-def same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
-    return all(torch.allclose(tensor, other[name], atol=1e-5, rtol=0) for name, tensor in one.items())
+TIGHT = 1e-5
 
 
 def test_equal_weights_change_nothing(tmp_path: Path, corpus: str, base: str) -> None:
-    plain, unweighted = fit(tmp_path / "plain", corpus, base)
-    losses, weighted = fit(tmp_path / "weighed", corpus, base, weights=Weights(easy=3, hard=3))
-    assert losses == pytest.approx(plain, rel=1e-5)
-    assert same(unweighted, weighted)
+    plain = fit(tmp_path / "plain", corpus, base)
+    assert fit(tmp_path / "weighed", corpus, base, weights=Weights(easy=3, hard=3)) == pytest.approx(plain, rel=1e-5)
+    same(tmp_path / "plain", tmp_path / "weighed", TIGHT)
 
 
 def test_rows_of_no_weight_teach_nothing(tmp_path: Path, corpus: str, base: str) -> None:
     """A batch of all rows, six of weight 0 and so the others of weight 2: the step that these six alone give."""
     whole = {"per_device_train_batch_size": 12, "max_steps": 2}
-    halved, one = fit(tmp_path / "weighed", corpus, base, weights=Weights(easy=0, hard=1), trainer=whole)
+    halved = fit(tmp_path / "weighed", corpus, base, weights=Weights(easy=0, hard=1), trainer=whole)
     hard = tmp_path / "hard.jsonl"
     hard.write_text("".join(Path(corpus).read_text().splitlines(keepends=True)[6:]))
-    losses, other = fit(tmp_path / "alone", str(hard), base, trainer=whole | {"per_device_train_batch_size": 6})
-    assert halved == pytest.approx(losses, rel=1e-5)
-    assert same(one, other)
+    alone = fit(tmp_path / "alone", str(hard), base, trainer=whole | {"per_device_train_batch_size": 6})
+    assert halved == pytest.approx(alone, rel=1e-5)
+    same(tmp_path / "weighed", tmp_path / "alone", TIGHT)
 
 
-def test_weights_count_in_a_distillation_too(tmp_path: Path, corpus: str, base: str) -> None:
-    teacher = small.model(tmp_path / "teacher", seed=1)
+def test_weights_count_in_a_distillation_too(tmp_path: Path, corpus: str, base: str, teacher: str) -> None:
     heavy = Weights(easy=0.5, hard=1.5)
-    given: dict[str, Any] = {"method": "distill", "teachers": {"big": (teacher, None)}}
-    plain, _ = fit(tmp_path / "plain", corpus, base, weights=heavy)
-    taught, _ = fit(tmp_path / "taught", corpus, base, weights=heavy, distill=Distill(alpha=1.0), **given)
+    given = (corpus, base, {"big": teacher})
+    plain = fit(tmp_path / "plain", corpus, base, weights=heavy)
+    taught = fit(tmp_path / "taught", *given, weights=heavy, distill={"alpha": 1.0})
     assert taught == pytest.approx(plain, rel=1e-5)
-    even, _ = fit(tmp_path / "even", corpus, base, distill=Distill(alpha=0.0), **given)
-    uneven, _ = fit(tmp_path / "uneven", corpus, base, weights=heavy, distill=Distill(alpha=0.0), **given)
+    even = fit(tmp_path / "even", *given, distill={"alpha": 0.0})
+    uneven = fit(tmp_path / "uneven", *given, weights=heavy, distill={"alpha": 0.0})
     assert uneven != pytest.approx(even, rel=1e-4)
 
 
 def test_packing_and_accumulating_keep_each_weight_with_its_row(tmp_path: Path, corpus: str, base: str) -> None:
     given = {"weights": Weights(easy=0.5, hard=1.5)}
     once = {"per_device_train_batch_size": 12, "max_steps": 2}
-    whole, one = fit(tmp_path / "whole", corpus, base, **given, trainer=once)
-    packs, two = fit(tmp_path / "packs", corpus, base, **given, trainer=once | {"packing": True}, max_length=100)
+    whole = fit(tmp_path / "whole", corpus, base, **given, trainer=once)
+    packs = fit(tmp_path / "packs", corpus, base, **given, trainer=once | {"packing": True}, max_length=100)
     split = {"per_device_train_batch_size": 3, "gradient_accumulation_steps": 4, "max_steps": 2}
-    parts, three = fit(tmp_path / "parts", corpus, base, **given, trainer=split)
+    parts = fit(tmp_path / "parts", corpus, base, **given, trainer=split)
     assert whole == pytest.approx(packs, rel=1e-5)
     assert whole == pytest.approx(parts, rel=1e-5)
-    assert same(one, two)
-    assert same(one, three)
+    same(tmp_path / "whole", tmp_path / "packs", TIGHT)
+    same(tmp_path / "whole", tmp_path / "parts", TIGHT)
 
 
 def test_curriculum_reaches_the_trainer_and_is_resumed(tmp_path: Path, corpus: str, base: str) -> None:
     """With 2 rows a batch, the first 3 steps of the only epoch see the rows that all were solved."""
-
-    class Killed(BaseException):
-        pass
-
-    def kill(line: Mapping[str, Any]) -> None:
-        if line["step"] == 5:
-            raise Killed
-
     easy = tmp_path / "easy.jsonl"
     easy.write_text("".join(Path(corpus).read_text().splitlines(keepends=True)[:6]))
     trainer = {"per_device_train_batch_size": 2, "max_steps": -1, "num_train_epochs": 1, "save_steps": 2}
     trainer |= {"save_strategy": "steps", "learning_rate": 0.0}
     order = Order(pacing={0: 0.5, 0.5: 1.0, "shape": "step"})
-    losses, _ = fit(tmp_path / "paced", corpus, base, order=order, trainer=trainer)
-    alone, _ = fit(tmp_path / "easy", str(easy), base, trainer=trainer)
+    losses = fit(tmp_path / "paced", corpus, base, order=order, trainer=trainer)
+    alone = fit(tmp_path / "easy", str(easy), base, trainer=trainer)
     assert sum(losses[:3]) == pytest.approx(sum(alone), rel=1e-4)
     assert sum(losses[3:]) != pytest.approx(sum(alone), rel=1e-3)
     trainer["learning_rate"] = 5e-3
-    through, one = fit(tmp_path / "through", corpus, base, order=order, trainer=trainer)
+    through = fit(tmp_path / "through", corpus, base, order=order, trainer=trainer)
     with pytest.raises(Killed):
-        fit(tmp_path / "killed", corpus, base, order=order, trainer=trainer, progress=kill)
-    again, two = fit(tmp_path / "killed", corpus, base, order=order, trainer=trainer)
+        fit(tmp_path / "killed", corpus, base, order=order, trainer=trainer, progress=dying(5))
+    again = fit(tmp_path / "killed", corpus, base, order=order, trainer=trainer)
     assert again == pytest.approx(through, rel=1e-6)
-    assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
+    same(tmp_path / "through", tmp_path / "killed", tolerance=0)
 
 
 @pytest.mark.soak
@@ -239,17 +205,16 @@ def test_two_processes_see_and_weigh_the_same_rows(
         "weights": Weights(easy=0.5, hard=2),
     }
     trainer = {"max_steps": -1, "num_train_epochs": 2, "use_cpu": True}
-    losses, one = fit(tmp_path / "one", corpus, base, trainer=trainer, **given)
+    one = fit(tmp_path / "one", corpus, base, trainer=trainer, **given)
     launched(
         "torchrun --standalone --nproc-per-node 2",
         corpus=corpus,
         model=base,
-        out=tmp_path / "two" / "out",
-        work=tmp_path / "two" / "work",
+        out=tmp_path / "two",
+        work=tmp_path / "work",
         dtype="float32",
-        trainer=STEPS | trainer | {"per_device_train_batch_size": 2},
+        trainer=training.STEPS | trainer | {"per_device_train_batch_size": 2},
         **given,
     )
-    lines = (tmp_path / "two" / "out" / "log.jsonl").read_text().splitlines()
-    assert [json.loads(line)["loss"] for line in lines] == pytest.approx(losses, rel=1e-4)
-    assert same(one, AutoModelForCausalLM.from_pretrained(tmp_path / "two" / "out").state_dict())
+    assert training.losses(tmp_path / "two") == pytest.approx(one, rel=1e-4)
+    same(tmp_path / "one", tmp_path / "two", TIGHT)

@@ -1,10 +1,9 @@
 """Trainings that are killed (SIGKILL) and go on: they end with the weights and the losses of one that was not."""
 
-import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ pytest.importorskip("trl")
 
 import small
 import torch
-from transformers import AutoModelForCausalLM, Trainer
+from training import column, log, losses, same
+from transformers import Trainer
 
 from sft import checkpoints
 from sft.train import train
@@ -42,20 +42,10 @@ WAYS: dict[str, dict[str, Any]] = {
 QUICK = ("packing", "lora", "ratio", "lora_uncertainty")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, str]:
+def models(tmp_path_factory: pytest.TempPathFactory, base: str, teacher: str) -> tuple[str, str, str]:
     """A corpus, a student, and a wider and deeper teacher."""
-    folder = tmp_path_factory.mktemp("models")
-    teacher = small.model(folder / "teacher", seed=1, num_hidden_layers=4, hidden_size=48)
-    return small.corpus(folder / "corpus.jsonl", rows=20), small.model(folder / "student"), teacher
+    return small.corpus(tmp_path_factory.mktemp("corpus") / "corpus.jsonl", rows=20), base, teacher
 
 
 def fit(models: tuple[str, str, str], folder: Path, way: Mapping[str, Any], **given: Any) -> dict[str, Any]:
@@ -106,12 +96,11 @@ def at(step: int) -> Callable[[Mapping[str, Any]], None]:
 
 
 def equal(one: Path, other: Path) -> None:
-    lines = [[json.loads(line) for line in (at / "log.jsonl").read_text().splitlines()] for at in (one, other)]
-    assert [line["step"] for line in lines[0]] == list(range(1, STEPS + 1))
-    for left, right in zip(*lines, strict=True):
+    lines = log(one)
+    assert column(lines, "step") == list(range(1, STEPS + 1))
+    for left, right in zip(lines, log(other), strict=True):
         assert {**left, "seconds": 0, "memory": 0} == {**right, "seconds": 0, "memory": 0}
-    left, right = (AutoModelForCausalLM.from_pretrained(at).state_dict() for at in (one, other))
-    assert [name for name in left if not torch.equal(left[name], right[name])] == []
+    same(one, other, tolerance=0)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +175,6 @@ def test_lines_of_several_steps_are_not_cut_in_two(
     fit_by_the_clock(models, tmp_path / "whole")
     killed(fit_by_the_clock, models, tmp_path / "broken", progress=at(8))
     assert fit_by_the_clock(models, tmp_path / "broken")["resumed_from"] == 4
-    logs = [(tmp_path / name / "student" / "log.jsonl").read_text().splitlines() for name in ("whole", "broken")]
-    losses = [[json.loads(line)["loss"] for line in lines] for lines in logs]
-    assert losses[0] == losses[1]
-    assert len(losses[0]) == 2
+    whole = losses(tmp_path / "whole" / "student")
+    assert whole == losses(tmp_path / "broken" / "student")
+    assert len(whole) == 2

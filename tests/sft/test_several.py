@@ -1,7 +1,6 @@
 """Several teachers: who is followed how far, on what evidence, and that it is told."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ pytest.importorskip("trl")
 
 import small
 import torch
-from training import column, fit, killed, one_thread, same
+from training import column, fit, killed, same
 
 from sft.places import Places
 from sft.reliability import reliabilities
@@ -23,12 +22,6 @@ from tracegen.records import UsageError
 
 N, V = 6, 11
 LABELS = torch.tensor([0, 3, 3, 10, 5, 1])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 def scores(seed: int, wide: int = V) -> torch.Tensor:

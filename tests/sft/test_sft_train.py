@@ -1,8 +1,7 @@
-"""Training on a tiny model: everything moves, accumulation is neutral, a killed run ends as if it had not been."""
+"""Training on a tiny model: everything moves, accumulation is neutral, the folder of the student is complete."""
 
 import json
-import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,14 @@ import pytest
 
 pytest.importorskip("trl")
 
+import small
 import torch
 import trl.trainer.utils
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from training import column, log, losses, weights
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from sft import checkpoints
 from sft.batches import ByLength
-from sft.checkpoints import fingerprint, last_whole
-from sft.data import Row
-from sft.settings import check
 from sft.train import train
 from tracegen.records import TracegenError, UsageError
 
@@ -28,15 +25,6 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 FAST = {"learning_rate": 5e-3, "num_train_epochs": 2, "per_device_train_batch_size": 4, "report_to": "none"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for one another cost more than this tiny model does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +65,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Twenty sums of unequal length."""
-    path = tmp_path_factory.mktemp("corpus") / "corpus.jsonl"
-    with path.open("w") as file:
-        for i in range(20):
-            thought = f"<think>\n{i} and {i}" + " and then" * (i % 5) + f"\n</think>\n\n{2 * i}"
-            chat = [{"role": "user", "content": f"{i} + {i}?"}, {"role": "assistant", "content": thought}]
-            file.write(json.dumps({"messages": chat, "key": f"k{i}"}) + "\n")
-    return str(path)
+    return small.corpus(tmp_path_factory.mktemp("corpus") / "corpus.jsonl", rows=20)
 
 
 def run(base: str, corpus: str, folder: Path, trainer: Mapping[str, Any] | None = None, **options: Any) -> Any:
@@ -98,14 +79,6 @@ def run(base: str, corpus: str, folder: Path, trainer: Mapping[str, Any] | None 
         trainer=FAST | (trainer or {}),
         **options,
     )
-
-
-def weights(folder: str | Path) -> dict[str, torch.Tensor]:
-    return dict(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).named_parameters())
-
-
-def losses(folder: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (folder / "student" / "log.jsonl").read_text().splitlines()]
 
 
 def test_every_parameter_changes_and_the_loss_falls(base: str, corpus: str, tmp_path: Path) -> None:
@@ -129,13 +102,13 @@ def test_student_folder_is_complete(base: str, corpus: str, tmp_path: Path) -> N
         *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
     }
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-    log = [json.loads(line) for line in (tmp_path / "student" / "log.jsonl").read_text().splitlines()]
-    assert log == told
-    assert [line["step"] for line in log] == list(range(1, 11))
-    assert {"epoch", "loss", "learning_rate", "tokens", "seconds"} <= log[0].keys()
+    lines = log(tmp_path / "student")
+    assert lines == told
+    assert column(lines, "step") == list(range(1, 11))
+    assert {"epoch", "loss", "learning_rate", "tokens", "seconds"} <= lines[0].keys()
     hygiene = json.loads((tmp_path / "student" / "rows.json").read_text())
     assert (hygiene["read"], hygiene["kept"], hygiene["end_of_turn"]) == (20, 20, "<|im_end|>")
-    assert log[-1]["tokens"] == 2 * (hygiene["prompt_tokens"] + hygiene["trained_tokens"])
+    assert lines[-1]["tokens"] == 2 * (hygiene["prompt_tokens"] + hygiene["trained_tokens"])
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "student")
     assert tokenizer.chat_template == TEMPLATE
     generation = json.loads((tmp_path / "student" / "generation_config.json").read_text())
@@ -152,7 +125,7 @@ def test_accumulation_is_neutral(base: str, corpus: str, tmp_path: Path) -> None
     together, apart = tmp_path / "together", tmp_path / "apart"
     run(base, corpus, together, {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1})
     run(base, corpus, apart, {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 4})
-    assert losses(together) == pytest.approx(losses(apart), rel=1e-4)
+    assert losses(together / "student") == pytest.approx(losses(apart / "student"), rel=1e-4)
 
 
 def test_head_is_spared_the_masked_positions_and_the_loss_is_the_same(
@@ -172,84 +145,7 @@ def test_head_is_spared_the_masked_positions_and_the_loss_is_the_same(
     monkeypatch.setattr(trl.trainer.utils, "_use_triton", lambda device: False)
     run(base, corpus, tmp_path / "all", {"num_train_epochs": 1})
     assert sum(scored) > 2 * hygiene["trained_tokens"]
-    assert losses(tmp_path / "spared") == pytest.approx(losses(tmp_path / "all"), rel=1e-5)
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing of the trainer's catches it."""
-
-
-@pytest.mark.parametrize("torn", [False, True])
-def test_resumed_run_ends_with_the_same_weights(base: str, corpus: str, tmp_path: Path, torn: bool) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    options = {"save_strategy": "steps", "save_steps": 3, "num_train_epochs": 3}
-    run(base, corpus, whole, options)
-
-    def kill(line: Mapping[str, Any]) -> None:
-        if line["step"] == 8:
-            raise Killed
-
-    with pytest.raises(Killed):
-        run(base, corpus, broken, options, progress=kill)
-    assert not (broken / "student").exists()
-    if torn:
-        (broken / "work" / "checkpoint-6" / "trainer_state.json").write_text('{"global_st')
-    figures = run(base, corpus, broken, options)
-    assert figures["resumed_from"] == (3 if torn else 6)
-    assert losses(broken) == pytest.approx(losses(whole), rel=1e-6)
-    first, second = weights(whole / "student"), weights(broken / "student")
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    lines = [json.loads(line) for line in (broken / "student" / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(1, 16))
-    assert lines == sorted(lines, key=lambda line: (line["tokens"], line["seconds"]))
-
-
-def test_checkpoints_by_the_clock(base: str, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    monkeypatch.setattr(checkpoints, "SHARE", 1e9)
-    logged_never = {"logging_strategy": "no"}
-    assert run(base, corpus, tmp_path / "silent", logged_never)["loss"] is None
-
-    def kill(line: Mapping[str, Any]) -> None:
-        if line["step"] == 8:
-            raise Killed
-
-    with pytest.raises(Killed):
-        run(base, corpus, tmp_path, progress=kill)
-    assert sorted(path.name for path in (tmp_path / "work").glob("checkpoint-*")) == ["checkpoint-6", "checkpoint-7"]
-    assert run(base, corpus, tmp_path)["resumed_from"] == 7
-
-
-def test_checkpoint_of_other_inputs_is_not_gone_on_from(tmp_path: Path) -> None:
-    def checkpoint() -> None:
-        folder = tmp_path / "checkpoint-4"
-        folder.mkdir()
-        for name in ("trainer_state.json", "optimizer.pt", "scheduler.pt"):
-            (folder / name).write_text("{}")
-
-    rows = [Row("a", [1, 2], [-100, 2])]
-    one = fingerprint(rows, ["seed", 1])
-    assert one != fingerprint([Row("a", [1, 2], [1, 2])], ["seed", 1])
-    assert last_whole(tmp_path, one) is None
-    checkpoint()
-    assert last_whole(tmp_path, one) == tmp_path / "checkpoint-4"
-    assert last_whole(tmp_path, fingerprint(rows, ["seed", 2])) is None
-    assert not (tmp_path / "checkpoint-4").exists()
-
-
-def test_ctrl_c_leaves_a_checkpoint_and_the_next_run_goes_on(base: str, corpus: str, tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGINT)
-
-    def interrupt(line: Mapping[str, Any]) -> None:
-        if line["step"] == 4:
-            signal.raise_signal(signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt):
-        run(base, corpus, tmp_path, progress=interrupt)
-    assert signal.getsignal(signal.SIGINT) is before
-    figures = run(base, corpus, tmp_path)
-    assert figures["resumed_from"] in (4, 5)
-    assert len(losses(tmp_path)) == 10
+    assert losses(tmp_path / "spared" / "student") == pytest.approx(losses(tmp_path / "all" / "student"), rel=1e-5)
 
 
 def test_lora_is_merged_and_loads_like_any_model(base: str, corpus: str, tmp_path: Path) -> None:
@@ -277,53 +173,6 @@ def test_small_steps_are_not_lost_to_bfloat16(base: str, corpus: str, tmp_path: 
     assert moved > 0.9
 
 
-@pytest.mark.parametrize(
-    ("trainer", "said"),
-    [
-        ({"learning_rat": 1}, r"SFTConfig has no option 'learning_rat'; the closest are learning_rate"),
-        ({"warmup_ratio": 0.1}, "use warmup_steps"),
-        ({"output_dir": "x"}, "`trainer.output_dir` cannot be set"),
-        ({"max_length": 5}, r"set `student.max_length`"),
-        ({"learning_rate": "fast"}, r"`trainer.learning_rate` is 'fast'; input should be a valid number"),
-        ({"lr_scheduler_type": "wavy"}, "TRL refuses"),
-        ({"report_to": "paper"}, "names 'paper'; it takes none, or some of trackio, wandb, tensorboard"),
-    ],
-)
-def test_trainer_settings_that_cannot_be(
-    base: str, corpus: str, tmp_path: Path, trainer: Mapping[str, Any], said: str
-) -> None:
-    with pytest.raises(UsageError, match=said) as caught:
-        run(base, corpus, tmp_path, trainer)
-    assert "\n" not in str(caught.value)
-
-
-def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
-    assert check({"learning_rate": "5e-5", "num_train_epochs": 2}) == {"learning_rate": 5e-5, "num_train_epochs": 2.0}
-
-
-def test_tracker_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sft.settings.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match="names wandb, which is not installed; get it: pip install wandb"):
-        check({"report_to": ["wandb"]})
-    assert check({"report_to": "none"}) == {"report_to": "none"}
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"method": "dpo"}, "the methods are sft, distill"),
-        ({"dtype": "int8"}, "must be auto, float32"),
-        ({"lora": {"rank": 8}}, "no field 'rank'"),
-        ({"rope": {"rope_type": "wide"}}, "must be one of default"),
-        ({"rope": {"rope_type": "yarn"}}, "refuses `student.rope`"),
-        ({"model": "./gone"}, "could not be loaded"),
-    ],
-)
-def test_options_that_cannot_be(base: str, corpus: str, tmp_path: Path, options: Any, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        run(options.pop("model", base), corpus, tmp_path, **options)
-
-
 def test_row_longer_than_the_model_reads(base: str, tmp_path: Path) -> None:
     chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "x" * 300}]
     (tmp_path / "corpus.jsonl").write_text(json.dumps({"messages": chat}))
@@ -348,21 +197,16 @@ def test_row_that_the_model_reads_once_it_is_stretched(base: str, tmp_path: Path
 
 def test_memory_that_is_spared_changes_nothing(base: str, corpus: str, tmp_path: Path) -> None:
     run(base, corpus, tmp_path / "plain")
+    plain = pytest.approx(losses(tmp_path / "plain" / "student"), rel=1e-5)
     run(base, corpus, tmp_path / "recomputed", {"gradient_checkpointing": True})
-    assert losses(tmp_path / "recomputed") == pytest.approx(losses(tmp_path / "plain"), rel=1e-5)
+    assert losses(tmp_path / "recomputed" / "student") == plain
     offloaded = {"activation_offloading": True}
     if torch.accelerator.is_available():
         run(base, corpus, tmp_path / "offloaded", offloaded)
-        assert losses(tmp_path / "offloaded") == pytest.approx(losses(tmp_path / "plain"), rel=1e-5)
+        assert losses(tmp_path / "offloaded" / "student") == plain
     else:
         with pytest.raises(UsageError, match="off an accelerator; there is none"):
             run(base, corpus, tmp_path / "offloaded", offloaded)
-
-
-def test_quantized_base_without_what_it_needs(base: str, corpus: str, tmp_path: Path) -> None:
-    said = "on an accelerator" if not torch.accelerator.is_available() else "pip install bitsandbytes"
-    with pytest.raises(UsageError, match=said):
-        run(base, corpus, tmp_path, lora={"r": 4, "bits": 4})
 
 
 def test_loss_that_is_no_number_ends_the_run(base: str, corpus: str, tmp_path: Path) -> None:

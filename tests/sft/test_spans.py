@@ -1,6 +1,5 @@
 """Teachers that cut text into other tokens: alignment, the loss over two vocabularies, and trainings."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from hypothesis import given as over
 from hypothesis import strategies as some
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from training import column, fit, one_thread, same
+from training import column, fit, same
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from sft.again import Source, again
@@ -57,12 +56,6 @@ def words(metaspace: bool) -> Any:
     found = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="</s>", pad_token="<unk>")
     found.chat_template = TEMPLATE
     return found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 def model(folder: Path, tokenizer: Any, seed: int = 1) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,39 +11,25 @@ pytest.importorskip("trl")
 
 import small
 import torch
+import training
 import transformers
 import yaml
-from transformers import AutoTokenizer
+from training import Log, column
 
 from sft.assemble import check
 from sft.capture import capture
 from sft.collate import Flat, Padded
-from sft.data import Row, rows
+from sft.data import Row
 from sft.losses.forward_kl import forward_kl
 from sft.origin import origin
 from sft.places import Places
 from sft.stored import Stored
-from sft.train import train
 from sft.views import View
 from tracegen.models import resolve
 from tracegen.records import UsageError
 from tracegen.student import Distill
 
 K = 8
-STEPS = {"learning_rate": 5e-3, "max_steps": 4, "per_device_train_batch_size": 4, "lr_scheduler_type": "constant"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return small.model(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="module")
@@ -58,21 +43,6 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(base: str) -> Any:
-    return AutoTokenizer.from_pretrained(base)
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return small.corpus(tmp_path_factory.mktemp("corpus") / "corpus.jsonl")
-
-
-@pytest.fixture(scope="module")
-def read(corpus: str, tokenizer: Any) -> list[Row]:
-    return rows(corpus, tokenizer, max_length=1024)[0]
-
-
-@pytest.fixture(scope="module")
 def signals(tmp_path_factory: pytest.TempPathFactory, teacher: str, read: list[Row], tokenizer: Any) -> Path:
     """A folder with the signals of a teacher called big, of its top K, and of one called whole, of all its tokens."""
     folder = tmp_path_factory.mktemp("signals")
@@ -81,20 +51,9 @@ def signals(tmp_path_factory: pytest.TempPathFactory, teacher: str, read: list[R
     return folder
 
 
-def fit(tmp_path: Path, name: str, corpus: str, base: str, teacher: str, **given: Any) -> list[dict[str, Any]]:
-    distill = Distill(**given.pop("distill"))
-    teachers = dict.fromkeys(distill.teachers, (teacher, None))
-    given = {"trainer": STEPS, "dtype": "float32", "method": "distill", **given}
-    train(
-        corpus=corpus,
-        model=base,
-        out=tmp_path / name,
-        work=tmp_path / f".{name}",
-        distill=distill,
-        teachers=teachers,
-        **given,
-    )
-    return [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+def fit(tmp_path: Path, name: str, corpus: str, base: str, teacher: str, **given: Any) -> Log:
+    """The log of a distillation whose every teacher is this one."""
+    return training.fit(tmp_path / name, corpus, base, dict.fromkeys(given["distill"]["teachers"], teacher), **given)
 
 
 @pytest.mark.parametrize("loss", ["forward_kl", "jsd", "total_variation"])
@@ -107,16 +66,14 @@ def test_all_of_the_vocabulary_trains_as_the_live_teacher_does(
     stored = fit(tmp_path, "stored", corpus, base, teacher, distill={"teachers": guide, **common}, signals=signals)
     assert live[0][loss] == pytest.approx(stored[0][loss], rel=1e-3)
     # From then on the rounding of what is stored has turned some steps.
-    assert [line["loss"] for line in live] == pytest.approx([line["loss"] for line in stored], rel=1e-2)
+    assert column(live, "loss") == pytest.approx(column(stored, "loss"), rel=1e-2)
 
 
 def test_a_student_comes_closer_to_a_stored_teacher(
     tmp_path: Path, corpus: str, base: str, teacher: str, signals: Path
 ) -> None:
     distill = {"teachers": {"big": {"store": K, "by": "hf"}}, "alpha": 0.0}
-    log = fit(
-        tmp_path, "out", corpus, base, teacher, distill=distill, trainer=STEPS | {"max_steps": 12}, signals=signals
-    )
+    log = fit(tmp_path, "out", corpus, base, teacher, distill=distill, trainer={"max_steps": 12}, signals=signals)
     assert all(line["forward_kl"] >= 0 for line in log)
     assert log[-1]["forward_kl"] < 0.9 * log[0]["forward_kl"]
 
@@ -204,7 +161,7 @@ def test_where_no_teacher_speaks_the_tokens_have_the_whole_weight(
     tmp_path: Path, corpus: str, base: str, teacher: str, signals: Path, read: list[Row], tokenizer: Any
 ) -> None:
     capture(tmp_path / "half" / "big", read[:6], teacher=resolve(teacher), tokenizer=tokenizer, k=K, by="hf")
-    trainer = STEPS | {"max_steps": 1, "per_device_train_batch_size": 12}
+    trainer = {"max_steps": 1, "per_device_train_batch_size": 12}
     guide = {"big": {"store": K, "by": "hf"}}
 
     def first(name: str, signals: Path, rows: list[Row], **distill: Any) -> dict[str, Any]:
@@ -230,7 +187,7 @@ def test_a_folder_from_elsewhere_needs_no_teacher(
         tmp_path, "own", corpus, base, teacher, distill={"teachers": {"big": {"store": K, "by": "hf"}}}, signals=signals
     )
     there = fit(tmp_path, "there", corpus, base, folder, distill={"teachers": {"big": {"stored": folder}}})
-    assert [line["loss"] for line in own] == [line["loss"] for line in there]
+    assert column(own, "loss") == column(there, "loss")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
 """Trainings of tiny models, killed and gone on with, for the tests of what must hold of them."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,46 +20,55 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of the trainer's catches it."""
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Tiny matrices are slower on several."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def dying(at: int) -> Callable[[Mapping[str, Any]], None]:
+    """A `progress` that kills a training when this step has been logged."""
+
+    def die(line: Mapping[str, Any]) -> None:
+        if line["step"] == at:
+            raise Killed
+
+    return die
 
 
-def fit(folder: Path, corpus: str, base: str, teachers: Mapping[str, str], **given: Any) -> Log:
-    """The log of a distillation in float32; `folder` holds the student, `distill` and `trainer` are the recipe's."""
-    distill = Distill.model_validate(given.pop("distill", {}))
-    train(
-        corpus=corpus,
-        model=base,
-        out=folder,
-        work=folder.with_name(f".{folder.name}"),
-        method="distill",
-        distill=distill,
-        teachers={name: (path, None) for name, path in teachers.items()},
-        trainer=STEPS | given.pop("trainer", {}),
-        dtype="float32",
-        **given,
-    )
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+def trained(
+    folder: Path, corpus: str, base: str, teachers: Mapping[str, str] | None = None, **given: Any
+) -> dict[str, Any]:
+    """The figures of a training, a distillation where there are `teachers`; `folder` holds the student.
+
+    `distill` is the recipe's, `trainer` what differs from STEPS; in float32 unless told otherwise.
+    """
+    if teachers is not None:
+        distill = Distill.model_validate(given.pop("distill", {}))
+        named = {name: (path, None) for name, path in teachers.items()}
+        given = {"method": "distill", "distill": distill, "teachers": named} | given
+    given = {"dtype": "float32", **given, "trainer": STEPS | given.get("trainer", {})}
+    return train(corpus=corpus, model=base, out=folder, work=work(folder), **given)
+
+
+def work(folder: Path) -> Path:
+    """Where the checkpoints are."""
+    return folder.with_name(f".{folder.name}")
+
+
+def fit(folder: Path, *given: Any, **options: Any) -> Log:
+    """The log of a training."""
+    trained(folder, *given, **options)
+    return log(folder)
 
 
 def killed(folder: Path, *given: Any, at: int, **options: Any) -> Log:
     """The same, killed when step `at` has been logged and gone on with from the checkpoint before."""
-
-    def kill(line: Mapping[str, Any]) -> None:
-        if line["step"] == at:
-            raise Killed
-
     saving = {"save_strategy": "steps", "save_steps": 1}
     options["trainer"] = options.get("trainer", {}) | saving
     with pytest.raises(Killed):
-        fit(folder, *given, progress=kill, **options)
-    assert list(folder.with_name(f".{folder.name}").glob("checkpoint-*"))
+        fit(folder, *given, progress=dying(at), **options)
+    assert list(work(folder).glob("checkpoint-*"))
     return fit(folder, *given, **options)
+
+
+def log(folder: Path) -> Log:
+    """Of a student's folder, a line for each step that was logged."""
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
 def column(log: Log, name: str) -> list[float]:
@@ -68,9 +76,14 @@ def column(log: Log, name: str) -> list[float]:
     return [line[name] for line in log]
 
 
-def weights(folder: Path) -> Mapping[str, torch.Tensor]:
+def losses(folder: Path) -> list[float]:
     """Of a student's folder."""
-    found: Mapping[str, torch.Tensor] = AutoModelForCausalLM.from_pretrained(folder).state_dict()
+    return column(log(folder), "loss")
+
+
+def weights(folder: str | Path) -> Mapping[str, torch.Tensor]:
+    """Of a student's folder."""
+    found: Mapping[str, torch.Tensor] = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).state_dict()
     return found
 
 

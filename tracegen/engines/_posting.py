@@ -8,18 +8,14 @@ Limits: one server; a body that is refused for good ends all.
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, TypeVar
 
-from tracegen.engines import _flow, _quirks
-from tracegen.engines._aside import aside
-from tracegen.engines._draw import Stream
-from tracegen.engines._http import Failure, Http
-from tracegen.engines._pool import Deliver, Pool
+from tracegen.engines._asking import answers
+from tracegen.engines._http import Failure
 from tracegen.engines._refusals import key_of
 from tracegen.engines._server import Job, Server, Settings
-from tracegen.engines.openai import answers
 from tracegen.records import Completion, Request, TracegenError
 
 __all__ = ["posted"]
@@ -43,7 +39,6 @@ def posted(
     """Each body's number and what `read(answer, number)` made of it; `who` is shown where progress is watched."""
     key = key_of(api_key_env, base_url)
     settings = Settings(model, "completions", False, None, frozenset(), key, api_key_env, {})
-    http = Http(key, timeout)
     found: dict[int, Found] = {}
 
     class Posts(Server):
@@ -51,10 +46,7 @@ def posted(
 
         async def once(self, job: Job) -> Completion:
             number = job.request.sample
-            body = json.dumps({"model": model, **bodies[number]()}).encode()
-            status, headers, payload = await self.http.post(f"{self.base_url}/completions", body)
-            if status != 200:
-                raise self._failure(status, headers, payload, "completions")
+            payload = await self._posted("completions", {"model": model, **bodies[number]()})
             try:
                 found[number] = await asyncio.to_thread(read, payload, number)
             except (ValueError, KeyError, IndexError, TypeError) as error:
@@ -62,14 +54,20 @@ def posted(
             return Completion(text=" ", completion_tokens=1)
 
     requests = (Request(str(number), "", who, number, (), {}) for number in range(len(bodies)))
-    with _flow.shared(base_url, model, concurrency, concurrency) as flow:
-
-        def pool(deliver: Deliver) -> Pool:
-            server = Posts(base_url, settings, http, flow, _quirks.of(base_url, model))
-            return Pool([server], http, deliver, max_retries=max_retries, patience=patience)
-
-        with aside(pool) as other:
-            for request, completion in answers(Stream(requests), other):
-                if completion.error:
-                    raise TracegenError(f"the server at {base_url} does not answer: {completion.error}.")
-                yield request.sample, found.pop(request.sample)
+    with closing(
+        answers(
+            requests,
+            [base_url],
+            settings,
+            timeout=timeout,
+            concurrency=concurrency,
+            ceiling=concurrency,
+            max_retries=max_retries,
+            patience=patience,
+            kind=Posts,
+        )
+    ) as ended:
+        for request, completion in ended:
+            if completion.error:
+                raise TracegenError(f"the server at {base_url} does not answer: {completion.error}.")
+            yield request.sample, found.pop(request.sample)

@@ -214,12 +214,15 @@ class Server:
         return self.settings.stream
 
     async def _whole(self, address: str, body: Mapping[str, Any], max_tokens: int | None) -> Completion:
+        return read(await self._posted(address, body), max_tokens=max_tokens)
+
+    async def _posted(self, address: str, body: Mapping[str, Any]) -> bytes:
         status, headers, payload = await self.http.post(f"{self.base_url}/{address}", json.dumps(body).encode())
         if status != 200:
             raise self._failure(status, headers, payload, address)
         if (seconds := used_up(headers)) is not None:
             self.flow.rest(seconds)
-        return read(payload, max_tokens=max_tokens)
+        return payload
 
     async def _streamed(self, address: str, body: Mapping[str, Any], max_tokens: int | None) -> Completion:
         async with self.http.stream(f"{self.base_url}/{address}", json.dumps(body).encode()) as response:

@@ -7,31 +7,19 @@ may be in flight.
 Limits: one model for all servers of an engine, and one key.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from importlib.util import find_spec
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from tracegen.engines._draw import IDLE, Stream, draw
+from tracegen.engines._draw import draw
 from tracegen.engines._refusals import key_of
 from tracegen.records import Completion, MissingExtra, Request, UsageError
 
-if TYPE_CHECKING:
-    from tracegen.engines._aside import Aside
-
-__all__ = ["answers", "checked", "openai"]
+__all__ = ["checked", "openai"]
 
 MORE = 4
 """Without `max_concurrency`, so many times `concurrency` are tried where the server makes more of them."""
-
-AT_ONCE = 8
-"""Requests that are asked in one go while no answer comes; then one more than have just come, which makes no waves."""
-UNSAFE = 8
-"""Nothing more is asked while more answers than this wait to be handed over: they are paid for and not on disk yet. So
-where the consumer is the slowest of all, requests wait before they are sent, and not their answers."""
 
 
 def openai(
@@ -66,64 +54,23 @@ def openai(
     key = key_of(api_key_env, urls[0])
     if (drawn := draw(requests)) is None:
         return
-    from tracegen.engines import _flow, _quirks
-    from tracegen.engines._aside import aside
-    from tracegen.engines._http import Http
-    from tracegen.engines._pool import Deliver, Pool
-    from tracegen.engines._server import Server, Settings
+    from tracegen.engines._asking import answers
+    from tracegen.engines._server import Settings
 
     without = frozenset(drop or ())
     settings = Settings(model, endpoint, stream, tokenizer, without, key, api_key_env, dict(extra_body or {}))
-    ceiling = max_concurrency or MORE * concurrency
-
-    http = Http(key, timeout)
-
-    with ExitStack() as stack:
-        flows = [stack.enter_context(_flow.shared(url, model, concurrency, ceiling)) for url in urls]
-
-        def pool(deliver: Deliver) -> Pool:
-            servers = [
-                Server(url, settings, http, flow, _quirks.of(url, model)) for url, flow in zip(urls, flows, strict=True)
-            ]
-            # Of a list, each says for itself what it does: several engines may ask one server each.
-            apart = not isinstance(base_url, str)
-            return Pool(servers, http, deliver, max_retries=max_retries, patience=patience, apart=apart)
-
-        other = stack.enter_context(aside(pool))
-        yield from answers(Stream(drawn[1]), other)
-
-
-def answers(stream: Stream, other: "Aside") -> Iterator[tuple[Request, Completion]]:
-    pool, waiting = other.pool, deque[tuple[Request, Completion | None]]()
-    drawn = handed_over = 0
-
-    def room() -> bool:
-        appetite = pool.appetite()
-        if pool.fatal or pool.delivered - handed_over > UNSAFE:
-            return False
-        return drawn - pool.ended < appetite and drawn - handed_over < 2 * appetite
-
-    quota = AT_ONCE
-    while True:
-        if not waiting:
-            batch = []
-            for request in islice(stream.while_room(room), quota):
-                drawn += 1
-                batch.append(request)
-            if batch:
-                other.put(batch)
-            if drawn == handed_over and (pool.fatal or not stream.more):
-                break
-            # A try that ends in a wait makes room without a word, so look again from time to time.
-            waiting.extend(other.ended(IDLE if stream.idle or room() else 10 * IDLE))
-            quota = len(waiting) + 1 if waiting else AT_ONCE
-        if waiting:
-            handed_over += 1
-            request, completion = waiting.popleft()
-            if completion is not None:
-                yield request, completion
-    if pool.fatal:
-        raise pool.fatal
+    yield from answers(
+        drawn[1],
+        urls,
+        settings,
+        timeout=timeout,
+        concurrency=concurrency,
+        ceiling=max_concurrency or MORE * concurrency,
+        max_retries=max_retries,
+        patience=patience,
+        # Of a list, each says for itself what it does: several engines may ask one server each.
+        apart=not isinstance(base_url, str),
+    )
 
 
 def checked(
