@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from tracegen.recipe import Recipe
 from tracegen.records import UsageError
-from tracegen.student import Student
+from tracegen.student import Distill, Student
 
 
 def check_schedule(recipe: Recipe) -> None:
@@ -33,14 +33,19 @@ def check_training(student: Student | None) -> None:
     if student is None or not find_spec("trl"):
         return
     if student.trainer:
-        from sft.settings import check
+        from sft.settings import check, config_of
 
-        check(student.trainer)
+        check(student.trainer, config_of(student.method))
     if student.launch:
         from sft.launch import check as check_launch
 
         check_launch(student.launch)
-    if student.distill:
+    if student.method == "on_policy":
+        from sft.on_policy import check as check_on_policy
+
+        others = {name: getattr(student, name) for name in ("order", "weights", "held_out")}
+        check_on_policy(student.distill or Distill(), **others)
+    elif student.distill:
         from sft.assemble import check as check_distill
 
         check_distill(student.distill)

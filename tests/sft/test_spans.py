@@ -12,9 +12,8 @@ import tiny
 import torch
 from hypothesis import given as over
 from hypothesis import strategies as some
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from training import column, fit, same
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM
 
 from sft.again import Source, again
 from sft.collate import Flat
@@ -27,43 +26,7 @@ from sft.spans import END, Alphabet, Spanned, align
 from sft.views import Spans, View
 from tracegen.records import UsageError
 
-TEXTS = [f"<think>{n} and {n} and nothing more at all.</think>\n{2 * n}" for n in range(40)]
-TEMPLATE = (
-    "{% for message in messages %}{{ '[' + message['role'] + ']' + message['content'] }}"
-    "{% if message['role'] == 'assistant' %}{{ '</s>' }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '[assistant]' }}{% endif %}"
-)
-
-
-def words(metaspace: bool) -> Any:
-    """A tokenizer whose tokens are whole words: of bytes like GPT-2's, or of characters like SentencePiece's."""
-    inner = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True) if metaspace else models.BPE())
-    inner.pre_tokenizer = (
-        pre_tokenizers.Metaspace(prepend_scheme="never")
-        if metaspace
-        else pre_tokenizers.ByteLevel(add_prefix_space=False)
-    )
-    inner.decoder = (
-        decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(prepend_scheme="never"), decoders.Fuse()])
-        if metaspace
-        else decoders.ByteLevel()
-    )
-    alphabet = [] if metaspace else pre_tokenizers.ByteLevel.alphabet()
-    special = ["</s>", "<unk>"] + ([f"<0x{byte:02X}>" for byte in range(256)] if metaspace else [])
-    inner.train_from_iterator(
-        TEXTS, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, special_tokens=special)
-    )
-    found = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="</s>", pad_token="<unk>")
-    found.chat_template = TEMPLATE
-    return found
-
-
-def model(folder: Path, tokenizer: Any, seed: int = 1) -> str:
-    torch.manual_seed(seed)
-    shape = small.SHAPE | {"hidden_size": 48, "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 512}
-    LlamaForCausalLM(LlamaConfig(**shape, vocab_size=len(tokenizer))).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
+OTHER: dict[str, Any] = {"seed": 1, "hidden_size": 48}
 
 
 @over(some.lists(some.binary(min_size=1, max_size=4), min_size=1, max_size=8), some.data())
@@ -88,9 +51,9 @@ def test_what_only_one_side_has_at_the_front_is_left_out() -> None:
 
 @pytest.mark.parametrize("metaspace", [False, True])
 def test_pieces_are_the_bytes_of_the_text(metaspace: bool) -> None:
-    tokenizer = words(metaspace)
+    tokenizer = small.words(metaspace)
     alphabet = Alphabet(tokenizer)
-    for text in (*TEXTS[:3], "10 é 中 at all  x"):
+    for text in (*small.TEXTS[:3], "10 é 中 at all  x"):
         ids = [*tokenizer.encode(text, add_special_tokens=False), tokenizer.eos_token_id]
         assert b"".join(alphabet.pieces(ids)) == text.encode() + END
     number = alphabet.numbers[b" nothing"]
@@ -161,8 +124,8 @@ def test_spans_are_not_cut_into_chunks() -> None:
 @pytest.mark.parametrize("metaspace", [False, True])
 def test_a_teacher_of_another_tokenizer_says_what_its_model_says(tmp_path: Path, metaspace: bool) -> None:
     """Against the model's own logits of each document alone."""
-    corpus, theirs, own = small.corpus(tmp_path / "corpus.jsonl"), words(metaspace), tiny.tokenizer()
-    folder = model(tmp_path / "teacher", theirs)
+    corpus, theirs, own = small.corpus(tmp_path / "corpus.jsonl"), small.words(metaspace), tiny.tokenizer()
+    folder = small.model(tmp_path / "teacher", **OTHER, words=theirs)
     rows, _ = rendered(corpus, own, max_length=500)
     others = again(rows, [Source(corpus)], theirs)
     teacher = Spanned(
@@ -199,7 +162,7 @@ def test_a_teacher_of_another_tokenizer_says_what_its_model_says(tmp_path: Path,
 @pytest.mark.parametrize(("kind", "metaspace"), [("Llama", False), ("Llama", True), ("Mamba", False)])
 def test_students_learn_across_tokenizers(tmp_path: Path, kind: str, metaspace: bool, monkeypatch: Any) -> None:
     base = small.model(tmp_path / "base", kind)
-    teachers = {"other": model(tmp_path / "teacher", words(metaspace))}
+    teachers = {"other": small.model(tmp_path / "teacher", **OTHER, words=small.words(metaspace))}
     given: Any = (small.corpus(tmp_path / "corpus.jsonl"), base, teachers)
     distill = {"align": "spans", "losses": {"uld": {}}, "alpha": 0.0}
     log = fit(tmp_path / "out", *given, distill=distill, trainer={"max_steps": 10})
