@@ -1,13 +1,14 @@
 """From the recipe's `student.distill` to the parts of a trainer: losses bound, teachers loaded.
 
-Shape: `check(distill)` finds every mistake that needs no model; `parts(...)` has the teachers made (`sft/guides.py`)
-and returns what `sft/distill.py` takes beside TRL's own arguments.
+Shape: `check(distill)` finds every mistake that needs no model, `check_on_policy(...)` those of that method;
+`parts(...)` has the teachers made (`sft/guides.py`) and returns what `sft/distill.py` takes beside TRL's own arguments.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from torch import nn
 
 from sft.again import columns
@@ -71,6 +72,27 @@ def _one_alignment(distill: Distill, terms: Mapping[str, Term]) -> None:
         raise UsageError("`align: spans` takes one teacher, and a temperature that does not depend on it.")
     if spans and any(g.store or g.stored or g.ema is not None or g.deeper for g in distill.teachers.values()):
         raise UsageError("`align: spans` takes a teacher that is a model of its own; leave its other fields out.")
+
+
+def check_on_policy(distill: Distill, **unused: Any) -> None:
+    """UsageError for what has no part in `method: on_policy`; `unused` are other fields of the student by name."""
+    others = _set(distill, Distill()) - {"teachers"} or {name for name, given in unused.items() if given}
+    if others:
+        name = min(others)
+        where = "distill." if name in Distill.model_fields else ""
+        raise UsageError(
+            f"`{where}{name}` has no part in `method: on_policy`; `trainer` says how, by beta, temperature and "
+            "max_completion_length among others."
+        )
+    for name, guide in distill.teachers.items():
+        if wrong := _set(guide, Guide()) - {"model", "revision", "dtype"}:
+            raise UsageError(
+                f"`distill.teachers.{name}.{min(wrong)}` has no part in `method: on_policy`; leave it out."
+            )
+
+
+def _set(given: BaseModel, default: BaseModel) -> set[str]:
+    return {name for name, value in given if value != getattr(default, name)}
 
 
 def parts(

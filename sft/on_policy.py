@@ -14,7 +14,6 @@ from typing import Any
 import datasets
 import torch
 import transformers
-from pydantic import BaseModel
 from trl import DistillationTrainer
 
 from sft.batches import Private
@@ -72,27 +71,6 @@ class OnPolicy(Private, DistillationTrainer):  # type: ignore[misc]
             self.state.num_input_tokens_seen - self._before
         ]
         return found
-
-
-def check(distill: Distill, **unused: Any) -> None:
-    """UsageError for what has no part in this method; `unused` are other fields of the student by name."""
-    others = _set(distill, Distill()) - {"teachers"} or {name for name, given in unused.items() if given}
-    if others:
-        name = min(others)
-        where = "distill." if name in Distill.model_fields else ""
-        raise UsageError(
-            f"`{where}{name}` has no part in `method: on_policy`; `trainer` says how, by beta, temperature and "
-            "max_completion_length among others."
-        )
-    for name, guide in distill.teachers.items():
-        if wrong := _set(guide, Guide()) - {"model", "revision", "dtype"}:
-            raise UsageError(
-                f"`distill.teachers.{name}.{min(wrong)}` has no part in `method: on_policy`; leave it out."
-            )
-
-
-def _set(given: BaseModel, default: BaseModel) -> set[str]:
-    return {name for name, value in given if value != getattr(default, name)}
 
 
 def trainer(

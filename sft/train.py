@@ -85,10 +85,7 @@ def train(
         raise UsageError(f"there is no training method {method!r}; the methods are {', '.join(METHODS)}.")
     distill = (distill or Distill()) if method != "sft" else None
     if distill and method == "on_policy":
-        with _quiet():
-            from sft import on_policy
-
-        on_policy.check(distill, order=order, weights=weights, held_out=held_out)
+        assemble.check_on_policy(distill, order=order, weights=weights, held_out=held_out)
     elif distill:
         assemble.check(distill)
         own = {name: (model, revision) for name, guide in distill.teachers.items() if guide.itself}
@@ -132,6 +129,8 @@ def train(
         callbacks: list[Any] = [log] if saves_itself(trainer) else [log, checkpoints.ByTheClock()]
         given = {"model": base, "args": args, "tokenizer": tokenizer, "lora": lora, "callbacks": callbacks}
         if distill and method == "on_policy":
+            from sft import on_policy
+
             asked = {"distill": distill, "teachers": teachers or {}, "compute": compute}
             run = _made(on_policy.trainer, rows=read.rows, ends=ends, **asked, **given)
         else:

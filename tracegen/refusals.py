@@ -41,7 +41,7 @@ def check_training(student: Student | None) -> None:
 
         check_launch(student.launch)
     if student.method == "on_policy":
-        from sft.on_policy import check as check_on_policy
+        from sft.assemble import check_on_policy
 
         others = {name: getattr(student, name) for name in ("order", "weights", "held_out")}
         check_on_policy(student.distill or Distill(), **others)

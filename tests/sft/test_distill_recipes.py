@@ -51,7 +51,7 @@ def corpus_of(run: Path, teachers: list[str]) -> None:
     """Problems of two sources, which the teachers have answered in turn; every fourth answer was wrong and dropped."""
     problems, traces = {}, []
     for n in range(16):
-        problem = Problem(f"p{n}", f"{n}+{n}?", str(2 * n), source=f"sums {n % 2}", licence="apache-2.0")
+        problem = Problem(f"p{n}", f"{n}+{n}?", str(2 * n), source=f"sums {n % 2}", licence="mit")
         verdict = Verdict("right" if n % 4 else "wrong", verifier="math", version="1")
         trace = test_corpus.trace(problem.id, n, f"{n} and {n} and nothing more at all.", str(2 * n), verdict)
         problems[problem.id] = problem
@@ -66,10 +66,14 @@ def corpus_of(run: Path, teachers: list[str]) -> None:
 
 
 def smaller(given: recipe.Recipe, base: str, teacher: str) -> list[str]:
-    """Overrides that leave a recipe its method, losses and kinds of teachers, and take models and sizes from it."""
+    """Overrides that leave a recipe its method, losses and kinds of teachers, and take models, sizes and benchmarks."""
     assert given.student is not None
     distill: Any = given.student.distill
-    found = [f"student.model={base}", *(f"teachers.{name}.model={teacher}" for name in given.teachers)]
+    found = [
+        "evaluate.benchmarks={}",
+        f"student.model={base}",
+        *(f"teachers.{name}.model={teacher}" for name in given.teachers),
+    ]
     found += [f"student.trainer.{name}={value}" for name, value in STEPS.items()]
     found += [f"student.distill.teachers.{name}.by=hf" for name, guide in distill.teachers.items() if guide.store]
     if given.student.held_out:
@@ -79,7 +83,7 @@ def smaller(given: recipe.Recipe, base: str, teacher: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("command", commands(), ids=" ".join)
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
 def test_its_student_trains(command: tuple[str, ...], base: str, teacher: str, foreign: str, tmp_path: Path) -> None:
     name, *overrides = command
     given = recipe.load(RECIPES.parent / name, overrides)
