@@ -152,6 +152,24 @@ def test_figures_come_from_the_rows(run: Path) -> None:
     assert "dropped.too_long 0" in text
 
 
+def test_problems_kept_out_of_the_training_have_their_courses(run: Path) -> None:
+    assert "Held-out" not in text_of(run)
+    looks = [{"step": step, "loss": loss} for step, loss in ((2, 1.5), (4, 0.75), (6, 1.0))]
+    write_lines(run / "student" / "held_out.jsonl", looks)
+    text = text_of(run)
+    assert "kept out of the training: from 1.5 to 1, at the lowest 0.75." in text
+    assert "step 2: 1.5 loss; step 6: 1 loss" in text
+    assert "Held-out problems solved" not in text, "nobody verified answers"
+    asked = [look | {"solved": solved, "asked": 20} for look, solved in zip(looks, (3, 9, 8), strict=True)]
+    write_lines(run / "student" / "held_out.jsonl", asked)
+    text = text_of(run)
+    assert "as the verifiers judge them: from 3 to 8 of 20, at the most 9." in text
+    assert "step 2: 15 % solved; step 6: 40 % solved" in text
+    assert sum(tag == "svg" for tag, _ in page_of(run).tags) == 9
+    write_lines(run / "student" / "held_out.jsonl", asked[:1])
+    assert "Held-out" not in text_of(run), "one point is no course"
+
+
 def test_what_was_paid_when_and_which_teacher_was_right_how_often(run: Path, monkeypatch: Any) -> None:
     unit, paid = evidence.paid(run, {"smol": {"model": "m", "prices": {"input": 1.0, "output": 10.0}}})
     # The second launch begins where the first ended, after 6 seconds of work.

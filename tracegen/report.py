@@ -59,6 +59,7 @@ def report(run: Path) -> Path:
     funnel = evidence.funnel(run)
     environ = evidence.json_file(run / "environment.json")
     steps = [row for row in evidence.json_lines(run / "student" / "log.jsonl") if isfinite(row.get("loss", nan))]
+    looks = list(evidence.json_lines(run / "student" / "held_out.jsonl"))
     witnesses, disagreements = opinions(run, problems)
     scores = ordered(Score(**row) for row in evidence.json_lines(run / "scores.jsonl"))
     page = environment.get_template("report.html.jinja").render(
@@ -82,11 +83,13 @@ def report(run: Path) -> Path:
         accepted=evidence.accepted(run, problems),
         dropped=evidence.dropped(run, [row["filter"] for row in funnel.get("rows", ())])[:DROPPED_SHOWN],
         steps=steps,
+        looks=looks,
         rows=evidence.flat(evidence.json_file(run / "student" / "rows.json")),
         scores=scores,
         headline=_headline(scores),
         plots=_plots(traces, funnel, steps, scores)
         | {"clusters": _clusters(curated.clusters(run))}
+        | _watched(looks)
         | _of_teachers(traces, *evidence.paid(run, recipe.get("teachers") or {})),
     )
     # A model may write half a surrogate pair, which UTF-8 cannot hold.
@@ -150,6 +153,19 @@ def _clusters(sizes: Mapping[str, int]) -> Markup | None:
     return (
         plots.columns({"clusters": list(sizes.values())}, list(sizes), title, "traces", "clusters") if sizes else None
     )
+
+
+def _watched(looks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What problems kept out of the training have shown of it: the loss on them, and how many were solved."""
+    drawn: dict[str, Any] = {"held_out": None, "solved": None}
+    solved = [(look["step"], 100 * look["solved"] / look["asked"]) for look in looks if look.get("asked")]
+    losses = [(look["step"], look["loss"]) for look in looks]
+    if len(losses) > 1:
+        drawn["held_out"] = plots.curve(losses, "Loss on held-out problems over optimizer steps", "step", "loss")
+    if len(solved) > 1:
+        title = "Held-out problems solved over optimizer steps, in per cent"
+        drawn["solved"] = plots.curve(solved, title, "step", "% solved")
+    return drawn
 
 
 def _of_teachers(traces: Sequence[Seen], unit: str, paid: Sequence[tuple[float, float]]) -> dict[str, Any]:
