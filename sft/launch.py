@@ -24,7 +24,7 @@ from pydantic import TypeAdapter
 
 from sft.answers import Answer
 from tracegen import progress as shown
-from tracegen import records
+from tracegen import records, shipped
 from tracegen.records import TracegenError, UsageError
 from tracegen.rundir import write_atomically
 
@@ -74,7 +74,10 @@ def launched(
 
 
 def check(command: str | None) -> list[str]:
-    """The words of the command; UsageError where there is no such program, or where a launcher started us already."""
+    """The words of the command, `recipes/...` as a file that is there: one's own, or what comes with tracegen.
+
+    UsageError where there is no such program or file, or where a launcher started us already.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "LOCAL_RANK" in os.environ:
         raise UsageError(
             "a launcher has started several processes of tracegen, and a run has one owner; start tracegen alone, and "
@@ -83,7 +86,7 @@ def check(command: str | None) -> list[str]:
     words = shlex.split(command or "")
     if command is not None and (not words or shutil.which(words[0], path=_path()) is None):
         raise UsageError(f"`student.launch` is {command!r}, which begins with no program that is there.")
-    return words
+    return [str(shipped.find("recipes", word)) if word.startswith("recipes/") else word for word in words]
 
 
 def _path() -> str:

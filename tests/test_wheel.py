@@ -11,6 +11,7 @@ from tracegen import shipped
 
 SOURCE_TREE = Path(shipped.__file__).parents[1]
 SHIPPED = {"recipes": "*.yaml", "prompts": "*.yaml", "data": "*.jsonl"}
+CONFIGURATIONS = [path.relative_to(SOURCE_TREE) for path in (SOURCE_TREE / "recipes" / "accelerate").iterdir()]
 SCRIPT = """
 import sys
 from tracegen import prices, prompts, recipe, rows, shipped
@@ -18,6 +19,7 @@ for kind in ("recipes", "prompts", "data"):
     assert str(shipped.find(kind, shipped.names(kind)[0])).startswith(sys.argv[1]), (kind, shipped.folders(kind))
     print(kind, *shipped.names(kind))
 assert recipe.load(shipped.find("recipes", "gsm8k")).name == "gsm8k"
+assert str(shipped.find("recipes", "recipes/accelerate/fsdp2.yaml")).startswith(sys.argv[1])
 assert prompts.load(shipped.names("prompts")[0]).user
 assert list(rows.jsonl("data/heldout.jsonl", limit=1))
 assert prices.table()
@@ -76,7 +78,9 @@ def test_the_wheel_holds_every_file_that_it_needs(wheel: Path) -> None:
         for path in (SOURCE_TREE / kind).glob(pattern)
     }
     tables = {f"tracegen/_shipped/data/{path.name}" for path in (SOURCE_TREE / "data").glob("*.yaml")}
-    assert inside == wanted | tables
+    launchers = {f"tracegen/_shipped/{path}" for path in CONFIGURATIONS}
+    assert inside == wanted | tables | launchers
+    assert "tracegen/_shipped/recipes/accelerate/fsdp2.yaml" in launchers
     assert "tracegen/_shipped/data/terms.yaml" in tables
 
 
