@@ -1,9 +1,11 @@
-"""The batch script for Slurm, with stand-ins for the commands that it calls: nodes, signals, requeueing."""
+"""The scripts for Slurm, with stand-ins for the commands that it calls: nodes, signals, requeueing."""
 
+import itertools
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -94,6 +96,26 @@ def test_a_run_that_ends_by_itself_is_not_requeued(job: Job, tmp_path: Path, sta
     assert f"exit status {status}" in ended(process)
     assert process.returncode == status
     assert not (tmp_path / "requeued").exists()
+
+
+def test_the_processes_of_a_training_find_the_configuration_that_tracegen_comes_with(tmp_path: Path) -> None:
+    for name, body in {"accelerate": 'printf "%s\\n" "$@"', "python": f'exec {sys.executable} "$@"'}.items():
+        (tmp_path / name).write_text(f"#!/usr/bin/env bash\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    slurm = {"SLURM_NNODES": "2", "SLURM_NODEID": "1", "SLURM_GPUS_ON_NODE": "4", "MAIN_NODE": "n1"}
+    slurm |= {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(SCRIPT.parents[2])}
+
+    def launched(**more: str) -> list[str]:
+        command = ["bash", str(SCRIPT.with_name("processes.sh")), "-m", "sft.launch", "folder"]
+        done = subprocess.run(command, cwd=tmp_path, env=slurm | more, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    said = launched()
+    given = dict(itertools.pairwise(said))
+    assert Path(given["--config_file"]).samefile(SCRIPT.parents[2] / "recipes" / "accelerate" / "fsdp2.yaml")
+    assert (given["--num_processes"], given["--machine_rank"]) == ("8", "1")
+    assert said[-3:] == ["-m", "sft.launch", "folder"]
+    assert dict(itertools.pairwise(launched(CONFIG="mine.yaml")))["--config_file"] == "mine.yaml"
 
 
 def test_without_a_recipe_the_usage_is_said(job: Job) -> None:

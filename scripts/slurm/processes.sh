@@ -2,9 +2,10 @@
 # The training processes of one node, started by train.sbatch on each; its arguments are what they run.
 set -euo pipefail
 gpus=${SLURM_GPUS_ON_NODE:-8}
-fsdp2='from tracegen import shipped; print(shipped.find("recipes", "recipes/accelerate/fsdp2.yaml"))'
+shipped='from tracegen import shipped; print(shipped.find("recipes", "recipes/accelerate/fsdp2.yaml"))'
+config=${CONFIG:-$(python -c "$shipped")}
 exec accelerate launch \
-    --config_file "${CONFIG:-$(python -c "$fsdp2")}" \
+    --config_file "$config" \
     --num_machines "$SLURM_NNODES" \
     --num_processes "$((SLURM_NNODES * gpus))" \
     --machine_rank "$SLURM_NODEID" \
