@@ -143,7 +143,7 @@ def prepared(given: argparse.Namespace, folder: Path) -> int:
     """Write the corpus and its rows; the tokens of one epoch."""
     from transformers import AutoTokenizer
 
-    from sft.data import rows
+    from sft.mixture import rows
 
     found, _ = rows(
         corpus(folder / "corpus.jsonl", given.rows, given.scale),
@@ -165,12 +165,19 @@ def run(given: argparse.Namespace, folder: Path) -> Mapping[str, list[tuple[floa
     for name, side in {"ours": ours, "plain": plain}.items():
         sides[name], theirs = context.Pipe()
         context.Process(target=side, args=(theirs, given, folder), daemon=True).start()
+        theirs.close()
         seconds[name] = []
     waiting = list(sides)
     while waiting:
         for name in list(waiting):
             sides[name].send("go")
-            if (took := sides[name].recv()) is None:
+            try:
+                took = sides[name].recv()
+            except EOFError:
+                raise SystemExit(
+                    f"{name}: the process died; rows of --scale 0.5 need a fourth of the memory."
+                ) from None
+            if took is None:
                 waiting.remove(name)
             else:
                 seconds[name].append(took)

@@ -4,23 +4,23 @@
 
 RUN is a finished run with a student (the quickstart's). Its student is the teacher; the student is the same model with
 CUT of its layers taken out, spread over the depth, never the first or the last. Each method and seed trains it once on
-RUN's corpus but for a share of its problems, and answers RUN's held-out benchmark, in a run directory of its own below
-FOLDER: what is there already is not done again, so that the command can be stopped and given again.
+RUN's corpus but for a share of its problems, and answers RUN's held-out benchmark, in a folder of its own below FOLDER:
+what is there already is not done again, so that the command can be stopped and given again.
 
     ce          cross-entropy alone (method: sft)
     response    forward KL                    feature     hidden states           attention   attention maps
     all         the three, brought to one scale (balance: ratio)
     stored      forward KL from the 64 stored log-probabilities of each position
 
-Printed: a Markdown table, over all seeds. Held-out figures are means per token with the standard error over seeds;
-accuracy has a 95 % interval over problems, and its difference to `ce` one of the paired differences.
+Printed: a Markdown table, over all seeds, with the teacher and the untrained student on top. Held-out figures are means
+per token with the standard error over seeds; accuracy has a 95 % interval over problems, and its difference to `ce` one
+of the paired differences.
 """
 
 import argparse
 import json
 import math
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,16 +33,17 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sft import data
 from sft.capture import capture
+from sft.data import IGNORED
 from sft.losses.cross_entropy import cross_entropy
 from sft.losses.forward_kl import forward_kl
+from sft.mixture import rows as rendered
 from sft.train import train
 from sft.views import View
 from tracegen import prepare, recipe
 from tracegen.evaluate import named
 from tracegen.models import resolve
-from tracegen.sample import judged
+from tracegen.sample import judged, sample
 from tracegen.stats import difference, mean
 from tracegen.student import Distill
 
@@ -57,7 +58,9 @@ METHODS: dict[str, dict[str, Any] | None] = {
 STORED = 64
 STEPS = {"learning_rate": 1.0e-4, "num_train_epochs": 2, "per_device_train_batch_size": 8}
 """The quickstart's own: two passes of its corpus are some 40,000 tokens."""
-HELD_OUT = 0.15
+SHARE = 0.15
+"""Of the problems, held out."""
+TRAIN, HELD_OUT = "train.jsonl", "held_out.jsonl"
 MAX_LENGTH = 1024
 
 
@@ -75,12 +78,17 @@ def main() -> None:
     base = given.folder / f"without-{given.cut}"
     if not base.exists():
         cut(teacher, base, given.cut)
+    split(given.run, given.folder)
+    alone = {
+        name: measured(given, given.folder / f"{name}-0", model, teacher)
+        for name, model in {"teacher": teacher, "untrained": base}.items()
+    }
     figures = {}
     for seed in given.seeds:
         for method in given.methods:
             figures[method, seed] = trained(given, method, seed, base, teacher)
             print(f"{method}, seed {seed}: {shown(figures[method, seed])}", file=sys.stderr, flush=True)
-    print(table(figures, given.methods, given.seeds))
+    print(table(alone, figures, given.methods, given.seeds))
 
 
 def cut(teacher: Path, out: Path, layers: int) -> None:
@@ -97,52 +105,42 @@ def cut(teacher: Path, out: Path, layers: int) -> None:
     AutoTokenizer.from_pretrained(teacher).save_pretrained(out)
 
 
-def split(run: Path, folder: Path) -> tuple[Path, Path]:
+def split(run: Path, folder: Path) -> None:
     """The run's corpus in two files, all traces of a problem in one of them: to train on, and held out."""
-    found = folder / "train.jsonl", folder / "held_out.jsonl"
     table = pyarrow.parquet.read_table(run / "corpus" / "data" / "curated", columns=["key", "problem_id", "messages"])
     problems = sorted(set(table["problem_id"].to_pylist()))
-    held = set(Random(0).sample(problems, round(HELD_OUT * len(problems))))
-    for path, wanted in zip(found, (False, True), strict=True):
+    held = set(Random(0).sample(problems, round(SHARE * len(problems))))
+    for name, wanted in ((TRAIN, False), (HELD_OUT, True)):
         rows = (row for row in table.to_pylist() if (row["problem_id"] in held) is wanted)
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return found
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def trained(given: argparse.Namespace, method: str, seed: int, base: Path, teacher: Path) -> dict[str, Any]:
-    """Train and evaluate in a copy of the run; figures of an earlier launch are read again."""
+    """Figures of a student, trained if it is not there yet."""
     folder = given.folder / f"{method}-{seed}"
+    if not (folder / "student").exists():
+        corpus = given.folder / TRAIN
+        train(
+            corpus=str(corpus),
+            model=str(base),
+            out=folder / "student",
+            work=folder / "training",
+            seed=seed,
+            trainer=STEPS,
+            max_length=MAX_LENGTH,
+            **taught(given, method, corpus, teacher),
+            progress=lambda line: print(f"{method}, seed {seed}: {line}", file=sys.stderr, flush=True),
+        )
+    log = [json.loads(line) for line in (folder / "student" / "log.jsonl").read_text().splitlines()]
+    spent = {name: log[-1][name] for name in ("tokens", "seconds")}
+    return spent | measured(given, folder, folder / "student", teacher)
+
+
+def measured(given: argparse.Namespace, folder: Path, model: Path, teacher: Path) -> dict[str, Any]:
+    """Figures of a model, those of an earlier launch read again."""
     found = folder / "figures.json"
     if not found.is_file():
-        if not folder.exists():
-            unwanted = shutil.ignore_patterns("student", "eval", "scores.jsonl", "recipe*")
-            shutil.copytree(given.run, folder, ignore=unwanted)
-        path = given.folder / f"{method}-{seed}.yaml"
-        own: dict[str, Any] = yaml.safe_load((given.run / "recipe.yaml").read_text())
-        own["student"]["model"] = str(base)
-        path.write_text(yaml.safe_dump(own, sort_keys=False))
-        corpus, held_out = split(given.run, given.folder)
-        if not (folder / "student").exists():
-            train(
-                corpus=str(corpus),
-                model=str(base),
-                out=folder / "student",
-                work=folder / ".training",
-                seed=seed,
-                trainer=STEPS,
-                max_length=MAX_LENGTH,
-                **taught(given, method, corpus, teacher),
-                progress=lambda line: print(f"{method}, seed {seed}: {line}", file=sys.stderr, flush=True),
-            )
-        arguments = [sys.executable, "-m", "tracegen.cli", "evaluate", str(path), "--run-dir", str(folder)]
-        subprocess.run(arguments, check=True)
-        log = [json.loads(line) for line in (folder / "student" / "log.jsonl").read_text().splitlines()]
-        figures = {
-            **apart(folder / "student", teacher, held_out),
-            "tokens": log[-1]["tokens"],
-            "seconds": log[-1]["seconds"],
-            "right": rights(path, folder),
-        }
+        figures = {**apart(model, teacher, given.folder / HELD_OUT), "right": rights(given.run, folder, model)}
         found.write_text(json.dumps(figures))
     kept: dict[str, Any] = json.loads(found.read_text())
     return kept
@@ -156,7 +154,7 @@ def taught(given: argparse.Namespace, method: str, corpus: Path, teacher: Path) 
     if method == "stored":
         guide |= {"store": STORED, "by": "hf"}
         words = AutoTokenizer.from_pretrained(teacher)
-        rows, _ = data.rows(str(corpus), words, max_length=MAX_LENGTH)
+        rows, _ = rendered(str(corpus), words, max_length=MAX_LENGTH)
         signals = given.folder / "signals" / "whole"
         capture(signals, rows, teacher=resolve(str(teacher)), tokenizer=words, k=STORED, by="hf")
     return {
@@ -171,12 +169,12 @@ def taught(given: argparse.Namespace, method: str, corpus: Path, teacher: Path) 
 def apart(student: Path, teacher: Path, held_out: Path) -> dict[str, float]:
     """Mean cross-entropy of the held-out traces and mean KL to the live teacher, per trained token, in float32."""
     words = AutoTokenizer.from_pretrained(student)
-    rows, _ = data.rows(str(held_out), words, max_length=MAX_LENGTH)
+    rows, _ = rendered(str(held_out), words, max_length=MAX_LENGTH)
     models = [AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32) for path in (student, teacher)]
     sums = {"ce": 0.0, "kl": 0.0, "places": 0.0}
     for row in rows:
         ids, labels = torch.tensor([row.input_ids]), torch.tensor(row.labels[1:])
-        trained = labels != data.IGNORED
+        trained = labels != IGNORED
         own, theirs = (View(model(ids).logits[0, :-1][trained]) for model in models)
         sums["ce"] += float(cross_entropy(own, None, labels[trained]).sum())
         sums["kl"] += float(forward_kl(own, theirs, labels[trained]).sum())
@@ -184,27 +182,40 @@ def apart(student: Path, teacher: Path, held_out: Path) -> dict[str, float]:
     return {name: sums[name] / sums["places"] for name in ("ce", "kl")}
 
 
-def rights(path: Path, folder: Path) -> dict[str, float]:
-    """Whether the student's greedy answer to each held-out problem is right."""
+def rights(finished: Path, folder: Path, model: Path) -> dict[str, float]:
+    """Whether the model's greedy answer to each of the run's held-out problems is right, asked as its student is."""
+    own: dict[str, Any] = yaml.safe_load((finished / "recipe.yaml").read_text())
+    own["student"]["model"] = str(model)
+    path = folder.with_suffix(".yaml")
+    path.write_text(yaml.safe_dump(own, sort_keys=False))
     run = prepare.prepare(recipe.load(path), folder)
     problems = named(run.benchmarks)
-    askers = [asker for asker in run.examinees() if asker.name == "after"]
+    askers = [asker for asker in run.examinees() if asker.name == "before"]
+    sample(folder / "eval", problems=problems, askers=askers, judge=run.judge, stage="evaluate")
     right = dict.fromkeys(problems, 0.0)
     for trace in judged(folder / "eval", problems=problems, askers=askers, judge=run.judge):
         right[trace.problem_id] = float(trace.verdict is not None and trace.verdict.outcome == "right")
+    run.close()
     return right
 
 
-def table(figures: Mapping[tuple[str, int], Mapping[str, Any]], methods: Sequence[str], seeds: Sequence[int]) -> str:
-    """A row a method, over its seeds."""
-    rows = ["| method | held-out CE | held-out KL to the teacher | pass@1 | against `ce` |", "|:--|--:|--:|--:|--:|"]
-    right = {method: over_seeds([figures[method, seed]["right"] for seed in seeds]) for method in methods}
-    for method in methods:
-        ce, kl = (spread([figures[method, seed][name] for seed in seeds]) for name in ("ce", "kl"))
-        rate = mean(right[method])
-        cells = [method, ce, kl, f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})", ""]
-        if method != "ce" and "ce" in right:
-            gap = difference(right["ce"], right[method])
+def table(
+    alone: Mapping[str, Mapping[str, Any]],
+    figures: Mapping[tuple[str, int], Mapping[str, Any]],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+) -> str:
+    """A row each for those that were not trained here, and for each method over its seeds."""
+    rows = ["| | held-out CE | held-out KL to the teacher | pass@1 | against `ce` |", "|:--|--:|--:|--:|--:|"]
+    several = {name: [found] for name, found in alone.items()}
+    several |= {method: [figures[method, seed] for seed in seeds] for method in methods}
+    right = {name: over_seeds([each["right"] for each in found]) for name, found in several.items()}
+    for name, found in several.items():
+        ce, kl = (spread([each[figure] for each in found]) for figure in ("ce", "kl"))
+        rate = mean(right[name])
+        cells = [name, ce, kl, f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})", ""]
+        if name in methods and name != "ce" and "ce" in right:
+            gap = difference(right["ce"], right[name])
             cells[-1] = f"{100 * gap.value:+.1f} pp ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})"
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from sft.data import Row
 from sft.load import load
-from sft.mixture import mixed
+from sft.mixture import rows as rendered
 from sft.origin import origin, refuse, tokenizer_of
 from sft.scorers import Asked, Said
 from sft.signals import Key, Reader, Writer, key
@@ -105,9 +105,9 @@ def capture_for(
 ) -> dict[str, dict[str, Any]]:
     """What each teacher that is to be stored thinks of all that a training will see, in `folder`/NAME."""
     tokenizer = load(transformers.AutoTokenizer, model, revision)
-    rows = mixed(corpus, data, tokenizer, max_length=max_length, seed=seed)[0]
+    rows = rendered(corpus, tokenizer, data, max_length=max_length, seed=seed)[0]
     if held_out and held_out.corpus:
-        rows += mixed(held_out.corpus, None, tokenizer, max_length=max_length)[0]
+        rows += rendered(held_out.corpus, tokenizer, max_length=max_length)[0]
     return {
         name: capture(
             folder / name,

@@ -12,7 +12,7 @@ import threading
 import time
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -51,11 +51,13 @@ def last_whole(work: Path, inputs: str) -> Path | None:
 
 
 def clear(work: Path) -> None:
-    """Remove the checkpoints and the log in `work`."""
+    """Remove the checkpoints and the log in `work`, and the folder if nothing else is in it."""
     for folder in work.glob("checkpoint-*"):
         shutil.rmtree(folder)
     for name in ("log.jsonl", "held_out.jsonl", "inputs.sha256"):
         (work / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        work.rmdir()
 
 
 def _whole(folder: Path) -> bool:

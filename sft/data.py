@@ -1,15 +1,15 @@
 """A corpus becomes token ids and labels: what is trained on is decided and checked here.
 
-Shape: `rows(corpus, tokenizer, max_length=...)` renders each chat's prompt with the chat template, puts the last
+Shape: `keep(chats, tokenizer, max_length=...)` renders each chat's prompt with the chat template, puts the last
 assistant turn behind it as it is, ends the turn as the template would, and masks the prompt. Reading is
-`sft/messages.py`, what became of the rows `sft/hygiene.py`, several corpora `sft/mixture.py`.
+`sft/messages.py`, what became of the rows `sft/hygiene.py`, a corpus or several of them `sft/mixture.py`.
 Limits: one trained turn a row; text only; all rows are held in memory.
 """
 
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from sft.hygiene import Hygiene, nothing_left, report
-from sft.messages import Chat, chats
+from sft.messages import Chat
 from tracegen.format import closed, prefilled, split
 from tracegen.progress import LINE_EVERY, say
 from tracegen.records import TracegenError, UsageError
@@ -86,32 +85,12 @@ class _Refused(NamedTuple):
     said: str = ""
 
 
-def rows(
-    corpus: str, tokenizer: PreTrainedTokenizerBase, *, max_length: int, columns: Collection[str] = ()
-) -> tuple[list[Row], Hygiene]:
-    """The trainable rows of a corpus, and what was dropped.
-
-    `corpus` is a run's corpus folder, a JSON lines or Parquet file, another local folder, or a name on the Hub.
-    `columns` are kept among the facts of a row. Raises UsageError for a corpus without `messages` or a tokenizer
-    without chat template, TracegenError when a kept row's unmasked tokens are not the whole trace with its end of turn,
-    or when no row is left.
-    """
-    kept = keep(chats(corpus, columns=columns), tokenizer, max_length=max_length)
-    hygiene = report(
-        kept.rows,
-        kept.counts,
-        max_length=max_length,
-        end_of_turn=end_of_turn(tokenizer),
-        prefilled=kept.prefilled,
-        refusal=kept.refusal,
-    )
-    if not kept.rows:
-        raise TracegenError(nothing_left(corpus, hygiene))
-    return kept.rows, hygiene
-
-
 def keep(given: Iterable[Chat], tokenizer: PreTrainedTokenizerBase, *, max_length: int) -> Kept:
-    """The chats that can be trained on, as rows."""
+    """The chats that can be trained on, as rows.
+
+    UsageError for a tokenizer without chat template, TracegenError when a kept row's unmasked tokens are not the whole
+    trace with its end of turn.
+    """
     end = end_of_turn(tokenizer)
     end_id = int(tokenizer.convert_tokens_to_ids(end))  # type: ignore[arg-type]
     kept: list[Row] = []

@@ -11,7 +11,7 @@ from sft import hygiene, ordering
 from sft.data import Row
 from sft.held_out import split
 from sft.hygiene import Hygiene
-from sft.mixture import mixed
+from sft.mixture import rows as rendered
 from tracegen.material import Order, Part, Weights
 from tracegen.student import HeldOut
 
@@ -52,10 +52,10 @@ def read(
     weights: Weights | None,
 ) -> Material:
     """Arguments are those of `sft.train.train`; `columns` are kept among the facts of a row."""
-    rows, counted = mixed(corpus, data, tokenizer, max_length=max_length, seed=seed, columns=columns)
+    rows, counted = rendered(corpus, tokenizer, data, max_length=max_length, seed=seed, columns=columns)
     out: list[Row] = []
     if held_out and held_out.corpus:
-        out = mixed(held_out.corpus, None, tokenizer, max_length=max_length)[0]
+        out = rendered(held_out.corpus, tokenizer, max_length=max_length)[0]
     elif held_out:
         rows, out = split(rows, held_out.problems, seed)
         counted = hygiene.left(counted, rows, len(out))

@@ -1,8 +1,8 @@
 """Several corpora trained on together: new traces with a replay of old data, so that the old is not forgotten.
 
-Shape: `mixed(corpus, parts, ...)`. An epoch holds every row of the run's own corpus once (without one, of the part that
-is named first), and of each other part as many rows as its weight says against that one's: drawn by the seed alone,
-none twice before all are there once. All epochs have the same rows, in another order.
+Shape: `rows(corpus, tokenizer, parts, ...)`. An epoch holds every row of the run's own corpus once (without one, of the
+part that is named first), and of each other part as many rows as its weight says against that one's: drawn by the seed
+alone, none twice before all are there once. All epochs have the same rows, in another order.
 Source: replaying a share of what was learned before is the plainest remedy for forgetting, and for language models
 1 % to 25 % of it is enough (Scialom et al. 2022, "Fine-tuned Language Models are Continual Learners"; Ibrahim et al.
 2024, "Simple and Scalable Strategies to Continually Pre-train Large Language Models").
@@ -23,16 +23,20 @@ from tracegen.material import OWN, Part
 from tracegen.records import TracegenError
 
 
-def mixed(
+def rows(
     corpus: str,
-    parts: Mapping[str, Part] | None,
     tokenizer: PreTrainedTokenizerBase,
+    parts: Mapping[str, Part] | None = None,
     *,
     max_length: int,
     seed: int = 1,
     columns: Collection[str] = (),
 ) -> tuple[list[Row], Hygiene]:
     """The rows of an epoch, and what was dropped. `corpus` is the run's own; without `parts` it is all there is.
+
+    A corpus is a run's corpus folder, a JSON lines or Parquet file, another local folder, or a name on the Hub.
+    `columns` are kept among the facts of a row. Raises as `sft.data.keep` does, UsageError for a corpus without
+    `messages`, and TracegenError when no row of a part is left.
 
     A row of another part is named `part/sample_id`; one that is drawn twice keeps its name.
     """
@@ -47,16 +51,16 @@ def mixed(
             raise TracegenError(nothing_left(where, replace(empty, refusal=found[name].refusal)))
     first = OWN if OWN in named else next(iter(named))
     unit = len(found[first].rows) / named[first].weight
-    rows: list[Row] = []
+    epoch: list[Row] = []
     counts: Counter[str] = Counter()
     about: dict[str, dict[str, int]] = {}
     for name, kept in found.items():
         drawn = draw(kept.rows, round(unit * named[name].weight), f"{seed} {name}")
-        rows += drawn if name == OWN else [replace(row, sample_id=f"{name}/{row.sample_id}") for row in drawn]
+        epoch += drawn if name == OWN else [replace(row, sample_id=f"{name}/{row.sample_id}") for row in drawn]
         counts += kept.counts
         about[name] = {"read": kept.counts["read"], "kept": len(kept.rows), "rows": len(drawn)}
-    return rows, report(
-        rows,
+    return epoch, report(
+        epoch,
         counts,
         max_length=max_length,
         end_of_turn=end_of_turn(tokenizer),

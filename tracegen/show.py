@@ -125,7 +125,7 @@ def _prepared(recipe: Recipe, folder: Path) -> tuple[Any, Any, Any]:
     from transformers import AutoTokenizer
 
     from sft.load import load
-    from sft.mixture import mixed
+    from sft.mixture import rows
     from tracegen.material import has_own
 
     student = recipe.student
@@ -136,5 +136,5 @@ def _prepared(recipe: Recipe, folder: Path) -> tuple[Any, Any, Any]:
         raise UsageError(f"there is no corpus in {corpus}; run `tracegen curate` first.")
     base = models.resolve(student.model, student.revision)
     tokenizer = load(AutoTokenizer, base.path, student.revision)
-    found, hygiene = mixed(str(corpus), student.data, tokenizer, max_length=student.max_length, seed=recipe.seed)
+    found, hygiene = rows(str(corpus), tokenizer, student.data, max_length=student.max_length, seed=recipe.seed)
     return tokenizer, found, hygiene

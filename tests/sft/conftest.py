@@ -58,6 +58,6 @@ def tokenizer(base: str) -> Any:
 @pytest.fixture(scope="module")
 def read(corpus: str, tokenizer: Any) -> list[Any]:
     """The corpus as rows of token ids."""
-    from sft.data import rows
+    from sft.mixture import rows
 
     return rows(corpus, tokenizer, max_length=1024)[0]

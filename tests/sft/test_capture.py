@@ -20,7 +20,8 @@ import transformers
 from captured import K, agree, taken
 
 from sft import signals
-from sft.data import Row, rows
+from sft.data import Row
+from sft.mixture import rows
 from sft.scorers import Asked, Said
 from sft.scorers.hf import hf
 from sft.signals import Reader, key
@@ -89,7 +90,7 @@ from pathlib import Path
 import transformers
 from sft import signals
 from sft.capture import capture
-from sft.data import rows
+from sft.mixture import rows
 from tracegen.models import resolve
 
 signals.SHARD_SECONDS = 0.05

@@ -15,8 +15,9 @@ from training import Killed, dying, same, trained
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sft.answers import Answer
-from sft.data import Row, rows
+from sft.data import Row
 from sft.held_out import one_each, split
+from sft.mixture import rows
 from tracegen.records import UsageError
 from tracegen.student import HeldOut
 

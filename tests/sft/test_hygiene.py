@@ -13,8 +13,9 @@ pytest.importorskip("trl")
 import tiny
 
 from sft import hygiene
-from sft.data import Row, rows
+from sft.data import Row
 from sft.messages import chats
+from sft.mixture import rows
 from tracegen.records import TracegenError, UsageError
 
 

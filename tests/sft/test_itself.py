@@ -15,8 +15,8 @@ from training import column, fit, killed, same, weights
 
 from sft.again import Source, again
 from sft.collate import Flat, Padded
-from sft.data import rows as rendered
 from sft.itself import Hinted, documents
+from sft.mixture import rows as rendered
 from sft.places import Places
 from sft.views import View
 from tracegen.records import UsageError

@@ -18,7 +18,7 @@ import tiny
 from fake_hub import FakeHub
 from fake_hub_store import Repo
 
-from sft.mixture import mixed
+from sft.mixture import rows
 from tracegen.material import Part
 from tracegen.records import TracegenError
 from tracegen.student import Student
@@ -43,7 +43,7 @@ def old(tmp_path: Path) -> str:
 
 
 def ids(own: str, parts: dict[str, Part] | None, **given: Any) -> list[str]:
-    return [row.sample_id for row in mixed(own, parts, tiny.tokenizer(), max_length=100, **given)[0]]
+    return [row.sample_id for row in rows(own, tiny.tokenizer(), parts, max_length=100, **given)[0]]
 
 
 def test_without_parts_it_is_the_corpus(own: str) -> None:
@@ -80,10 +80,10 @@ def test_without_own_the_first_part_sets_the_measure(old: str, tmp_path: Path) -
 
 def test_report_counts_each_part(own: str, old: str) -> None:
     parts = {"own": Part(), "old": Part(corpus=old, weight=0.5)}
-    rows, found = mixed(own, parts, tiny.tokenizer(), max_length=100)
-    assert (found.read, found.kept, found.rows, len(rows)) == (18, 18, 15, 15)
+    kept, found = rows(own, tiny.tokenizer(), parts, max_length=100)
+    assert (found.read, found.kept, found.rows, len(kept)) == (18, 18, 15, 15)
     assert found.parts == {"own": {"read": 10, "kept": 10, "rows": 10}, "old": {"read": 8, "kept": 8, "rows": 5}}
-    assert found.prompt_tokens + found.trained_tokens == sum(len(row.input_ids) for row in rows)
+    assert found.prompt_tokens + found.trained_tokens == sum(len(row.input_ids) for row in kept)
 
 
 def test_part_of_which_nothing_is_left_is_named(own: str, tmp_path: Path) -> None:
@@ -123,11 +123,11 @@ configs:
 import json, sys
 sys.path.insert(0, sys.argv[1])
 import tiny
-from sft.mixture import mixed
+from sft.mixture import rows
 from tracegen.material import Part
 parts = {"a": Part(corpus="org/set"), "b": Part(corpus="org/set", split="test"), "c": Part(corpus="org/set:hard")}
-rows, _ = mixed("nowhere", parts, tiny.tokenizer(), max_length=100, columns=["level"])
-print(json.dumps([[row.sample_id, row.facts["level"]] for row in rows]))
+found, _ = rows("nowhere", tiny.tokenizer(), parts, max_length=100, columns=["level"])
+print(json.dumps([[row.sample_id, row.facts["level"]] for row in found]))
 """
     with FakeHub() as hub:
         repo = hub.repos["datasets", "org/set"] = Repo("datasets", "org/set", private=False)

@@ -15,7 +15,7 @@ import training
 from training import Log, column, killed, same, weights
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sft.data import rows as rendered
+from sft.mixture import rows as rendered
 from sft.on_policy import InTurn, OnPolicy
 from tracegen.records import UsageError
 

@@ -13,7 +13,8 @@ pytest.importorskip("trl")
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from sft.data import IGNORED, Row, end_of_turn, rows
+from sft.data import IGNORED, Row, end_of_turn
+from sft.mixture import rows
 from tracegen.records import TracegenError, UsageError
 
 CHATML = (

@@ -17,9 +17,9 @@ from transformers import AutoModelForCausalLM
 
 from sft.again import Source, again
 from sft.collate import Flat
-from sft.data import rows as rendered
 from sft.losses.forward_kl import forward_kl
 from sft.losses.uld import uld
+from sft.mixture import rows as rendered
 from sft.objective import pieces
 from sft.places import Places
 from sft.spans import END, Alphabet, Spanned, align

@@ -16,7 +16,8 @@ pytest.importorskip("trl")
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from sft.data import IGNORED, Row, end_of_turn, rows
+from sft.data import IGNORED, Row, end_of_turn
+from sft.mixture import rows
 from tracegen.records import TracegenError, UsageError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "templates"
