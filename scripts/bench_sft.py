@@ -1,6 +1,6 @@
 """Training tokens per second of ours beside plain TRL: the same rows, model, batch size and precision, taking turns.
 
-    python scripts/bench_sft.py --model FOLDER --rows 24 --epochs 2
+    python scripts/bench_sft.py --model FOLDER [--against defaults]
     python scripts/bench_sft.py --model FOLDER --against defaults
 
 Each side is a process of its own, so that TRL is as it comes from the package; they take turns step by step, and the
@@ -174,9 +174,7 @@ def run(given: argparse.Namespace, folder: Path) -> Mapping[str, list[tuple[floa
             try:
                 took = sides[name].recv()
             except EOFError:
-                raise SystemExit(
-                    f"{name}: the process died; rows of --scale 0.5 need a fourth of the memory."
-                ) from None
+                raise SystemExit(f"{name} died, for want of memory perhaps; try a smaller --batch.") from None
             if took is None:
                 waiting.remove(name)
             else:
@@ -188,9 +186,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", required=True, help="a model folder")
     parser.add_argument("--rows", type=int, default=24)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the lengths")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--epochs", type=int, default=2, help="the first of them has the step that warms up")
+    parser.add_argument("--scale", type=float, default=0.5, help="of the lengths")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=3, help="the first of them has the step that warms up")
     parser.add_argument("--threads", type=int, default=None, help="of torch; on a busy machine, 1")
     parser.add_argument("--against", choices=["equal", "defaults"], default="equal")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
