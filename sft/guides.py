@@ -14,7 +14,7 @@ import transformers
 
 from sft import layers
 from sft.again import Source, again
-from sft.collate import Flat, Padded
+from sft.collate import Flat, Padded, lies_flat
 from sft.data import Row
 from sft.itself import Average, Deeper, Hinted
 from sft.load import DTYPES, load
@@ -56,7 +56,7 @@ class Lesson:
         """The rows as the teacher reads them, and how they are laid together for it."""
         others = again(self.rows, self.sources, words, hint=guide.hint)
         fits(model, others, name)
-        return others, Padded(0) if model._is_stateful else Flat()
+        return others, Flat() if lies_flat(model) else Padded(0)
 
 
 def stored(folder: Path, guide: Guide, at: At, lesson: Lesson, *, skip: bool) -> Stored:
@@ -118,6 +118,8 @@ def beside(name: str, guide: Guide, at: At, lesson: Lesson, objective: Objective
         given["averages"] = [teacher]
     if guide.hint:
         teacher = Hinted(teacher, lesson.rows, *lesson.again(model, words, guide, name))
+    elif lies_flat(lesson.student) and not lies_flat(model):
+        teacher = Hinted(teacher, lesson.rows, lesson.rows, Padded(0))
     return given | {"teachers": [teacher]}
 
 

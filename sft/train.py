@@ -22,7 +22,7 @@ from sft import assemble, checkpoints, hygiene, material, ordering, student
 from sft.again import Source
 from sft.attention import by_document
 from sft.batches import StudentTrainer, table, with_blank
-from sft.collate import Flat, Padded
+from sft.collate import Flat, Padded, lies_flat
 from sft.distill import Distiller
 from sft.guides import Lesson
 from sft.held_out import Evaluation, Verify
@@ -235,7 +235,7 @@ def _on_traces(
         model=model,
         args=args,
         train_dataset=with_blank(examples) if args.world_size > 1 else examples,
-        data_collator=Padded(pad) if model._is_stateful else Flat(),
+        data_collator=Flat() if lies_flat(model) else Padded(pad),
         processing_class=tokenizer,
         peft_config=adapter(lora) if lora else None,
         callbacks=callbacks,

@@ -81,6 +81,24 @@ def test_a_student_with_a_state_learns_from_a_transformer(tmp_path: Path, corpus
     assert log[-1]["forward_kl"] < 0.95 * log[0]["forward_kl"]
 
 
+@pytest.mark.parametrize("kind", ["Lfm2", "Bloom", "Mamba"])
+@pytest.mark.parametrize("role", ["student", "teacher"])
+def test_no_architecture_sees_the_other_documents_of_a_batch(
+    tmp_path: Path, corpus: str, base: str, kind: str, role: str
+) -> None:
+    """Convolutions and states take no notice of position ids, and some models take none at all."""
+    shape = {"initializer_range": 0.5} | ({"layer_types": ["conv", "full_attention"]} if kind == "Lfm2" else {})
+    other = small.model(tmp_path / kind, kind, seed=3, **shape)
+    models = (other, None) if role == "student" else (base, other)
+    batches = [{"per_device_train_batch_size": size, "gradient_accumulation_steps": 4 // size} for size in (4, 1)]
+    one, alone = (
+        fit(tmp_path, str(number), corpus, *models, trainer={"max_steps": 1, **batch})[0]
+        for number, batch in enumerate(batches)
+    )
+    for name in {"loss", "grad_norm", "forward_kl"} & one.keys():
+        assert one[name] == pytest.approx(alone[name], rel=1e-4)
+
+
 def test_what_hung_on_the_student_is_not_saved(tmp_path: Path, corpus: str, base: str, teacher: str) -> None:
     fit(tmp_path, "out", corpus, base, teacher, distill={"losses": ALL, "balance": "uncertainty"})
     assert weights(tmp_path / "out").keys() == weights(base).keys()
