@@ -17,7 +17,7 @@ from sft.again import Source, again
 from sft.collate import Flat, Padded, lies_flat
 from sft.data import Row
 from sft.itself import Average, Deeper, Hinted
-from sft.load import DTYPES, load
+from sft.load import DTYPES, load, stretch
 from sft.objective import Objective, Term
 from sft.origin import origin, tokenizer_of
 from sft.projections import Projections
@@ -47,10 +47,12 @@ class Lesson:
     compute: str
     """The precision of the arithmetic."""
     device: Any
+    rope: Mapping[str, Any] | None = None
+    """What the recipe changes in the student's rotary embedding."""
 
     def model(self, guide: Guide, at: At) -> Any:
-        """A teacher on the student's device."""
-        return teacher_model(guide, at, self.compute).to(self.device)
+        """A teacher on the student's device; one that is the student itself reads as far as it does."""
+        return teacher_model(guide, at, self.compute, self.rope if guide.itself else None).to(self.device)
 
     def again(self, model: Any, words: Any, guide: Guide, name: str) -> tuple[list[Row], Any]:
         """The rows as the teacher reads them, and how they are laid together for it."""
@@ -94,6 +96,7 @@ def beside(name: str, guide: Guide, at: At, lesson: Lesson, objective: Objective
         shared = Shared(lesson.tokenizer, words)
         shared.check(lesson.rows, lesson.tokenizer, words)
         model = lesson.model(guide, at)
+        fits(model, lesson.rows, name)
         theirs = model.config.get_text_config()
     depths = {"student": student.num_hidden_layers, "teacher": theirs.num_hidden_layers}
     hidden = _pairs(objective.reads("hidden"), lowest=0, **depths)
@@ -123,11 +126,14 @@ def beside(name: str, guide: Guide, at: At, lesson: Lesson, objective: Objective
     return given | {"teachers": [teacher]}
 
 
-def teacher_model(guide: Guide, at: At, compute: str) -> Any:
+def teacher_model(guide: Guide, at: At, compute: str, rope: Mapping[str, Any] | None = None) -> Any:
     """A teacher's weights, in the precision that the recipe or the training has."""
     # Steps of 1 - decay would be lost in half precision.
     wanted = "float32" if guide.ema is not None else compute if guide.dtype == "auto" else guide.dtype
-    return load(transformers.AutoModelForCausalLM, *at, dtype=DTYPES[wanted])
+    config = load(transformers.AutoConfig, *at)
+    if rope:
+        stretch(config.get_text_config(), rope)
+    return load(transformers.AutoModelForCausalLM, *at, dtype=DTYPES[wanted], config=config)
 
 
 def fits(model: Any, rows: Sequence[Row], name: str) -> None:

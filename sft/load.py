@@ -39,7 +39,7 @@ def student_model(
     config = load(transformers.AutoConfig, model, revision)
     body = config.get_text_config()
     if rope:
-        _stretch(body, rope)
+        stretch(body, rope)
     positions = getattr(body, "max_position_embeddings", None)
     if positions and longest > positions:
         raise UsageError(
@@ -57,7 +57,7 @@ def student_model(
     return load(transformers.AutoModelForCausalLM, model, revision, dtype=weights, config=config, **chosen), files
 
 
-def _stretch(body: Any, rope: Mapping[str, Any]) -> None:
+def stretch(body: Any, rope: Mapping[str, Any]) -> None:
     """Put the recipe's `rope` into a config: transformers' `rope_parameters`, and `max_position_embeddings`."""
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 

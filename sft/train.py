@@ -139,7 +139,7 @@ def train(
             distilling = {}
             if distill:
                 sources = _sources(corpus, data, held_out)
-                lesson = Lesson(base, tokenizer, read.every, sources, compute, args.device)
+                lesson = Lesson(base, tokenizer, read.every, sources, compute, args.device, rope)
                 distilling = assemble.parts(distill, lesson, teachers=teachers or {}, corpus=corpus, signals=signals)
             pack = max_length if trainer.get("packing") else None
             run = _made(_on_traces, read=read, order=order, pack=pack, distilling=distilling, **given)

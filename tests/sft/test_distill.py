@@ -114,6 +114,12 @@ def test_another_tokenizer_is_refused(tmp_path: Path, corpus: str, base: str) ->
         fit(tmp_path, "out", corpus, base, str(other))
 
 
+def test_a_teacher_that_cannot_read_the_rows_is_refused(tmp_path: Path, corpus: str, base: str) -> None:
+    short = small.model(tmp_path / "short", max_position_embeddings=64)
+    with pytest.raises(UsageError, match="the teacher big reads at most 64 tokens"):
+        fit(tmp_path, "out", corpus, base, short)
+
+
 @pytest.mark.parametrize(
     ("distill", "said"),
     [
