@@ -55,6 +55,11 @@ GONE = {
 """Names of earlier releases that stand in many published recipes."""
 
 
+def config_of(method: str) -> Config:
+    """Whose names `trainer` holds in a method."""
+    return "DistillationConfig" if method == "on_policy" else "SFTConfig"
+
+
 def check(trainer: Mapping[str, Any], config: Config = "SFTConfig") -> dict[str, Any]:
     """The mapping with its values in the types that TRL's config declares ("5e-5" becomes a number)."""
     types = _types(config)

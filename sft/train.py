@@ -31,7 +31,7 @@ from sft.log import Log, Progress
 from sft.material import Material
 from sft.objective import Objective
 from sft.schedule import Schedule
-from sft.settings import Config, check, on_cpu, saves_itself, settings
+from sft.settings import check, config_of, on_cpu, saves_itself, settings
 from tracegen.material import OWN, Order, Part, Weights
 from tracegen.progress import say
 from tracegen.records import UsageError
@@ -93,7 +93,7 @@ def train(
         assemble.check(distill)
         own = {name: (model, revision) for name, guide in distill.teachers.items() if guide.itself}
         teachers = own | dict(teachers or {})
-    config: Config = "DistillationConfig" if method == "on_policy" else "SFTConfig"
+    config = config_of(method)
     trainer = check(trainer or {}, config)
     ordering.check(order, weights, trainer)
     compute = compute_dtype(dtype, on_cpu=on_cpu(trainer))

@@ -33,9 +33,9 @@ def check_training(student: Student | None) -> None:
     if student is None or not find_spec("trl"):
         return
     if student.trainer:
-        from sft.settings import check
+        from sft.settings import check, config_of
 
-        check(student.trainer)
+        check(student.trainer, config_of(student.method))
     if student.launch:
         from sft.launch import check as check_launch
 

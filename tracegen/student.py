@@ -12,6 +12,9 @@ from tracegen.checked import Options, Strict
 from tracegen.material import Points
 
 
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
 class Lora(Strict):
     """peft's LoraConfig, in its usual short names."""
 
@@ -29,7 +32,7 @@ class Guide(Strict):
 
     model: str | None = None
     revision: str | None = None
-    dtype: str = "auto"
+    dtype: Precision = "auto"
     """Of a model that runs beside the student."""
     store: int | None = Field(None, ge=1)
     """Instead: its so many most probable tokens at each place, captured into the run once, before training."""
@@ -158,7 +161,7 @@ class Student(Strict):
     order: material.Order | None = None
     weights: material.Weights | None = None
     lora: Lora | None = None
-    dtype: str = "auto"
+    dtype: Precision = "auto"
     attention: str | None = None
     rope: Options | None = None
     """transformers' `rope_parameters` that differ from the student's, for contexts longer than its own."""
