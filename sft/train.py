@@ -31,7 +31,7 @@ from sft.log import Log, Progress
 from sft.material import Material
 from sft.objective import Objective
 from sft.schedule import Schedule
-from sft.settings import check, config_of, on_cpu, saves_itself, settings
+from sft.settings import check, config_of, on_cpu, refuse_loss, saves_itself, settings
 from tracegen.material import OWN, Order, Part, Weights
 from tracegen.progress import say
 from tracegen.records import UsageError
@@ -96,6 +96,8 @@ def train(
     config = config_of(method)
     trainer = check(trainer or {}, config)
     ordering.check(order, weights, trainer)
+    if method == "distill":
+        refuse_loss(trainer, "method: distill")
     compute = compute_dtype(dtype, on_cpu=on_cpu(trainer))
     with _quiet():
         tokenizer = load(transformers.AutoTokenizer, model, revision)

@@ -130,6 +130,11 @@ def test_a_teacher_that_cannot_read_the_rows_is_refused(tmp_path: Path, corpus: 
         ({"losses": {"kl": {}}}, "there is no loss 'kl'"),
         ({"losses": {"cross_entropy": {}}}, "is `distill.alpha`"),
         ({"losses": {"hidden": {"layers": {9: 1}}}}, "layer 9 of the student"),
+        ({"losses": {}}, "names no loss"),
+        ({"losses": {"jsd": {"weight": {0: 1, 1: -0.5}}}}, "weight` is -0.5"),
+        ({"losses": {"hidden": {}}, "temperature": 2.0}, "no loss compares them"),
+        ({"several": {"conflict": 0.5}}, "there is one"),
+        ({"missing": "skip"}, "teachers that are stored"),
     ],
 )
 def test_what_cannot_be(
@@ -137,3 +142,18 @@ def test_what_cannot_be(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         fit(tmp_path, "out", corpus, base, teacher, distill=distill)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"trainer": {"loss_type": "dft"}}, "`trainer.loss_type` shapes TRL's own loss, which `method: distill`"),
+        ({"trainer": {"label_smoothing_factor": 0.1}}, "`trainer.label_smoothing_factor` shapes"),
+        ({"distill": {"losses": {"attention": {}}}, "attention": "eager"}, "runs on eager"),
+    ],
+)
+def test_options_that_the_distillation_would_not_heed(
+    tmp_path: Path, corpus: str, base: str, teacher: str, options: Any, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        fit(tmp_path, "out", corpus, base, teacher, **options)

@@ -136,7 +136,14 @@ def test_what_cannot_be(tmp_path: Path, given: Any, distill: Any, said: str) -> 
 
 
 @pytest.mark.parametrize(
-    "guide", [{"ema": 0.9, "model": "x"}, {"deeper": True, "hint": "x"}, {"hint": "x", "store": 8}]
+    "guide",
+    [
+        {"ema": 0.9, "model": "x"},
+        {"ema": 0.9, "dtype": "bfloat16"},
+        {"deeper": True, "hint": "x"},
+        {"hint": "x", "store": 8},
+        {"model": "x", "store": 8, "dtype": "bfloat16"},
+    ],
 )
 def test_guides_that_contradict_themselves(guide: Any) -> None:
     with pytest.raises(ValidationError, match="leave"):
