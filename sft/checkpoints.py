@@ -52,10 +52,11 @@ def last_whole(work: Path, inputs: str) -> Path | None:
 
 def clear(work: Path) -> None:
     """Remove the checkpoints and the log in `work`."""
+    # The stamp first: without it nothing that a kill leaves half removed is gone on from.
+    for name in ("inputs.sha256", "log.jsonl", "held_out.jsonl"):
+        (work / name).unlink(missing_ok=True)
     for folder in work.glob("checkpoint-*"):
         shutil.rmtree(folder)
-    for name in ("log.jsonl", "held_out.jsonl", "inputs.sha256"):
-        (work / name).unlink(missing_ok=True)
 
 
 def _whole(folder: Path) -> bool:
