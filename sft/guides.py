@@ -51,8 +51,9 @@ class Lesson:
     """What the recipe changes in the student's rotary embedding."""
 
     def model(self, guide: Guide, at: At) -> Any:
-        """A teacher on the student's device; one that is the student itself reads as far as it does."""
-        return teacher_model(guide, at, self.compute, self.rope if guide.itself else None).to(self.device)
+        """A teacher on the student's device; what the student was before training reads as far as it does."""
+        same = at[0] == self.student.name_or_path
+        return teacher_model(guide, at, self.compute, self.rope if same else None).to(self.device)
 
     def again(self, model: Any, words: Any, guide: Guide, name: str) -> tuple[list[Row], Any]:
         """The rows as the teacher reads them, and how they are laid together for it."""
