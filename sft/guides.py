@@ -96,6 +96,11 @@ def beside(name: str, guide: Guide, at: At, lesson: Lesson, objective: Objective
         words = load(transformers.AutoTokenizer, *at)
         shared = Shared(lesson.tokenizer, words)
         shared.check(lesson.rows, lesson.tokenizer, words)
+        if strange := [row.sample_id for row in lesson.rows if not shared.knows(row.input_ids)]:
+            raise UsageError(
+                f"{len(strange)} rows (such as {strange[0]}) have tokens that the teacher {name} does not know; leave "
+                "them out, or store its signals and set `distill.missing: skip`."
+            )
         model = lesson.model(guide, at)
         fits(model, lesson.rows, name)
         theirs = model.config.get_text_config()

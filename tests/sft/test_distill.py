@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("trl")
 
 import small
+import tiny
 import training
 from training import Log, column, same, weights
 
@@ -112,6 +113,26 @@ def test_another_tokenizer_is_refused(tmp_path: Path, corpus: str, base: str) ->
     (other / "tokenizer.json").write_text(json.dumps(file))
     with pytest.raises(UsageError, match="cuts text into other tokens"):
         fit(tmp_path, "out", corpus, base, str(other))
+
+
+@pytest.mark.parametrize("renumbered", [False, True])
+def test_a_token_that_the_teacher_does_not_know_is_refused(tmp_path: Path, teacher: str, renumbered: bool) -> None:
+    """It stands behind the rows that show whether both cut alike; a head may have a row of its number all the same."""
+    words = tiny.tokenizer()
+    words.add_tokens(["<|more|>"])
+    base = small.model(tmp_path / "base", vocab_size=len(words))
+    words.save_pretrained(base)
+    if renumbered:
+        teacher = small.model(tmp_path / "teacher")
+        file = json.loads((Path(teacher) / "tokenizer.json").read_text())
+        vocabulary = file["model"]["vocab"]
+        vocabulary["0"], vocabulary["1"] = vocabulary["1"], vocabulary["0"]
+        (Path(teacher) / "tokenizer.json").write_text(json.dumps(file))
+    rows = Path(small.corpus(tmp_path / "corpus.jsonl", rows=60)).read_text().splitlines()
+    rows[-1] = rows[-1].replace("and nothing more", "<|more|>")
+    (tmp_path / "corpus.jsonl").write_text("\n".join(rows))
+    with pytest.raises(UsageError, match=r"1 rows \(such as row-59\) have tokens that the teacher big does not know"):
+        fit(tmp_path, "out", str(tmp_path / "corpus.jsonl"), base, teacher)
 
 
 def test_a_teacher_that_cannot_read_the_rows_is_refused(tmp_path: Path, corpus: str, base: str) -> None:
