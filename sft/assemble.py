@@ -44,9 +44,12 @@ def check(distill: Distill) -> dict[str, Term]:
         weight = Schedule(f"distill.losses.{name}.weight", options.pop("weight", 1.0))
         if name == CE:
             raise UsageError("the weight of the cross-entropy is `distill.alpha`; it is no loss of its own.")
+        if min(weight.values) < 0:
+            raise UsageError(f"`distill.losses.{name}.weight` is {min(weight.values):g}; it must be 0 or more.")
         loss = registry.bind("loss", name, options)
         terms[name] = Term(loss, registry.about("loss", name, "READS") or "logits", weight)
     _one_alignment(distill, terms)
+    _nothing_idle(distill, terms)
     for name, guide in distill.teachers.items():
         if guide.hint:
             columns(guide.hint)
@@ -95,6 +98,16 @@ def _set(given: BaseModel, default: BaseModel) -> set[str]:
     return {name for name, value in given if value != getattr(default, name)}
 
 
+def _nothing_idle(distill: Distill, terms: Mapping[str, Term]) -> None:
+    """UsageError for a field that would change nothing."""
+    if not terms:
+        raise UsageError("`distill.losses` names no loss; name one, or set `method: sft`.")
+    if distill.temperature != 1 and not any(term.of_tokens for term in terms.values()):
+        raise UsageError("`distill.temperature` acts on distributions, and no loss compares them; leave it out.")
+    if distill.missing == "skip" and not any(guide.store or guide.stored for guide in distill.teachers.values()):
+        raise UsageError("`distill.missing` is of teachers that are stored, and none is; leave it out.")
+
+
 def parts(
     distill: Distill,
     lesson: Lesson,
@@ -119,6 +132,8 @@ def parts(
     for what, found in needed.items():
         if len(found) > 1:
             raise UsageError(f"{' and '.join(found)} both look at {what} layers; name one of them.")
+    if len(teachers) < 2 and distill.several != Distill().several:
+        raise UsageError("`distill.several` weighs teachers against each other, and there is one; leave it out.")
     if len(teachers) > 1 and any(needed.values()):
         raise UsageError("losses on layers take one teacher; name one in `distill.teachers`.")
     given: dict[str, Any] = {"objective": objective, "balance": Balance(terms, distill.balance)}

@@ -14,13 +14,15 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from sft.collate import lies_flat
+
 NAME = "sdpa_by_document"
 
 
 @torch.no_grad()
 def by_document(model: Any, device: torch.device) -> None:
     """Have the model, which will run on `device`, attend document by document where it can."""
-    if device.type != "cpu" or model._is_stateful or model.config._attn_implementation != "sdpa":
+    if device.type != "cpu" or not lies_flat(model) or model.config._attn_implementation != "sdpa":
         return
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, mask)

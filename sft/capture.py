@@ -131,9 +131,8 @@ def _fill(
     keys: list[Key] = []
     asked: list[Asked] = []
     for own, row in left.items():
-        ids = shared.to_teacher(torch.tensor(row.input_ids)).tolist()
-        if (shared.to_student(numpy.array(ids, numpy.int32)) >= 0).all():
-            asked.append(Asked(len(asked), ids, row.places))
+        if shared.knows(row.input_ids):
+            asked.append(Asked(len(asked), shared.to_teacher(torch.tensor(row.input_ids)).tolist(), row.places))
             keys.append(own)
     if strange := len(left) - len(asked):
         say(f"{strange} rows have tokens that {teacher.name} does not know; they get no signal.")

@@ -12,7 +12,7 @@ import threading
 import time
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -51,13 +51,12 @@ def last_whole(work: Path, inputs: str) -> Path | None:
 
 
 def clear(work: Path) -> None:
-    """Remove the checkpoints and the log in `work`, and the folder if nothing else is in it."""
+    """Remove the checkpoints and the log in `work`."""
+    # The stamp first: without it nothing that a kill leaves half removed is gone on from.
+    for name in ("inputs.sha256", "log.jsonl", "held_out.jsonl"):
+        (work / name).unlink(missing_ok=True)
     for folder in work.glob("checkpoint-*"):
         shutil.rmtree(folder)
-    for name in ("log.jsonl", "held_out.jsonl", "inputs.sha256"):
-        (work / name).unlink(missing_ok=True)
-    with suppress(OSError):
-        work.rmdir()
 
 
 def _whole(folder: Path) -> bool:

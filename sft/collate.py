@@ -2,11 +2,13 @@
 
 Shape: `Flat` makes one row of a batch, position ids restarting at each document, from which transformers keeps
 documents from attending to each other under eager, sdpa and flash attention; there is no attention mask, since an
-all-ones one would undo that. `Padded` is for models that carry a state along the row instead of attending.
+all-ones one would undo that. `Padded` is for models to which that says nothing (`lies_flat`): some carry a state along
+the row, some convolve it.
 Either way `documents` says which row of the corpus each token is of (-1: padding); no model is given it.
 """
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 import torch
@@ -14,6 +16,14 @@ import torch
 from sft.data import IGNORED
 
 PADDING = -1
+MIXING = {"conv", "linear_attention", "hybrid", "hybrid_sliding"}
+"""Kinds of layers (transformers' `layer_types`) that take in what lies before them, whatever its position ids are."""
+
+
+def lies_flat(model: Any) -> bool:
+    """Whether documents that lie end to end do not see each other; of a model without wrappers."""
+    kinds = getattr(model.config.get_text_config(), "layer_types", None) or ()
+    return not model._is_stateful and MIXING.isdisjoint(kinds) and "position_ids" in signature(model.forward).parameters
 
 
 class Flat:

@@ -14,10 +14,10 @@ import transformers
 
 from sft import layers
 from sft.again import Source, again
-from sft.collate import Flat, Padded
+from sft.collate import Flat, Padded, lies_flat
 from sft.data import Row
 from sft.itself import Average, Deeper, Hinted
-from sft.load import DTYPES, load
+from sft.load import DTYPES, load, stretch
 from sft.objective import Objective, Term
 from sft.origin import origin, tokenizer_of
 from sft.projections import Projections
@@ -47,16 +47,19 @@ class Lesson:
     compute: str
     """The precision of the arithmetic."""
     device: Any
+    rope: Mapping[str, Any] | None = None
+    """What the recipe changes in the student's rotary embedding."""
 
     def model(self, guide: Guide, at: At) -> Any:
-        """A teacher on the student's device."""
-        return teacher_model(guide, at, self.compute).to(self.device)
+        """A teacher on the student's device; what the student was before training reads as far as it does."""
+        same = at[0] == self.student.name_or_path
+        return teacher_model(guide, at, self.compute, self.rope if same else None).to(self.device)
 
     def again(self, model: Any, words: Any, guide: Guide, name: str) -> tuple[list[Row], Any]:
         """The rows as the teacher reads them, and how they are laid together for it."""
         others = again(self.rows, self.sources, words, hint=guide.hint)
         fits(model, others, name)
-        return others, Padded(0) if model._is_stateful else Flat()
+        return others, Flat() if lies_flat(model) else Padded(0)
 
 
 def stored(folder: Path, guide: Guide, at: At, lesson: Lesson, *, skip: bool) -> Stored:
@@ -93,7 +96,13 @@ def beside(name: str, guide: Guide, at: At, lesson: Lesson, objective: Objective
         words = load(transformers.AutoTokenizer, *at)
         shared = Shared(lesson.tokenizer, words)
         shared.check(lesson.rows, lesson.tokenizer, words)
+        if strange := [row.sample_id for row in lesson.rows if not shared.knows(row.input_ids)]:
+            raise UsageError(
+                f"{len(strange)} rows (such as {strange[0]}) have tokens that the teacher {name} does not know; leave "
+                "them out, or store its signals and set `distill.missing: skip`."
+            )
         model = lesson.model(guide, at)
+        fits(model, lesson.rows, name)
         theirs = model.config.get_text_config()
     depths = {"student": student.num_hidden_layers, "teacher": theirs.num_hidden_layers}
     hidden = _pairs(objective.reads("hidden"), lowest=0, **depths)
@@ -118,14 +127,19 @@ def beside(name: str, guide: Guide, at: At, lesson: Lesson, objective: Objective
         given["averages"] = [teacher]
     if guide.hint:
         teacher = Hinted(teacher, lesson.rows, *lesson.again(model, words, guide, name))
+    elif lies_flat(lesson.student) and not lies_flat(model):
+        teacher = Hinted(teacher, lesson.rows, lesson.rows, Padded(0))
     return given | {"teachers": [teacher]}
 
 
-def teacher_model(guide: Guide, at: At, compute: str) -> Any:
+def teacher_model(guide: Guide, at: At, compute: str, rope: Mapping[str, Any] | None = None) -> Any:
     """A teacher's weights, in the precision that the recipe or the training has."""
     # Steps of 1 - decay would be lost in half precision.
     wanted = "float32" if guide.ema is not None else compute if guide.dtype == "auto" else guide.dtype
-    return load(transformers.AutoModelForCausalLM, *at, dtype=DTYPES[wanted])
+    config = load(transformers.AutoConfig, *at)
+    if rope:
+        stretch(config.get_text_config(), rope)
+    return load(transformers.AutoModelForCausalLM, *at, dtype=DTYPES[wanted], config=config)
 
 
 def fits(model: Any, rows: Sequence[Row], name: str) -> None:

@@ -39,7 +39,7 @@ def student_model(
     config = load(transformers.AutoConfig, model, revision)
     body = config.get_text_config()
     if rope:
-        _stretch(body, rope)
+        stretch(body, rope)
     positions = getattr(body, "max_position_embeddings", None)
     if positions and longest > positions:
         raise UsageError(
@@ -54,10 +54,21 @@ def student_model(
     chosen: dict[str, Any] = {"attn_implementation": attention} if attention else {}
     if lora and lora.get("bits"):
         chosen["quantization_config"] = _quantization(lora["bits"], DTYPES[compute])
-    return load(transformers.AutoModelForCausalLM, model, revision, dtype=weights, config=config, **chosen), files
+    loaded = load(transformers.AutoModelForCausalLM, model, revision, dtype=weights, config=config, **chosen)
+    _can_be_saved(loaded.generation_config)
+    return loaded, files
 
 
-def _stretch(body: Any, rope: Mapping[str, Any]) -> None:
+def _can_be_saved(said: Any) -> None:
+    """Many a model names a temperature and not that it samples; transformers reads such a configuration and refuses to
+    write it, so the first checkpoint would end the training."""
+    try:
+        said.validate(strict=True)
+    except ValueError:
+        said.do_sample = True
+
+
+def stretch(body: Any, rope: Mapping[str, Any]) -> None:
     """Put the recipe's `rope` into a config: transformers' `rope_parameters`, and `max_position_embeddings`."""
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
@@ -126,7 +137,7 @@ def load(kind: Any, model: str, revision: str | None, **options: Any) -> Any:
     """`kind.from_pretrained`, its failures told in one sentence."""
     try:
         return kind.from_pretrained(model, revision=revision, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         said = str(error).strip().partition("\n")[0]
         raise UsageError(f"the model {model} could not be loaded ({said}).") from None
 

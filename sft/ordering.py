@@ -19,6 +19,7 @@ from typing import Any
 from sft.data import Row
 from sft.samplers import Drawn
 from sft.schedule import Schedule
+from sft.settings import refuse_loss
 from tracegen.material import Order, Weights
 from tracegen.records import UsageError
 
@@ -119,8 +120,8 @@ def check(order: Order | None, weights: Weights | None, trainer: Mapping[str, An
             raise UsageError(
                 "`student.order` and `trainer.train_sampling_strategy` both set the order; name one of them."
             )
-    if weights and trainer.get("loss_type", "nll") != "nll":
-        raise UsageError("`student.weights` weighs the loss nll; leave `trainer.loss_type` out.")
+    if weights:
+        refuse_loss(trainer, "student.weights")
 
 
 def _known(hard: float | None) -> float:

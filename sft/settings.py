@@ -43,6 +43,8 @@ OURS |= dict.fromkeys(
 OURS |= dict.fromkeys(["padding_free", "eval_packing", "pad_to_multiple_of"], "rows are laid end to end")
 OURS |= dict.fromkeys(["push_to_hub", "hub_model_id", "hub_token", "hub_strategy"], "`tracegen publish` uploads")
 OF_TEACHERS = ("teacher_model_name_or_path", "teacher_model_revision", "teacher_model_init_kwargs")
+SHAPES = {"loss_type": "nll", "label_smoothing_factor": 0.0, "router_aux_loss_coef": 0.0}
+"""Of TRL's loss, and what leaves it the cross-entropy."""
 TRACKERS = {"trackio": ["trackio"], "wandb": ["wandb"], "tensorboard": ["tensorboard", "tensorboardX"]}
 """Where a log may go beside its file, and the packages for it, of which one is enough."""
 GONE = {
@@ -83,6 +85,13 @@ def check(trainer: Mapping[str, Any], config: Config = "SFTConfig") -> dict[str,
             said = error.errors()[0]["msg"].lower()
             raise UsageError(f"`trainer.{name}` is {value!r}; {said}.") from None
     return checked
+
+
+def refuse_loss(trainer: Mapping[str, Any], what: str) -> None:
+    """UsageError for what shapes TRL's loss, where `what` of the recipe has it computed here."""
+    for name, plain in SHAPES.items():
+        if trainer.get(name, plain) not in (plain, None):
+            raise UsageError(f"`trainer.{name}` shapes TRL's own loss, which `{what}` replaces; leave one of them out.")
 
 
 def _trackers(given: Any) -> None:

@@ -22,7 +22,7 @@ from sft import assemble, checkpoints, hygiene, material, ordering, student
 from sft.again import Source
 from sft.attention import by_document
 from sft.batches import StudentTrainer, table, with_blank
-from sft.collate import Flat, Padded
+from sft.collate import Flat, Padded, lies_flat
 from sft.distill import Distiller
 from sft.guides import Lesson
 from sft.held_out import Evaluation, Verify
@@ -31,7 +31,7 @@ from sft.log import Log, Progress
 from sft.material import Material
 from sft.objective import Objective
 from sft.schedule import Schedule
-from sft.settings import check, config_of, on_cpu, saves_itself, settings
+from sft.settings import check, config_of, on_cpu, refuse_loss, saves_itself, settings
 from tracegen.material import OWN, Order, Part, Weights
 from tracegen.progress import say
 from tracegen.records import UsageError
@@ -93,6 +93,8 @@ def train(
     config = config_of(method)
     trainer = check(trainer or {}, config)
     ordering.check(order, weights, trainer)
+    if method == "distill":
+        refuse_loss(trainer, "method: distill")
     compute = compute_dtype(dtype, on_cpu=on_cpu(trainer))
     with _quiet():
         tokenizer = load(transformers.AutoTokenizer, model, revision)
@@ -138,7 +140,7 @@ def train(
             distilling = {}
             if distill:
                 sources = _sources(corpus, data, held_out)
-                lesson = Lesson(base, tokenizer, read.every, sources, compute, args.device)
+                lesson = Lesson(base, tokenizer, read.every, sources, compute, args.device, rope)
                 distilling = assemble.parts(distill, lesson, teachers=teachers or {}, corpus=corpus, signals=signals)
             pack = max_length if trainer.get("packing") else None
             run = _made(_on_traces, read=read, order=order, pack=pack, distilling=distilling, **given)
@@ -234,7 +236,7 @@ def _on_traces(
         model=model,
         args=args,
         train_dataset=with_blank(examples) if args.world_size > 1 else examples,
-        data_collator=Padded(pad) if model._is_stateful else Flat(),
+        data_collator=Flat() if lies_flat(model) else Padded(pad),
         processing_class=tokenizer,
         peft_config=adapter(lora) if lora else None,
         callbacks=callbacks,

@@ -5,7 +5,7 @@ and a fine-tuned one may have tokens of its own. Logits are compared on the toke
 Limits: texts must be cut at the same places. Where they are not, `check` refuses; see `sft/spans.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy
@@ -24,16 +24,22 @@ class Shared:
 
     def __init__(self, student: Any, teacher: Any) -> None:
         theirs = teacher.get_vocab()
-        known = sorted((number, theirs[token]) for token, number in student.get_vocab().items() if token in theirs)
+        ours = student.get_vocab()
+        known = sorted((number, theirs[token]) for token, number in ours.items() if token in theirs)
         own, other = (torch.tensor(numbers) for numbers in zip(*known, strict=True))
         self.student_columns, self.teacher_columns = _columns(own), _columns(other)
         """Where they stand among the logits of either side."""
-        self._numbers = torch.full((int(own[-1]) + 1,), -1)
+        self._known = frozenset(number for number, _ in known)
+        self._numbers = torch.full((max(ours.values()) + 1,), -1)
         self._numbers[own] = other
         self._back = numpy.full(int(other.max()) + 2, -1, numpy.int32)
         self._back[other.numpy()] = own.numpy()
         self.size, self.strangers = len(known), len(theirs) > len(known)
         """How many tokens they share, and whether the teacher knows others."""
+
+    def knows(self, ids: Iterable[int]) -> bool:
+        """Whether the teacher has all of the student's tokens `ids`."""
+        return self._known.issuperset(ids)
 
     def to_teacher(self, ids: torch.Tensor) -> torch.Tensor:
         """The same tokens under the teacher's numbers; -1 for one that it does not know."""

@@ -60,6 +60,11 @@ class Watch:
 def watch(model: Any, layers: Iterable[int]) -> Watch:
     """Have the model's layers (from 1) watched from now on."""
     made = Watch(layers)
+    if not (kind := model.config._attn_implementation).startswith(("sdpa", NAME)):
+        raise UsageError(
+            f"the loss `attention` watches a model that runs on sdpa, and {model.config.model_type} runs on {kind}; "
+            "leave the loss out, or set `student.attention: sdpa`."
+        )
     attending = [module for module in model.modules() if hasattr(module, "layer_idx") and hasattr(module, "q_proj")]
     found = {module.layer_idx + 1 for module in attending}
     if missing := sorted(made.layers - found):

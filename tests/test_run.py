@@ -205,6 +205,18 @@ def test_what_is_trained_on_is_counted_without_training(made, capsys):
     assert "over_length 6" in capsys.readouterr().err
 
 
+def test_rows_that_are_held_out_are_not_shown_as_trained_on(made, capsys):
+    _, call = made
+    capsys.readouterr()
+    assert call("show", "--rows", "--json", "student.held_out=2") == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert counts["kept"] == 6
+    assert counts["rows"] + counts["held_out"] == 6
+    assert counts["held_out"] >= 2
+    assert call("show", "--tokens", "--row", "99", "student.held_out=2") == 2
+    assert f"there are {counts['rows']} rows to train on" in capsys.readouterr().err
+
+
 def test_other_data_is_mixed_in_and_a_change_of_it_is_seen(made, tmp_path, capsys):
     run, call = made
     old = tmp_path / "old.jsonl"

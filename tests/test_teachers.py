@@ -9,6 +9,7 @@ from tracegen.recipe import Recipe
 from tracegen.records import UsageError
 from tracegen.refusals import check_schedule
 from tracegen.stored import Stored
+from tracegen.student import Student
 
 
 def recipe(schedule: dict[str, object], **teachers: dict[str, object]) -> Recipe:
@@ -52,3 +53,11 @@ def test_more_samples_are_for_teachers_whose_verdicts_steer() -> None:
     assert (cheap.after, strong.after) == ("", "cheap")
     assert (cheap.share, strong.share) == ((0.0, 0.75), (0.75, 1.0))
     assert (cheap.force_answer, strong.force_answer) == (None, 9)
+
+
+def test_a_hinted_teacher_of_the_recipe_is_that_one_and_not_the_student() -> None:
+    given = recipe({}, big={})
+    distil = {"teachers": {"big": {"hint": "x"}, "knowing": {"hint": "x"}, "mean": {"ema": 0.9}}}
+    student = Student.model_validate({"model": "s", "method": "distill", "distill": distil})
+    run = Run(Path("nowhere"), given.model_copy(update={"student": student}), Stored())
+    assert {name: model.path for name, model in run.guides.items()} == {"big": "m"}

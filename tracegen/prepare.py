@@ -119,7 +119,7 @@ class Run:
         found = {}
         for name in asked or teachers:
             guide, own = asked.get(name), teachers.get(name)
-            if guide and guide.itself:
+            if guide and guide.itself and not (own and guide.hint and guide.ema is None):
                 continue
             if guide and guide.stored and not guide.model and not own:
                 found[name] = Model(name, guide.stored, None)

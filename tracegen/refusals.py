@@ -33,9 +33,11 @@ def check_training(student: Student | None) -> None:
     if student is None or not find_spec("trl"):
         return
     if student.trainer:
-        from sft.settings import check, config_of
+        from sft.settings import check, config_of, refuse_loss
 
         check(student.trainer, config_of(student.method))
+        if student.method == "distill":
+            refuse_loss(student.trainer, "method: distill")
     if student.launch:
         from sft.launch import check as check_launch
 

@@ -124,8 +124,8 @@ def _prepared(recipe: Recipe, folder: Path) -> tuple[Any, Any, Any]:
     """Tokenizer, rows and hygiene, as training would have them."""
     from transformers import AutoTokenizer
 
+    from sft import material
     from sft.load import load
-    from sft.mixture import rows
     from tracegen.material import has_own
 
     student = recipe.student
@@ -136,5 +136,15 @@ def _prepared(recipe: Recipe, folder: Path) -> tuple[Any, Any, Any]:
         raise UsageError(f"there is no corpus in {corpus}; run `tracegen curate` first.")
     base = models.resolve(student.model, student.revision)
     tokenizer = load(AutoTokenizer, base.path, student.revision)
-    found, hygiene = rows(str(corpus), tokenizer, student.data, max_length=student.max_length, seed=recipe.seed)
-    return tokenizer, found, hygiene
+    found = material.read(
+        str(corpus),
+        student.data,
+        tokenizer,
+        max_length=student.max_length,
+        seed=recipe.seed,
+        columns=(),
+        held_out=student.held_out,
+        order=None,
+        weights=None,
+    )
+    return tokenizer, found.rows, found.counted

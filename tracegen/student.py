@@ -11,6 +11,8 @@ from tracegen import material
 from tracegen.checked import Options, Strict
 from tracegen.material import Points
 
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
 
 class Lora(Strict):
     """peft's LoraConfig, in its usual short names."""
@@ -29,7 +31,7 @@ class Guide(Strict):
 
     model: str | None = None
     revision: str | None = None
-    dtype: str = "auto"
+    dtype: Precision = "auto"
     """Of a model that runs beside the student."""
     store: int | None = Field(None, ge=1)
     """Instead: its so many most probable tokens at each place, captured into the run once, before training."""
@@ -57,7 +59,8 @@ class Guide(Strict):
 
     @model_validator(mode="after")
     def _one_source(self) -> "Guide":
-        kinds = {"model": self.model, "stored": self.stored, "store": self.store}
+        kinds = {"model": self.model, "stored": self.stored, "store": self.store, "revision": self.revision}
+        kinds |= {"tokenizer": self.tokenizer, "dtype": self.dtype != "auto"}
         own = "ema" if self.ema is not None else "deeper" if self.deeper else None
         if own and (other := next((name for name, value in kinds.items() if value), None)):
             raise ValueError(f"with `{own}` the teacher is the student itself; leave `{other}` out")
@@ -67,6 +70,10 @@ class Guide(Strict):
             raise ValueError("a `hint` needs a model that runs beside the student; leave `store` and `stored` out")
         if self.store and self.stored:
             raise ValueError("`store` captures signals and `stored` names a folder of them; take one")
+        if self.tokenizer and not (self.store or self.stored):
+            raise ValueError("`tokenizer` is of a teacher that is stored; a model beside the student brings its own")
+        if self.dtype != "auto" and (self.store or self.stored):
+            raise ValueError("`dtype` is of a model that runs beside the student; leave it out, or set `options.dtype`")
         if not self.store and (self.options or self.by != "auto"):
             raise ValueError("`by` and `options` say how signals are captured; set `store`, to 64 for example")
         return self
@@ -158,7 +165,7 @@ class Student(Strict):
     order: material.Order | None = None
     weights: material.Weights | None = None
     lora: Lora | None = None
-    dtype: str = "auto"
+    dtype: Precision = "auto"
     attention: str | None = None
     rope: Options | None = None
     """transformers' `rope_parameters` that differ from the student's, for contexts longer than its own."""

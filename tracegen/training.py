@@ -1,8 +1,10 @@
 """Training as a stage of a run: `corpus/` becomes `student/`, unless the one that is there still stands."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tracegen import material, rundir, terms
@@ -50,12 +52,14 @@ def train(run: Run) -> None:
     if run.guides:
         inputs["teachers"] = {name: guide.identity for name, guide in run.guides.items()}
     folder = run.folder / "student"
+    work = run.folder / f".training-{rundir.fingerprint(inputs)[:12]}"
     if rundir.up_to_date(folder, inputs):
+        _clear(run.folder)
         say(f"student: up to date ({folder})")
         return
     if asked(run):
         capture(run)
-    work = run.folder / f".training-{rundir.fingerprint(inputs)[:12]}"
+    _clear(run.folder, but=work)
     with rundir.rebuilt(folder, inputs) as new, Bar("train", 0, "steps") as bar:
         curve = Curve()
 
@@ -98,5 +102,13 @@ def train(run: Run) -> None:
             },
             progress=progress,
         )
+    _clear(run.folder)
     trained = json.loads((folder / "rows.json").read_text())["rows"]
     say(f"student: trained on {trained} traces ({folder})")
+
+
+def _clear(run: Path, *, but: Path | None = None) -> None:
+    """Remove what trainings of other recipes have left, checkpoints of some gigabytes, and what a finished one has."""
+    for folder in run.glob(".training-*"):
+        if folder != but:
+            shutil.rmtree(folder)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 import transformers
 
-from sft.collate import Flat, Padded
+from sft.collate import Flat, Padded, lies_flat
 from sft.data import IGNORED
 from sft.heads import logits, open_head
 from sft.load import DTYPES, compute_dtype, load
@@ -55,7 +55,7 @@ def _batches(rows: Sequence[Asked], tokens: int) -> Iterator[list[Asked]]:
 
 @torch.inference_mode()
 def _said(model: transformers.PreTrainedModel, batch: Sequence[Asked], k: int, chunk: int) -> Iterator[Said]:
-    collate = Padded(0) if model._is_stateful else Flat()
+    collate = Flat() if lies_flat(model) else Padded(0)
     inputs = {name: tensor.to(model.device) for name, tensor in collate([_example(row) for row in batch]).items()}
     found = model(**model_inputs(inputs), measure=lambda states, _: states).last_hidden_state
     states = Places.of(inputs).pick(found)

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("trl")
 
 import small
+import tiny
 import training
 from training import Log, column, same, weights
 
@@ -81,6 +82,24 @@ def test_a_student_with_a_state_learns_from_a_transformer(tmp_path: Path, corpus
     assert log[-1]["forward_kl"] < 0.95 * log[0]["forward_kl"]
 
 
+@pytest.mark.parametrize("kind", ["Lfm2", "Bloom", "Mamba"])
+@pytest.mark.parametrize("role", ["student", "teacher"])
+def test_no_architecture_sees_the_other_documents_of_a_batch(
+    tmp_path: Path, corpus: str, base: str, kind: str, role: str
+) -> None:
+    """Convolutions and states take no notice of position ids, and some models take none at all."""
+    shape = {"initializer_range": 0.5} | ({"layer_types": ["conv", "full_attention"]} if kind == "Lfm2" else {})
+    other = small.model(tmp_path / kind, kind, seed=3, **shape)
+    models = (other, None) if role == "student" else (base, other)
+    batches = [{"per_device_train_batch_size": size, "gradient_accumulation_steps": 4 // size} for size in (4, 1)]
+    one, alone = (
+        fit(tmp_path, str(number), corpus, *models, trainer={"max_steps": 1, **batch})[0]
+        for number, batch in enumerate(batches)
+    )
+    for name in {"loss", "grad_norm", "forward_kl"} & one.keys():
+        assert one[name] == pytest.approx(alone[name], rel=1e-4)
+
+
 def test_what_hung_on_the_student_is_not_saved(tmp_path: Path, corpus: str, base: str, teacher: str) -> None:
     fit(tmp_path, "out", corpus, base, teacher, distill={"losses": ALL, "balance": "uncertainty"})
     assert weights(tmp_path / "out").keys() == weights(base).keys()
@@ -96,6 +115,32 @@ def test_another_tokenizer_is_refused(tmp_path: Path, corpus: str, base: str) ->
         fit(tmp_path, "out", corpus, base, str(other))
 
 
+@pytest.mark.parametrize("renumbered", [False, True])
+def test_a_token_that_the_teacher_does_not_know_is_refused(tmp_path: Path, teacher: str, renumbered: bool) -> None:
+    """It stands behind the rows that show whether both cut alike; a head may have a row of its number all the same."""
+    words = tiny.tokenizer()
+    words.add_tokens(["<|more|>"])
+    base = small.model(tmp_path / "base", vocab_size=len(words))
+    words.save_pretrained(base)
+    if renumbered:
+        teacher = small.model(tmp_path / "teacher")
+        file = json.loads((Path(teacher) / "tokenizer.json").read_text())
+        vocabulary = file["model"]["vocab"]
+        vocabulary["0"], vocabulary["1"] = vocabulary["1"], vocabulary["0"]
+        (Path(teacher) / "tokenizer.json").write_text(json.dumps(file))
+    rows = Path(small.corpus(tmp_path / "corpus.jsonl", rows=60)).read_text().splitlines()
+    rows[-1] = rows[-1].replace("and nothing more", "<|more|>")
+    (tmp_path / "corpus.jsonl").write_text("\n".join(rows))
+    with pytest.raises(UsageError, match=r"1 rows \(such as row-59\) have tokens that the teacher big does not know"):
+        fit(tmp_path, "out", str(tmp_path / "corpus.jsonl"), base, teacher)
+
+
+def test_a_teacher_that_cannot_read_the_rows_is_refused(tmp_path: Path, corpus: str, base: str) -> None:
+    short = small.model(tmp_path / "short", max_position_embeddings=64)
+    with pytest.raises(UsageError, match="the teacher big reads at most 64 tokens"):
+        fit(tmp_path, "out", corpus, base, short)
+
+
 @pytest.mark.parametrize(
     ("distill", "said"),
     [
@@ -106,6 +151,11 @@ def test_another_tokenizer_is_refused(tmp_path: Path, corpus: str, base: str) ->
         ({"losses": {"kl": {}}}, "there is no loss 'kl'"),
         ({"losses": {"cross_entropy": {}}}, "is `distill.alpha`"),
         ({"losses": {"hidden": {"layers": {9: 1}}}}, "layer 9 of the student"),
+        ({"losses": {}}, "names no loss"),
+        ({"losses": {"jsd": {"weight": {0: 1, 1: -0.5}}}}, "weight` is -0.5"),
+        ({"losses": {"hidden": {}}, "temperature": 2.0}, "no loss compares them"),
+        ({"several": {"conflict": 0.5}}, "there is one"),
+        ({"missing": "skip"}, "teachers that are stored"),
     ],
 )
 def test_what_cannot_be(
@@ -113,3 +163,18 @@ def test_what_cannot_be(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         fit(tmp_path, "out", corpus, base, teacher, distill=distill)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"trainer": {"loss_type": "dft"}}, "`trainer.loss_type` shapes TRL's own loss, which `method: distill`"),
+        ({"trainer": {"label_smoothing_factor": 0.1}}, "`trainer.label_smoothing_factor` shapes"),
+        ({"distill": {"losses": {"attention": {}}}, "attention": "eager"}, "runs on eager"),
+    ],
+)
+def test_options_that_the_distillation_would_not_heed(
+    tmp_path: Path, corpus: str, base: str, teacher: str, options: Any, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        fit(tmp_path, "out", corpus, base, teacher, **options)

@@ -43,6 +43,13 @@ def test_an_average_follows_the_student(tmp_path: Path, given: Any) -> None:
     assert 1e-6 < column(half, "forward_kl")[-1] < column(frozen, "forward_kl")[-1]
 
 
+def test_an_average_reads_as_far_as_the_student(tmp_path: Path, corpus: str) -> None:
+    short = small.model(tmp_path / "short", max_position_embeddings=64, initializer_range=0.5)
+    rope = {"rope_type": "linear", "factor": 4.0}
+    log = fit(tmp_path / "out", corpus, short, {}, distill={"teachers": {"self": {"ema": 0.9}}}, rope=rope)
+    assert log[0]["forward_kl"] == pytest.approx(0, abs=1e-6)
+
+
 @pytest.mark.parametrize("lora", [None, {"r": 4, "alpha": 8}])
 def test_an_average_survives_a_kill(tmp_path: Path, given: Any, lora: Any) -> None:
     distill = {"teachers": {"self": {"ema": 0.8}}, "alpha": 0.5}
@@ -129,7 +136,14 @@ def test_what_cannot_be(tmp_path: Path, given: Any, distill: Any, said: str) -> 
 
 
 @pytest.mark.parametrize(
-    "guide", [{"ema": 0.9, "model": "x"}, {"deeper": True, "hint": "x"}, {"hint": "x", "store": 8}]
+    "guide",
+    [
+        {"ema": 0.9, "model": "x"},
+        {"ema": 0.9, "dtype": "bfloat16"},
+        {"deeper": True, "hint": "x"},
+        {"hint": "x", "store": 8},
+        {"model": "x", "store": 8, "dtype": "bfloat16"},
+    ],
 )
 def test_guides_that_contradict_themselves(guide: Any) -> None:
     with pytest.raises(ValidationError, match="leave"):

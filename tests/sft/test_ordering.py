@@ -98,7 +98,7 @@ def test_rows_share_a_pack_with_rows_of_their_difficulty() -> None:
         (Order(pacing={0: 0.5, 1: 1.5}), None, {}, "at most 1"),
         (Order(pacing={0: 0.5, 2: 1}), None, {}, "share of the steps"),
         (Order(), None, {"train_sampling_strategy": "random"}, "name one of them"),
-        (None, Weights(), {"loss_type": "dft"}, "weighs the loss nll"),
+        (None, Weights(), {"loss_type": "dft"}, "`trainer.loss_type` shapes TRL's own loss"),
     ],
 )
 def test_what_cannot_be(order: Any, weights: Any, trainer: Mapping[str, Any], said: str) -> None:

@@ -12,7 +12,10 @@ import torch
 from training import trained
 
 from sft.settings import check
+from tracegen.checked import checked
 from tracegen.records import UsageError
+from tracegen.refusals import check_training
+from tracegen.student import Student
 
 
 @pytest.mark.parametrize(
@@ -46,6 +49,19 @@ def test_tracker_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check({"report_to": "none"}) == {"report_to": "none"}
 
 
+def test_trainer_settings_are_those_of_the_method_before_a_run_begins() -> None:
+    given = {"model": "m", "distill": {"teachers": {"big": {"model": "b"}}}, "trainer": {"beta": 1.0}}
+    check_training(Student.model_validate(given | {"method": "on_policy"}))
+    with pytest.raises(UsageError, match="SFTConfig has no option 'beta'"):
+        check_training(Student.model_validate(given | {"method": "distill"}))
+
+
+@pytest.mark.parametrize("field", [{"dtype": "fp8"}, {"distill": {"teachers": {"big": {"dtype": "fp8"}}}}])
+def test_a_precision_that_there_is_not(field: Any) -> None:
+    with pytest.raises(UsageError, match="dtype: input should be 'auto', 'float32', 'bfloat16' or 'float16'"):
+        checked(Student, {"model": "m", "method": "distill"} | field)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -55,6 +71,7 @@ def test_tracker_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"rope": {"rope_type": "wide"}}, "must be one of default"),
         ({"rope": {"rope_type": "yarn"}}, "refuses `student.rope`"),
         ({"model": "./gone"}, "could not be loaded"),
+        ({"attention": "flash_attention_3"}, "could not be loaded .*FlashAttention3"),
     ],
 )
 def test_options_that_cannot_be(base: str, corpus: str, tmp_path: Path, options: Any, said: str) -> None:

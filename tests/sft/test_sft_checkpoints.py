@@ -86,3 +86,23 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_next_run_goes_on(base: str, corpus: 
     figures = trained(tmp_path / "out", corpus, base, trainer=EPOCHS)
     assert figures["resumed_from"] in (4, 5)
     assert len(losses(tmp_path / "out")) == 10
+
+
+def test_a_kill_while_checkpoints_are_removed_leaves_none_to_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last_whole(tmp_path, "inputs")
+    folder = tmp_path / "checkpoint-4"
+    folder.mkdir()
+    for name in ("trainer_state.json", "optimizer.pt", "model.safetensors"):
+        (folder / name).write_text("{}")
+
+    def half(path: Path) -> None:
+        (path / "model.safetensors").unlink()
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sft.checkpoints.shutil.rmtree", half)
+        with pytest.raises(Killed):
+            checkpoints.clear(tmp_path)
+    assert last_whole(tmp_path, "inputs") is None

@@ -13,7 +13,7 @@ import small
 import torch
 import trl.trainer.utils
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from training import column, log, losses, weights
+from training import column, log, losses, trained, weights
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from sft.batches import ByLength
@@ -119,6 +119,16 @@ def test_student_folder_is_complete(base: str, corpus: str, tmp_path: Path) -> N
         assert fact in text.replace("| `learning_rate` |", "| learning_rate |")
     assert base not in text
     assert not list((tmp_path / "work").glob("checkpoint-*"))
+
+
+def test_a_base_that_names_a_temperature_and_not_that_it_samples(corpus: str, tmp_path: Path) -> None:
+    """transformers reads such a configuration and refuses to write it."""
+    base = Path(small.model(tmp_path / "base"))
+    file = base / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"temperature": 0.6}))
+    trained(tmp_path / "student", corpus, str(base), trainer={"max_steps": 2, "save_steps": 1})
+    said = json.loads((tmp_path / "student" / "generation_config.json").read_text())
+    assert (said["temperature"], said["do_sample"]) == (0.6, True)
 
 
 def test_accumulation_is_neutral(base: str, corpus: str, tmp_path: Path) -> None:
