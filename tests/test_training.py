@@ -57,3 +57,31 @@ def test_no_checkpoints_are_left_behind(run: Any) -> None:
     training.train(run)
     assert len(run.works) == 3, "the student is up to date"
     assert sorted(path.name for path in run.folder.iterdir()) == ["student"]
+
+
+READS: dict[str, tuple[dict[str, Any], str]] = {
+    "part": ({"data": {"own": {}, "old": {"corpus": "old.jsonl"}}}, "old.jsonl"),
+    "held_out": ({"held_out": "kept.jsonl"}, "kept.jsonl"),
+    "stored": ({"method": "distill", "distill": {"teachers": {"t": {"stored": "said"}}}}, "said/signals.parquet"),
+    "verdicts": ({"method": "distill"}, "corpus/data/all/rows.parquet"),
+    "difficulty": ({"weights": {}}, "corpus/data/problems/rows.parquet"),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_student_is_trained_anew_where_what_it_reads_has_changed(
+    name: str, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields, file = READS[name]
+    monkeypatch.chdir(run.folder)
+    tree = run.recipe.model_dump(mode="json")
+    run.recipe = Recipe.model_validate(tree | {"student": {"model": "m"} | fields})
+    read = run.folder / file
+    read.parent.mkdir(parents=True, exist_ok=True)
+    for text in ("one", "one", "two"):
+        read.write_text(text)
+        training.train(run)
+    assert len(run.works) == 2
+    (run.folder / "elsewhere").write_text("three")
+    training.train(run)
+    assert len(run.works) == 2

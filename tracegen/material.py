@@ -40,14 +40,8 @@ def has_own(data: Data | None) -> bool:
     return not data or OWN in data
 
 
-def fingerprints(data: Data | None, corpus: Path) -> dict[str, str]:
-    """What the files of each part hold, as hashes, and the table of problems of the run's own corpus."""
-    places = {name: Path(part.corpus) for name, part in (data or {}).items() if part.corpus}
-    return {name: _hash(place) for name, place in {**places, OWN: corpus / "data" / "problems"}.items()}
-
-
-def _hash(place: Path) -> str:
-    """Of a file, or of all files of a folder; of a data set of the Hub there are none."""
+def fingerprint(place: Path) -> str:
+    """A hash of a file, or of all files of a folder; of a data set of the Hub there are none."""
     digest = hashlib.sha256()
     for file in sorted(place.rglob("*")) if place.is_dir() else [place] if place.is_file() else []:
         if file.is_file():

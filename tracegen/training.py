@@ -15,7 +15,7 @@ from tracegen.prepare import Run
 from tracegen.progress import Bar, during, say
 from tracegen.records import MissingExtra, TracegenError, UsageError
 from tracegen.solved import by_rule
-from tracegen.student import HOW_CAPTURED
+from tracegen.student import HOW_CAPTURED, Student
 
 
 @during("train")
@@ -47,8 +47,8 @@ def train(run: Run) -> None:
         "model": run.base.identity,
         "seed": run.recipe.seed,
     }
-    if student.data or student.order or student.weights:
-        inputs["data"] = material.fingerprints(student.data, corpus)
+    if files := _files(student, corpus):
+        inputs["data"] = {name: material.fingerprint(place) for name, place in files.items()}
     if run.guides:
         inputs["teachers"] = {name: guide.identity for name, guide in run.guides.items()}
     folder = run.folder / "student"
@@ -105,6 +105,21 @@ def train(run: Run) -> None:
     _clear(run.folder)
     trained = json.loads((folder / "rows.json").read_text())["rows"]
     say(f"student: trained on {trained} traces ({folder})")
+
+
+def _files(student: Student, corpus: Path) -> dict[str, Path]:
+    """What a training reads beside the chats of the run's own corpus."""
+    files = {name: Path(part.corpus) for name, part in (student.data or {}).items() if part.corpus}
+    if student.method != "sft":
+        # Verdicts say how far several teachers are followed, and a hint may hold any column.
+        files[material.OWN] = corpus / "data"
+        guides = student.distill.teachers if student.distill else {}
+        files |= {f"teachers.{name}": Path(guide.stored) for name, guide in guides.items() if guide.stored}
+    elif student.data or student.order or student.weights:
+        files[material.OWN] = corpus / "data" / "problems"
+    if student.held_out and student.held_out.corpus:
+        files["held_out"] = Path(student.held_out.corpus)
+    return files
 
 
 def _clear(run: Path, *, but: Path | None = None) -> None:
