@@ -34,7 +34,6 @@ import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sft.capture import capture
-from sft.data import IGNORED
 from sft.losses.cross_entropy import cross_entropy
 from sft.losses.forward_kl import forward_kl
 from sft.mixture import rows as rendered
@@ -134,8 +133,7 @@ def trained(given: argparse.Namespace, method: str, seed: int, base: Path, teach
             progress=lambda line: print(f"{method}, seed {seed}: {line}", file=sys.stderr, flush=True),
         )
     log = [json.loads(line) for line in (folder / "student" / "log.jsonl").read_text().splitlines()]
-    spent = {name: log[-1][name] for name in ("tokens", "seconds")}
-    return spent | measured(given, folder, folder / "student", teacher)
+    return {"tokens": log[-1]["tokens"]} | measured(given, folder, folder / "student", teacher)
 
 
 def measured(given: argparse.Namespace, folder: Path, model: Path, teacher: Path) -> dict[str, Any]:
@@ -175,12 +173,11 @@ def apart(student: Path, teacher: Path, held_out: Path) -> dict[str, float]:
     models = [AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32) for path in (student, teacher)]
     sums = {"ce": 0.0, "kl": 0.0, "places": 0.0}
     for row in rows:
-        ids, labels = torch.tensor([row.input_ids]), torch.tensor(row.labels[1:])
-        trained = labels != IGNORED
-        own, theirs = (View(model(ids).logits[0, :-1][trained]) for model in models)
-        sums["ce"] += float(cross_entropy(own, None, labels[trained]).sum())
-        sums["kl"] += float(forward_kl(own, theirs, labels[trained]).sum())
-        sums["places"] += int(trained.sum())
+        ids, trained = torch.tensor([row.input_ids]), torch.tensor(row.trained)
+        own, theirs = (View(model(ids).logits[0, row.places]) for model in models)
+        sums["ce"] += float(cross_entropy(own, None, trained).sum())
+        sums["kl"] += float(forward_kl(own, theirs, trained).sum())
+        sums["places"] += len(row.places)
     return {name: sums[name] / sums["places"] for name in ("ce", "kl")}
 
 

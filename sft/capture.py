@@ -19,9 +19,9 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
+from sft import material
 from sft.data import Row
 from sft.load import load
-from sft.mixture import rows as rendered
 from sft.origin import origin, refuse, tokenizer_of
 from sft.scorers import Asked, Said
 from sft.signals import Key, Reader, Writer, key
@@ -105,13 +105,11 @@ def capture_for(
 ) -> dict[str, dict[str, Any]]:
     """What each teacher that is to be stored thinks of all that a training will see, in `folder`/NAME."""
     tokenizer = load(transformers.AutoTokenizer, model, revision)
-    rows = rendered(corpus, tokenizer, data, max_length=max_length, seed=seed)[0]
-    if held_out and held_out.corpus:
-        rows += rendered(held_out.corpus, tokenizer, max_length=max_length)[0]
+    read = material.read(corpus, data, tokenizer, max_length=max_length, seed=seed, held_out=held_out)
     return {
         name: capture(
             folder / name,
-            rows,
+            read.every,
             teacher=resolve(*teachers[name]),
             tokenizer=tokenizer,
             k=guide.store,

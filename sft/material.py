@@ -46,10 +46,10 @@ def read(
     *,
     max_length: int,
     seed: int,
-    columns: Collection[str],
-    held_out: HeldOut | None,
-    order: Order | None,
-    weights: Weights | None,
+    columns: Collection[str] = (),
+    held_out: HeldOut | None = None,
+    order: Order | None = None,
+    weights: Weights | None = None,
 ) -> Material:
     """Arguments are those of `sft.train.train`; `columns` are kept among the facts of a row."""
     rows, counted = rendered(corpus, tokenizer, data, max_length=max_length, seed=seed, columns=columns)

@@ -142,9 +142,6 @@ def _prepared(recipe: Recipe, folder: Path) -> tuple[Any, Any, Any]:
         tokenizer,
         max_length=student.max_length,
         seed=recipe.seed,
-        columns=(),
         held_out=student.held_out,
-        order=None,
-        weights=None,
     )
     return tokenizer, found.rows, found.counted
